@@ -1,0 +1,75 @@
+"""A digest of the code behind a component, so that TFX's cache sees it change.
+
+TFX's cache key holds a component's inputs, its parameters and the text of a
+`module_file`, but not the code behind a dotted `run_fn` or an executor class.
+A component that has this digest among its parameters runs again when its code
+changes, and only then.
+"""
+
+import ast
+import hashlib
+import pathlib
+
+_ROOT = pathlib.Path(__file__).parent.parent
+_OURS = ("tf_scl", "components")
+
+
+def code_digest(*modules):
+    """Digest of modules and of every module of ours that they import, near or far.
+
+    Imports are read from the source: those at the top of a file and those
+    inside functions. A package's `__init__` counts where it is imported by
+    name (`import tf_scl`).
+
+    Args:
+        modules: Dotted names, such as "tf_scl.training".
+
+    Returns:
+        Hex digest (str).
+
+    Raises:
+        ModuleNotFoundError: A name without a source file here.
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted(import_closure(*modules).items()):
+        digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def import_closure(*modules):
+    """Dict from dotted name to source file, of `modules` and what they import of ours."""
+    found, waiting = {}, list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        path = _source(name)
+        if path is None:
+            raise ModuleNotFoundError(f"no source file of {name} below {_ROOT}")
+        found[name] = path
+        waiting += [
+            imported
+            for imported in _imports(path)
+            if imported.split(".")[0] in _OURS and _source(imported)
+        ]
+    return found
+
+
+def _imports(path):
+    """Names that a file imports; `from a import b` may mean a.b or a name in a."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            if not all(_source(submodule) for submodule in submodules):
+                yield node.module
+            yield from submodules
+
+
+def _source(name):
+    stem = _ROOT.joinpath(*name.split("."))
+    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if path.is_file():
+            return path
+    return None

@@ -1,0 +1,1 @@
+"""ImageExampleGen: a folder of images to Examples."""

@@ -1,0 +1,69 @@
+"""Interface of ImageExampleGen."""
+
+import json
+
+from tfx import types
+from tfx.components.example_gen.component import FileBasedExampleGen
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.proto import example_gen_pb2
+from tfx.types import component_spec, standard_artifacts
+from tfx.utils import proto_utils
+
+from components.artifacts import IngestionReport
+from components.code_digest import code_digest
+from components.image_example_gen import driver, executor
+
+
+class ImageExampleGenSpec(types.ComponentSpec):
+    """Channels and parameters; the keys are those that TFX's ExampleGen driver reads."""
+
+    PARAMETERS = {
+        "input_base": component_spec.ExecutionParameter(type=str),
+        "input_config": component_spec.ExecutionParameter(type=str),
+        "ingest_config": component_spec.ExecutionParameter(type=str),
+        "code_digest": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {}
+    OUTPUTS = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "report": component_spec.ChannelParameter(type=IngestionReport),
+    }
+
+
+class ImageExampleGen(FileBasedExampleGen):
+    """Ingests a folder of images, with or without class sub-folders.
+
+    Outputs:
+        examples: `Examples` with the splits "train" and "eval", TFRecords of
+            tf.train.Example (`tf_scl.data.features`).
+        report: `IngestionReport`, the counts and every rejected file.
+
+    It runs again when a file of the folder, a setting or its code changes.
+    """
+
+    SPEC_CLASS = ImageExampleGenSpec
+    EXECUTOR_SPEC = BeamExecutorSpec(executor.Executor)
+    DRIVER_CLASS = driver.ImageFolderDriver
+
+    def __init__(self, folder, ingest):
+        """Makes the component.
+
+        Args:
+            folder: Path of the image folder.
+            ingest: `tf_scl.config.IngestConfig` as a dict.
+        """
+        # The pattern is what a driver without ours (Kubeflow's) fingerprints.
+        everything = example_gen_pb2.Input(
+            splits=[example_gen_pb2.Input.Split(name="all", pattern="*")]
+        )
+        spec = ImageExampleGenSpec(
+            input_base=folder,
+            input_config=proto_utils.proto_to_json(everything),
+            ingest_config=json.dumps(ingest, sort_keys=True),
+            code_digest=code_digest(executor.__name__),
+            examples=types.Channel(type=standard_artifacts.Examples),
+            report=types.Channel(type=IngestionReport),
+        )
+        # FileBasedExampleGen's own constructor knows no second output.
+        BaseBeamComponent.__init__(self, spec=spec)

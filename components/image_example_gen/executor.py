@@ -1,0 +1,34 @@
+"""Executor of ImageExampleGen."""
+
+import json
+import os
+
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+
+from tf_scl.config import Config
+from tf_scl.data import ingest
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Runs `tf_scl.data.ingest.ingest_folder` on the configured Beam runner."""
+
+    def Do(self, input_dict, output_dict, exec_properties):
+        """Writes the examples and the report.
+
+        Args:
+            input_dict: Empty.
+            output_dict: "examples", "report".
+            exec_properties: "input_base", the folder; "ingest_config", JSON of
+                `IngestConfig`.
+        """
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        config = Config.from_dict({"ingest": json.loads(exec_properties["ingest_config"])})
+        ingest.ingest_folder(
+            self._make_beam_pipeline(),
+            exec_properties["input_base"],
+            config.ingest,
+            {split: os.path.join(examples.uri, f"Split-{split}") for split in ingest.SPLITS},
+            artifact_utils.get_single_uri(output_dict["report"]),
+        )
+        examples.split_names = artifact_utils.encode_split_names(list(ingest.SPLITS))

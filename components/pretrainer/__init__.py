@@ -1,0 +1,1 @@
+"""TFX's Trainer, running tf_scl's pretraining."""

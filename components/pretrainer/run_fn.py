@@ -1,0 +1,39 @@
+"""What TFX's Trainer runs."""
+
+import json
+import os
+
+import tensorflow as tf
+
+import tf_scl
+from components.artifacts import UNTRAINED_DIR
+from tf_scl.config import Config
+from tf_scl.export import export_saved_model
+from tf_scl.training import pretrain
+
+HISTORY_FILE = "history.json"
+
+
+def run_fn(fn_args):
+    """Pretrains an encoder and exports it.
+
+    Writes the trained encoder to `fn_args.serving_model_dir`; to
+    `fn_args.model_run_dir` the same encoder before its first step
+    (`untrained`) and the metrics of each epoch (`history.json`).
+
+    Args:
+        fn_args: `tfx.components.FnArgs`; "settings" in its custom_config holds
+            the sections augment, model and train.
+    """
+    settings = fn_args.custom_config["settings"]
+    metadata = {"tf_scl": tf_scl.__version__, "settings": settings}
+    files = [path for pattern in fn_args.train_files for path in sorted(tf.io.gfile.glob(pattern))]
+
+    def keep_untrained(model):
+        path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)
+        export_saved_model(model.encoder, path, metadata)
+
+    model, history = pretrain(files, Config.from_dict(settings), keep_untrained)
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as file:
+        file.write(json.dumps(history))
+    export_saved_model(model.encoder, fn_args.serving_model_dir, metadata)

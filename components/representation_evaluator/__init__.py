@@ -1,0 +1,1 @@
+"""RepresentationEvaluator: judges and blesses an encoder."""

@@ -1,0 +1,1 @@
+"""The pipeline: which components, which runner, which settings. No logic."""

@@ -1,0 +1,96 @@
+"""The command line: one flag for every setting of `tf_scl.Config`."""
+
+import argparse
+import dataclasses
+import os
+import typing
+
+from tf_scl.config import PRESETS, Config, preset, type_name
+from tf_scl.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What the user asked for.
+
+    Attributes:
+        config: `tf_scl.Config`.
+        data: Path of the image folder, or None for the bundled digits.
+        out: Path of the folder for everything that a run writes.
+    """
+
+    config: Config
+    data: str | None
+    out: str
+
+
+def parse(argv=None):
+    """Reads the command line.
+
+    Returns:
+        `Arguments`.
+
+    Raises:
+        InputError: A value out of range.
+        SystemExit: An unknown flag, or --help.
+    """
+    given = vars(_parser().parse_args(argv))
+    name = given.pop("preset") or ("laptop" if given["data"] else "digits")
+    data, out = given.pop("data"), given.pop("out")
+    changes = {}
+    for flag, text in given.items():
+        if text is not None:
+            section, setting = flag.split(".")
+            changes.setdefault(section, {})[setting] = _value(flag, text)
+    if not out:
+        folder = os.path.basename(os.path.normpath(data)) if data else "digits"
+        out = os.path.join("runs", folder)
+    return Arguments(preset(name).replace(changes), data, os.path.abspath(out))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.local_runner",
+        description="From a folder of images to a served encoder, on this machine.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="image folder (default: scikit-learn's digits)"
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="for all output (default: runs/NAME)")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"one of {', '.join(PRESETS)} (default: digits, or laptop with --data)",
+    )
+    for section in dataclasses.fields(Config):
+        group = parser.add_argument_group(section.name, section.default.__doc__)
+        for field in dataclasses.fields(section.default):
+            text, _ = field.metadata["allowed"]
+            group.add_argument(
+                f"--{section.name}.{field.name}",
+                metavar="V",
+                help=f"{field.metadata['help']}; {text}".replace("%", "%%"),
+                default=argparse.SUPPRESS,
+            )
+    return parser
+
+
+def _value(flag, text):
+    section, setting = flag.split(".")
+    kind = typing.get_type_hints(type(getattr(Config(), section)))[setting]
+    try:
+        return _converted(text, kind)
+    except ValueError:
+        raise InputError(f"--{flag} takes a {type_name(kind)}. Received: {text!r}") from None
+
+
+def _converted(text, kind):
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        return tuple(_converted(item, arguments[0]) for item in text.split(",") if item)
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    return kind(text)

@@ -1,0 +1,139 @@
+"""Runs the pipeline on this machine: `python -m pipeline.local_runner --help`."""
+
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+import warnings
+
+from pipeline import cli
+from tf_scl.data import image_folder
+from tf_scl.errors import InputError
+
+PIPELINE_NAME = "tf_scl"
+LOG_FILE = "run.log"
+# One process: starting Beam's worker processes takes longer than a small folder does.
+BEAM_ARGS = [
+    "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+    "--direct_running_mode=in_memory",
+    "--direct_num_workers=1",
+    f"--setup_file={pathlib.Path(__file__).resolve().parent.parent / 'setup.py'}",
+]
+
+_log = logging.getLogger("pipeline")
+
+
+def main(argv=None):
+    """Runs the whole job and prints its summary.
+
+    Returns:
+        Exit status: 0, or 2 where something that the user gave cannot be used.
+    """
+    try:
+        arguments = cli.parse(argv)
+        _prepare(arguments)
+        print(run(arguments), flush=True)
+    except Exception as error:
+        cause = _input_error(error)
+        if cause is None:
+            raise
+        print(f"error: {cause}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(arguments):
+    """Runs the pipeline for `cli.Arguments` and returns the summary as text."""
+    data = arguments.data
+    if data is None:
+        from tf_scl.data.digits import write_digits
+
+        data = str(write_digits(os.path.join(arguments.out, "images")))
+    _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
+    # Heavy imports wait until the arguments are known to be good.
+    from tfx import v1 as tfx
+
+    from pipeline import summary
+    from pipeline.pipeline import create_pipeline
+
+    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        os.path.join(arguments.out, "metadata.sqlite")
+    )
+    graph = create_pipeline(
+        PIPELINE_NAME,
+        os.path.join(arguments.out, "pipeline"),
+        os.path.abspath(data),
+        os.path.join(arguments.out, "serving"),
+        arguments.config,
+        metadata,
+        BEAM_ARGS,
+    )
+    tfx.orchestration.LocalDagRunner().run(graph)
+    return summary.write(metadata, arguments.out)
+
+
+def _prepare(arguments):
+    """Everything that can be found wrong before the long work begins."""
+    try:
+        os.makedirs(arguments.out, exist_ok=True)
+        with tempfile.TemporaryFile(dir=arguments.out):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot write to the output folder {arguments.out!r}: {error.strerror}; "
+            "give another with --out (make run OUT=...)"
+        ) from error
+    if arguments.data is not None:
+        data = os.path.realpath(arguments.data)
+        if os.path.commonpath([data, os.path.realpath(arguments.out)]) == data:
+            raise InputError(
+                f"the output folder {arguments.out!r} lies inside the image folder "
+                f"{arguments.data!r}; give another with --out (make run OUT=...)"
+            )
+        files = len(image_folder.list_images(arguments.data))
+        if files < arguments.config.train.batch_size:
+            raise InputError(
+                f"train.batch_size is {arguments.config.train.batch_size} but "
+                f"{arguments.data!r} holds only {files} files; use --train.batch_size "
+                f"{max(2, files // 4)} (make run ARGS=...) or add images"
+            )
+    _configure_logging(os.path.join(arguments.out, LOG_FILE))
+
+
+def _configure_logging(path):
+    """All to a file; to the console what concerns the user."""
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    file = logging.FileHandler(path)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    console = logging.StreamHandler(sys.stdout)
+    console.setFormatter(logging.Formatter("%(message)s"))
+    console.addFilter(_for_the_user)
+    logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
+
+
+def _for_the_user(record):
+    """Our own messages, and of TFX's the two that tell how far the run is."""
+    if record.name.split(".")[0] in ("tf_scl", "components", "pipeline"):
+        return True
+    if record.name == "absl" and record.msg == "Component %s is running.":
+        record.msg = "-- %s"
+        return True
+    if record.name == "absl" and record.msg == "A cached execution %d is used.":
+        record.msg, record.args = "   nothing changed: cached results are used", ()
+        return True
+    return False
+
+
+def _input_error(error):
+    """The `InputError` behind an exception, or None."""
+    while error is not None:
+        if isinstance(error, InputError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

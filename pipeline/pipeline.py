@@ -1,0 +1,64 @@
+"""The graph: which components there are, and what feeds what."""
+
+from tfx import v1 as tfx
+
+from components.atomic_pusher.component import AtomicPusher
+from components.image_example_gen.component import ImageExampleGen
+from components.pretrainer.component import pretrainer
+from components.representation_evaluator.component import RepresentationEvaluator
+
+
+def create_pipeline(name, root, images, serving, config, metadata=None, beam_pipeline_args=None):
+    """From a folder of images to a served encoder.
+
+    Args:
+        name: Name of the pipeline.
+        root: Folder for the artifacts.
+        images: Image folder.
+        serving: Folder that a model server watches; versions go below it.
+        config: `tf_scl.Config`.
+        metadata: ML Metadata connection config, where the runner needs one.
+        beam_pipeline_args: Beam flags, a list, or None.
+
+    Returns:
+        `tfx.dsl.Pipeline`.
+    """
+    settings = config.to_dict()
+    example_gen = ImageExampleGen(images, settings["ingest"])
+    examples = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    schema_gen = tfx.components.SchemaGen(
+        statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True
+    )
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    trainer = pretrainer(
+        examples, schema_gen.outputs["schema"], config.to_dict("augment", "model", "train")
+    )
+    evaluator = RepresentationEvaluator(
+        examples, trainer.outputs["model"], trainer.outputs["model_run"], settings["evaluate"]
+    )
+    pusher = AtomicPusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving)
+        ),
+    ).with_id("Pusher")
+    return tfx.dsl.Pipeline(
+        pipeline_name=name,
+        pipeline_root=root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            trainer,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=beam_pipeline_args,
+    )

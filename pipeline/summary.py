@@ -1,0 +1,140 @@
+"""What a person wants to know after a run, read from ML Metadata and the artifacts."""
+
+import json
+import os
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata as tfx_metadata
+from tfx.utils import path_utils
+
+from components.representation_evaluator.executor import EVALUATION_FILE
+from tf_scl.data import ingest
+from tf_scl.evaluation.representation import PIXELS, PRETRAINED, UNTRAINED
+
+SUMMARY_FILE = "summary.json"
+_STATES = {
+    metadata_store_pb2.Execution.CACHED: "cached",
+    metadata_store_pb2.Execution.COMPLETE: "ran",
+}
+
+
+def write(connection_config, out):
+    """Collects the last run, writes OUT/summary.json, returns it as text."""
+    facts = collect(connection_config)
+    path = os.path.join(out, SUMMARY_FILE)
+    with open(f"{path}.partial", "w") as file:
+        json.dump(facts, file, indent=2)
+    os.replace(f"{path}.partial", path)
+    return render(facts)
+
+
+def collect(connection_config):
+    """Facts of the last run, a dict that JSON can hold."""
+    with tfx_metadata.Metadata(connection_config) as handle:
+        nodes = _last_run(handle.store)
+    report = nodes["ImageExampleGen"]["outputs"]["report"].uri
+    with open(os.path.join(report, ingest.SUMMARY_FILE)) as file:
+        images = json.load(file)
+    evaluation_dir = nodes["RepresentationEvaluator"]["outputs"]["evaluation"].uri
+    with open(os.path.join(evaluation_dir, EVALUATION_FILE)) as file:
+        evaluation = json.load(file)
+    pushed = nodes["Pusher"]["outputs"]["pushed_model"].custom_properties
+    trained = path_utils.serving_model_path(nodes["Trainer"]["outputs"]["model"].uri)
+    return {
+        "components": {name: node["state"] for name, node in nodes.items()},
+        "images": images,
+        "rejected_list": os.path.join(report, ingest.REJECTED_FILE),
+        "evaluation": evaluation,
+        "pushed": bool(pushed["pushed"].int_value),
+        "model": pushed["pushed_destination"].string_value or trained,
+    }
+
+
+def render(facts):
+    """The facts as text of at most 100 columns, but for paths."""
+    images = ingest.IngestSummary(**facts["images"])
+    by_state = {}
+    for name, state in facts["components"].items():
+        by_state.setdefault(state, []).append(name)
+    lines = ["", "=" * 78]
+    for state, names in by_state.items():
+        lines += [f"{state:<11} {', '.join(names)}"]
+    lines += [f"images      {ingest.describe(images)}"]
+    if images.rejected:
+        lines += [f"            each with its reason in {facts['rejected_list']}"]
+    single = [name for name, count in images.classes.items() if count == 1]
+    if single:
+        lines += [f"            one image only in: {', '.join(single)} (learnt from, hardly judged)"]
+    lines += ["", *_accuracies(facts["evaluation"]), ""]
+    lines += _verdict(facts)
+    lines += ["", "Embed an image:", f"  {embedding_line(facts['model'])}", "=" * 78]
+    return "\n".join(lines)
+
+
+def embedding_line(model):
+    """One line of Python that embeds image.png with a SavedModel."""
+    return (
+        f"import tensorflow as tf; model = tf.saved_model.load({model!r}); "
+        'print(model.signatures["serving_default"]'
+        '(tf.constant([open("image.png", "rb").read()]))["embedding"])'
+    )
+
+
+def _accuracies(evaluation):
+    results = evaluation["representations"]
+    encoder = results[PRETRAINED]
+    if "probe_all" not in encoder:
+        rank = encoder.get("effective_rank", float("nan"))
+        return [
+            "No labels of two classes or more: no linear probe, no kNN.",
+            f"effective rank of the features: {rank:.1f} of {encoder['dimension']}",
+        ]
+    few, whole = encoder["probe_few"], encoder["probe_all"]
+    lines = [
+        f"Linear probe: accuracy on {evaluation['test_images']:,} images that were not trained on",
+        f"{'':20}{few['labels_per_class']:>6} labels per class{whole['labels']:>10,} labels"
+        f"{'kNN':>9}{'eff. rank':>12}",
+    ]
+    for name in (PRETRAINED, UNTRAINED, PIXELS):
+        result = results[name]
+        few = f"{100 * result['probe_few']['mean']:.1f} ± {100 * result['probe_few']['std']:.1f} %"
+        lines.append(
+            f"{name:20}{few:>23}{100 * result['probe_all']['accuracy']:>15.1f} %"
+            f"{100 * result['knn_accuracy']:>7.1f} %{result['effective_rank']:>12.1f}"
+        )
+    return lines
+
+
+def _verdict(facts):
+    failed = [check for check in facts["evaluation"]["checks"] if not check["holds"]]
+    if facts["pushed"]:
+        return [f"blessed and pushed: {facts['model']}"]
+    reasons = "; ".join(
+        f"{check['name']}: {_number(check['value'])}, needed {_number(check['needed'])}"
+        for check in failed
+    )
+    return [f"NOT blessed, not pushed ({reasons})", f"unblessed model: {facts['model']}"]
+
+
+def _number(value):
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _last_run(store):
+    """Dict from component to its state and output artifacts, in the order they ran."""
+    runs = store.get_contexts_by_type("pipeline_run")
+    last = max(runs, key=lambda run: run.id)
+    nodes = {}
+    executions = store.get_executions_by_context(last.id)
+    for execution in sorted(executions, key=lambda one: one.id):
+        contexts = store.get_contexts_by_execution(execution.id)
+        node = next(one.name for one in contexts if one.type == "node").split(".")[-1]
+        events = store.get_events_by_execution_ids([execution.id])
+        outputs = {
+            event.path.steps[0].key: store.get_artifacts_by_id([event.artifact_id])[0]
+            for event in events
+            if event.type in (metadata_store_pb2.Event.OUTPUT,)
+        }
+        state = _STATES.get(execution.last_known_state, "failed")
+        nodes[node] = {"state": state, "outputs": outputs}
+    return nodes

@@ -1,0 +1,1 @@
+"""Batched augmentation: two random views of every image."""

@@ -1,0 +1,288 @@
+"""Every setting in one place: frozen dataclasses, checked when made.
+
+`Config` has a section for each concern. A value out of range raises
+`InputError` with the setting's name, what is allowed and what came.
+"""
+
+import dataclasses
+import math
+import typing
+
+from tf_scl.errors import InputError
+
+STRATEGIES = ("auto", "one_device", "mirrored")
+
+
+def _setting(default, allowed, help):
+    """A field with its check: `allowed` is (text, predicate)."""
+    return dataclasses.field(default=default, metadata={"allowed": allowed, "help": help})
+
+
+def _at_least(low):
+    return f"at least {low}", lambda value: value >= low
+
+
+def _above(low):
+    return f"above {low}", lambda value: value > low
+
+
+def _between(low, high):
+    return f"between {low} and {high}", lambda value: low <= value <= high
+
+
+def _one_of(*values):
+    return f"one of {', '.join(map(str, values))}", lambda value: value in values
+
+
+def _rising(low, high):
+    return (
+        f"two numbers, rising, above {low} and at most {high}",
+        lambda pair: len(pair) == 2 and low < pair[0] <= pair[1] <= high,
+    )
+
+
+_PROBABILITY = _between(0, 1)
+
+
+class _Section:
+    """Checks types and ranges of all fields; a base for the sections below."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            kind = typing.get_type_hints(type(self))[field.name]
+            value = _coerced(value, kind)
+            text, holds = field.metadata["allowed"]
+            if value is _WRONG or not _finite(value) or not holds(value):
+                name = f"{self.section}.{field.name}"
+                raise InputError(
+                    f"{name} must be {text} ({type_name(kind)}). "
+                    f"Received: {getattr(self, field.name)!r}; set it with --{name}"
+                )
+            object.__setattr__(self, field.name, value)
+
+
+_WRONG = object()
+
+
+def _coerced(value, kind):
+    """The value as its declared type (JSON knows no tuples), or `_WRONG`."""
+    arguments = typing.get_args(kind)
+    if type(None) in arguments:
+        return None if value is None else _coerced(value, arguments[0])
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, (tuple, list)):
+            return _WRONG
+        items = tuple(_coerced(item, arguments[0]) for item in value)
+        return _WRONG if _WRONG in items else items
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value if type(value) is kind else _WRONG
+
+
+def _finite(value):
+    items = value if isinstance(value, tuple) else (value,)
+    return all(math.isfinite(item) for item in items if isinstance(item, float))
+
+
+def type_name(kind):
+    """How a type is called in a message, such as "whole number"."""
+    arguments = typing.get_args(kind)
+    if type(None) in arguments:
+        return f"{type_name(arguments[0])} or none"
+    if typing.get_origin(kind) is tuple:
+        return f"{type_name(arguments[0])}s, separated by commas"
+    return {int: "whole number", float: "number", bool: "true or false", str: "word"}[kind]
+
+
+@dataclasses.dataclass(frozen=True)
+class IngestConfig(_Section):
+    """From image files to records."""
+
+    section: typing.ClassVar = "ingest"
+    eval_fraction: float = _setting(
+        0.2, _between(0.01, 0.99), "share of the images kept for evaluation"
+    )
+    max_pixels: int = _setting(
+        100_000_000, _between(1, 178_000_000), "images with more pixels are set aside"
+    )
+    shard_megabytes: int = _setting(100, _at_least(1), "size of a record file")
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig(_Section):
+    """How a view is drawn; the arguments of `TwoViews`."""
+
+    section: typing.ClassVar = "augment"
+    crop_scale: tuple[float, ...] = _setting((0.2, 1.0), _rising(0, 1), "crop area, share of image")
+    crop_ratio: tuple[float, ...] = _setting((3 / 4, 4 / 3), _rising(0, 10), "crop width / height")
+    flip: float = _setting(0.5, _PROBABILITY, "probability of a mirror image")
+    brightness: float = _setting(0.4, _at_least(0), "strength")
+    contrast: float = _setting(0.4, _at_least(0), "strength")
+    saturation: float = _setting(0.4, _at_least(0), "strength")
+    hue: float = _setting(0.1, _between(0, 0.5), "largest shift, share of the circle")
+    jitter: float = _setting(0.8, _PROBABILITY, "probability of a colour change")
+    grayscale: float = _setting(0.2, _PROBABILITY, "probability of a grey view")
+    blur: float = _setting(0.0, _PROBABILITY, "probability of a Gaussian blur")
+    blur_sigma: tuple[float, ...] = _setting((0.1, 2.0), _rising(0, 100), "its std, pixels")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(_Section):
+    """Encoder and projector."""
+
+    section: typing.ClassVar = "model"
+    image_size: int = _setting(32, _at_least(4), "side of the encoder's input, pixels")
+    channels: int = _setting(3, _one_of(1, 3), "1 for grey, 3 for colour")
+    depth: int = _setting(18, _one_of(10, 18, 34, 50), "layers of the ResNet")
+    width: int = _setting(64, _at_least(1), "channels of its first stage")
+    stem: str = _setting("cifar", _one_of("cifar", "imagenet"), "for small or for large images")
+    zero_init_residual: bool = _setting(False, _one_of(True, False), "blocks start as identity")
+    projector_hidden: tuple[int, ...] = _setting(
+        (2048,), ("at least 1 each", lambda dims: all(dim > 0 for dim in dims)), "hidden widths"
+    )
+    embedding_dim: int = _setting(1000, _at_least(1), "width that the loss sees")
+    mu: float = _setting(1.0, _above(0), "embeddings are clipped to norm sqrt(mu)")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(_Section):
+    """Optimisation."""
+
+    section: typing.ClassVar = "train"
+    batch_size: int = _setting(512, _at_least(2), "images in a step, over all replicas")
+    epochs: int = _setting(800, _at_least(1), "passes over the images")
+    base_learning_rate: float = _setting(0.03, _above(0), "at batch 256; scaled with the batch")
+    warmup_epochs: int = _setting(10, _at_least(0), "of linear warm-up; cosine follows")
+    momentum: float = _setting(0.9, _between(0, 1), "of SGD")
+    l2: float = _setting(5e-4, _at_least(0), "weight decay inside the gradient")
+    strategy: str = _setting("auto", _one_of(*STRATEGIES), "of tf.distribute")
+    seed: int = _setting(0, _between(0, 2**31 - 1), "of weights, order and views")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig(_Section):
+    """How the frozen encoder is judged."""
+
+    section: typing.ClassVar = "evaluate"
+    labels_per_class: int = _setting(10, _at_least(1), "in the few-label probe")
+    draws: int = _setting(5, _at_least(1), "random choices of those labels, averaged")
+    knn_k: int = _setting(200, _at_least(1), "neighbours")
+    knn_temperature: float = _setting(0.1, _above(0), "of the kNN vote")
+    min_effective_rank: float = _setting(2.0, _at_least(0), "below it an encoder is collapsed")
+    seed: int = _setting(0, _between(0, 2**31 - 1), "of the draws and folds")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    ingest: IngestConfig = IngestConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    def to_dict(self, *sections):
+        """Plain dict for JSON, of the named sections or of all."""
+        whole = dataclasses.asdict(self)
+        return {name: whole[name] for name in sections or whole}
+
+    @classmethod
+    def from_dict(cls, settings):
+        """The inverse of `to_dict`; what is missing takes its default.
+
+        Raises:
+            InputError: An unknown section or setting, or a value out of range.
+        """
+        return Config().replace(settings)
+
+    def replace(self, settings):
+        """A copy with some settings changed, `{section: {setting: value}}`.
+
+        Raises:
+            InputError: As `from_dict`.
+        """
+        changed = {}
+        for section, values in settings.items():
+            known = [field.name for field in dataclasses.fields(self)]
+            if section not in known:
+                raise InputError(f"no section {section!r} of settings; there are {known}")
+            old = getattr(self, section)
+            names = [field.name for field in dataclasses.fields(old)]
+            for name in values:
+                if name not in names:
+                    raise InputError(f"no setting {section}.{name}; {section} has {names}")
+            changed[section] = dataclasses.replace(old, **values)
+        return dataclasses.replace(self, **changed)
+
+
+# Settings that differ from the defaults, which are the official CIFAR-10 recipe.
+PRESETS = {
+    # scikit-learn's digits: small and grey, no mirror images. Minutes on a CPU.
+    "digits": {
+        "augment": {"crop_scale": (0.4, 1.0), "flip": 0.0, "hue": 0.0, "grayscale": 0.0},
+        "model": {
+            "image_size": 16,
+            "channels": 1,
+            "depth": 10,
+            "width": 32,
+            "projector_hidden": (512,),
+            "embedding_dim": 256,
+        },
+        "train": {
+            "batch_size": 256,
+            "epochs": 40,
+            "base_learning_rate": 0.2,
+            "warmup_epochs": 4,
+        },
+    },
+    # A first look at a folder of photographs, at 32 x 32 on a CPU. Not a recipe.
+    "laptop": {
+        "model": {
+            "depth": 10,
+            "width": 32,
+            "projector_hidden": (512,),
+            "embedding_dim": 256,
+        },
+        "train": {
+            "batch_size": 128,
+            "epochs": 20,
+            "base_learning_rate": 0.1,
+            "warmup_epochs": 2,
+        },
+    },
+    # The official code's CIFAR-10 recipe: the defaults. Not measured by us.
+    "cifar10": {},
+    # The official code's resnet50 ImageNet recipe (100 epochs). Not measured by us.
+    "imagenet": {
+        "augment": {"blur": 0.5},
+        "model": {
+            "image_size": 224,
+            "depth": 50,
+            "stem": "imagenet",
+            "zero_init_residual": True,
+            "projector_hidden": (8192, 8192),
+            "embedding_dim": 8192,
+            "mu": 10.0,
+        },
+        "train": {
+            "batch_size": 384,
+            "epochs": 101,
+            "base_learning_rate": 0.05,
+            "warmup_epochs": 0,
+            "l2": 1e-4,
+        },
+    },
+}
+
+
+def preset(name):
+    """The `Config` of a preset: "digits", "laptop", "cifar10" or "imagenet".
+
+    Raises:
+        InputError: Another name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"no preset {name!r}; there are {sorted(PRESETS)}")
+    return Config.from_dict(PRESETS[name])

@@ -1,0 +1,84 @@
+"""The record format: the only place that knows the feature names.
+
+Each record is a `tf.train.Example` with one image:
+
+| feature             | type         | meaning                                            |
+|---------------------|--------------|----------------------------------------------------|
+| `image/encoded`     | bytes        | a PNG or JPEG file, 8 bits, grey or RGB            |
+| `image/format`      | bytes        | `png` or `jpeg`                                    |
+| `image/height`      | int64        | pixels                                             |
+| `image/width`       | int64        | pixels                                             |
+| `image/channels`    | int64        | 1 or 3                                             |
+| `image/filename`    | bytes        | path below the image folder                        |
+| `image/sha256`      | bytes        | hex digest of the file as it was found             |
+| `image/class/label` | int64, or absent | index of the class in sorted order             |
+| `image/class/text`  | bytes, or absent | name of the class folder                       |
+"""
+
+import tensorflow as tf
+
+ENCODED = "image/encoded"
+FORMAT = "image/format"
+HEIGHT = "image/height"
+WIDTH = "image/width"
+CHANNELS = "image/channels"
+FILENAME = "image/filename"
+SHA256 = "image/sha256"
+LABEL = "image/class/label"
+CLASS = "image/class/text"
+
+NO_LABEL = -1
+
+
+def encode_example(image, filename, sha256, label=None, class_name=None):
+    """Serialises one checked image.
+
+    Args:
+        image: `check_image.CheckedImage`.
+        filename: bytes, path below the image folder.
+        sha256: str, hex digest of the original file.
+        label: Int, or None for an image without a label.
+        class_name: bytes, or None likewise.
+
+    Returns:
+        bytes, a serialised `tf.train.Example`.
+    """
+    features = {
+        ENCODED: _bytes(image.encoded),
+        FORMAT: _bytes(image.format.encode()),
+        HEIGHT: _int(image.height),
+        WIDTH: _int(image.width),
+        CHANNELS: _int(image.channels),
+        FILENAME: _bytes(filename),
+        SHA256: _bytes(sha256.encode()),
+    }
+    if label is not None:
+        features[LABEL] = _int(label)
+        features[CLASS] = _bytes(class_name)
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_encoded(serialized):
+    """Encoded images, string [N], of serialised examples [N]. Reads no label."""
+    spec = {ENCODED: tf.io.FixedLenFeature([], tf.string)}
+    return tf.io.parse_example(serialized, spec)[ENCODED]
+
+
+def parse_labelled(serialized):
+    """Encoded images, labels (int64, `NO_LABEL` where absent) and class names, each [N]."""
+    spec = {
+        ENCODED: tf.io.FixedLenFeature([], tf.string),
+        LABEL: tf.io.FixedLenFeature([], tf.int64, NO_LABEL),
+        CLASS: tf.io.FixedLenFeature([], tf.string, ""),
+    }
+    parsed = tf.io.parse_example(serialized, spec)
+    return parsed[ENCODED], parsed[LABEL], parsed[CLASS]
+
+
+def _bytes(value):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _int(value):
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))

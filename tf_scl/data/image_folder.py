@@ -1,0 +1,112 @@
+"""A folder of images: which files it holds, and what the folders say of classes."""
+
+import dataclasses
+import hashlib
+import os
+
+from tf_scl.errors import InputError
+
+MIN_FILES = 4  # two images in each of the two splits
+_SPLIT_NAMES = {"train", "test", "val", "valid", "validation", "eval"}
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFile:
+    """One file below the folder.
+
+    Attributes:
+        path: bytes, below the folder, since names need not be UTF-8.
+        size: Bytes, or -1 where the file cannot be looked at.
+        modified: Time of the last change, ns.
+        class_name: bytes, the top-level sub-folder, or None for a file
+            directly in the folder.
+    """
+
+    path: bytes
+    size: int
+    modified: int
+    class_name: bytes | None
+
+
+def list_images(folder):
+    """Lists every file of an image folder, but not hidden ones.
+
+    `folder/CLASS/**/file` is of class CLASS; `folder/file` has no class. All
+    files count, whatever their suffix: what is no image is found out, and
+    reported, when it is opened.
+
+    Args:
+        folder: Path of a local directory.
+
+    Returns:
+        List of `ImageFile`, sorted by path.
+
+    Raises:
+        InputError: No such folder, not a folder, no permission, fewer than
+            `MIN_FILES` files, or sub-folders that look like splits.
+    """
+    root = os.fsencode(folder)
+    if not os.path.isdir(root):
+        what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
+        raise InputError(f"the image folder {folder!r} {what}; give the path of a folder of images")
+    files = sorted(_walk(root, folder), key=lambda file: file.path)
+    if len(files) < MIN_FILES:
+        raise InputError(
+            f"the image folder {folder!r} holds {len(files)} files; at least {MIN_FILES} images "
+            "are needed (two to train on, two to evaluate on), and some hundreds to learn anything"
+        )
+    classes = {os.fsdecode(file.class_name) for file in files if file.class_name is not None}
+    if classes and {name.lower() for name in classes} <= _SPLIT_NAMES:
+        raise InputError(
+            f"the sub-folders of {folder!r} are {sorted(classes)}: these are splits, not classes. "
+            f"Give one of them, such as {os.path.join(folder, sorted(classes)[-1])!r}; "
+            "tf_scl makes its own split"
+        )
+    return files
+
+
+def class_labels(files):
+    """Dict from class name (bytes) to label 0, 1, ... in sorted order."""
+    return {
+        name: label
+        for label, name in enumerate(
+            sorted({file.class_name for file in files if file.class_name is not None})
+        )
+    }
+
+
+def fingerprint(files):
+    """Hex digest of names, sizes and times: changes when any file does."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(b"%s\0%d\0%d\n" % (file.path, file.size, file.modified))
+    return digest.hexdigest()
+
+
+def _walk(root, folder):
+    def refuse(error):
+        raise InputError(
+            f"cannot list {error.filename!r} in the image folder {folder!r}: {error.strerror}; "
+            "give the user who runs this permission to read it"
+        ) from error
+
+    visited = set()
+    for directory, subdirectories, names in os.walk(root, onerror=refuse, followlinks=True):
+        real = os.path.realpath(directory)
+        if real in visited:  # a link back to a folder above
+            subdirectories.clear()
+            continue
+        visited.add(real)
+        subdirectories[:] = [name for name in subdirectories if not name.startswith(b".")]
+        below = os.path.relpath(directory, root)
+        for name in names:
+            if name.startswith(b"."):
+                continue
+            path = name if below == b"." else os.path.join(below, name)
+            class_name = None if below == b"." else below.split(os.sep.encode())[0]
+            try:
+                status = os.stat(os.path.join(directory, name))
+                size, modified = status.st_size, status.st_mtime_ns
+            except OSError:  # a broken link: listed, and rejected when it is opened
+                size, modified = -1, 0
+            yield ImageFile(path, size, modified, class_name)

@@ -1,0 +1,28 @@
+"""`tf.distribute` strategies by name."""
+
+import tensorflow as tf
+
+from tf_scl.errors import InputError
+
+
+def strategy(name="auto"):
+    """Makes a strategy.
+
+    Args:
+        name: "one_device"; "mirrored" (every GPU of this machine, or every
+            logical CPU device where it has none); or "auto", which mirrors
+            where there is more than one GPU.
+
+    Returns:
+        `tf.distribute.Strategy`.
+
+    Raises:
+        InputError: Another name.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
+    if name == "mirrored" or (name == "auto" and len(gpus) > 1):
+        return tf.distribute.MirroredStrategy(devices)
+    if name in ("one_device", "auto"):
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    raise InputError(f"no strategy {name!r}; there are auto, one_device and mirrored")

@@ -1,0 +1,1 @@
+"""Encoder builders: images with values 0..255 to features."""

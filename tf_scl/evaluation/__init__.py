@@ -1,0 +1,1 @@
+"""How good is a frozen encoder: probe, kNN, collapse, gate."""

@@ -1,0 +1,29 @@
+"""Does the encoder still tell images apart?"""
+
+import numpy as np
+
+
+def effective_rank(features):
+    """Effective rank of centred features (Roy and Vetterli, EUSIPCO 2007).
+
+    exp of the entropy of the normalised singular values: about how many
+    directions the features really use.
+
+    Args:
+        features: Float array [N, D].
+
+    Returns:
+        Float between 1 and min(N, D); 0.0 where all rows are equal (to
+        float32 rounding).
+    """
+    features = np.asarray(features, np.float64)
+    centred = features - features.mean(axis=0)
+    scale = np.abs(features).max(initial=0.0)
+    if np.abs(centred).max(initial=0.0) <= 1e-6 * scale:
+        return 0.0
+    # Squared singular values, by whichever Gram matrix is smaller.
+    gram = centred.T @ centred if len(centred) >= centred.shape[1] else centred @ centred.T
+    squared = np.linalg.eigvalsh(gram)
+    singular = np.sqrt(squared[squared > 1e-12 * squared[-1]])
+    share = singular / singular.sum()
+    return float(np.exp(-np.sum(share * np.log(share))))

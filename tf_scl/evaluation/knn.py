@@ -1,0 +1,62 @@
+"""Weighted k-nearest-neighbour classifier on frozen features."""
+
+import numpy as np
+
+from tf_scl.errors import InputError
+
+_CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
+
+
+def knn_accuracy(
+    train_features, train_labels, test_features, test_labels, k=200, temperature=0.1
+):
+    """Accuracy of the cosine kNN vote of Wu et al. (CVPR 2018, arXiv 1805.01978).
+
+    Each of the k nearest training images votes for its class with weight
+    exp(cosine / temperature).
+
+    Args:
+        train_features: Float array [N, D].
+        train_labels: Int array [N].
+        test_features: Float array [M, D].
+        test_labels: Int array [M].
+        k: Int >= 1; at most N are used.
+        temperature: Float > 0.
+
+    Returns:
+        Accuracy, 0..1.
+
+    Raises:
+        InputError: `k` or `temperature` out of range, or no rows.
+    """
+    if k < 1 or not temperature > 0:
+        raise InputError(
+            f"kNN needs k >= 1 and temperature > 0. Received: k={k}, temperature={temperature}"
+        )
+    if not len(train_labels) or not len(test_labels):
+        raise InputError(
+            "kNN needs at least one training and one test image. "
+            f"Received: {len(train_labels)} and {len(test_labels)}"
+        )
+    classes, targets = np.unique(train_labels, return_inverse=True)
+    k = min(k, len(targets))
+    train, test = _unit(train_features), _unit(test_features)
+    correct = 0
+    for start in range(0, len(test), _CHUNK):
+        cosine = test[start : start + _CHUNK] @ train.T
+        nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
+        similarity = np.take_along_axis(cosine, nearest, axis=1)
+        # exp(1 / T) would overflow for a small T; only ratios of weights matter.
+        weight = np.exp((similarity - similarity.max(axis=1, keepdims=True)) / temperature)
+        votes = np.zeros((len(cosine), len(classes)))
+        rows = np.repeat(np.arange(len(cosine)), k)
+        np.add.at(votes, (rows, targets[nearest].ravel()), weight.ravel())
+        predicted = classes[np.argmax(votes, axis=1)]
+        correct += np.sum(predicted == test_labels[start : start + _CHUNK])
+    return float(correct / len(test))
+
+
+def _unit(features):
+    features = np.asarray(features, np.float64)
+    norm = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(norm, 1e-12)

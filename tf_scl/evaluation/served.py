@@ -1,0 +1,39 @@
+"""Features from SavedModels, the very ones that are served."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_scl.data.input_pipeline import labelled_batches
+from tf_scl.export import read_metadata
+
+_BATCH = 256
+
+
+def embed_with_saved_models(paths, files):
+    """Embeds all images of record files with several SavedModels, in one reading.
+
+    Args:
+        paths: Dict from name to the folder of a SavedModel by
+            `tf_scl.export_saved_model`; all of one image size.
+        files: List of TFRecord paths.
+
+    Returns:
+        (features, pixels, labels): dict from name to float32 [N, D]; float32
+        [N, H * W * C] with values 0..1, the images as the encoder sees them;
+        int64 [N], negative where an image has no label.
+    """
+    # A loaded model must stay referenced while its signature is in use.
+    models = {name: tf.saved_model.load(path) for name, path in paths.items()}
+    metadata = read_metadata(next(iter(paths.values())))
+    size, channels = metadata["image_size"], metadata["channels"]
+    features = {name: [] for name in models}
+    pixels, labels = [], []
+    for images, batch_labels, _ in labelled_batches(files, _BATCH, size, channels):
+        images = tf.cast(images, tf.float32)
+        for name, model in models.items():
+            embedded = model.signatures["encode_images"](images=images)["embedding"]
+            features[name].append(embedded.numpy())
+        pixels.append(images.numpy().reshape(len(images), -1) / 255)
+        labels.append(batch_labels.numpy())
+    joined = {name: np.concatenate(parts) for name, parts in features.items()}
+    return joined, np.concatenate(pixels), np.concatenate(labels)

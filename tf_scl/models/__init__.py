@@ -1,0 +1,1 @@
+"""Keras models that learn from two views, and their heads."""

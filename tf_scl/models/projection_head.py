@@ -1,0 +1,30 @@
+"""The MLP between the encoder and the loss."""
+
+import keras
+
+from tf_scl.normalization import batch_normalization
+
+
+def projection_head(output_dim=1000, hidden_dims=(2048,), synchronized=False, name="projector"):
+    """Dense-BN-ReLU blocks closed by Dense-BN, as in the official code.
+
+    The defaults are those of its CIFAR-10 recipe: 512 -> 2048 -> 1000.
+
+    Args:
+        output_dim: Int, width d of the embedding that the loss sees.
+        hidden_dims: Ints, widths of the hidden layers.
+        synchronized: Bool, batch normalisation over all replicas.
+        name: Name of the returned model.
+
+    Returns:
+        `keras.Sequential` from features [N, D] to embeddings [N, output_dim].
+    """
+    stack = []
+    for width in hidden_dims:
+        stack += [
+            keras.layers.Dense(width),
+            batch_normalization(synchronized),
+            keras.layers.ReLU(),
+        ]
+    stack += [keras.layers.Dense(output_dim), batch_normalization(synchronized)]
+    return keras.Sequential(stack, name=name)

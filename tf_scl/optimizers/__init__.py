@@ -1,0 +1,1 @@
+"""Optimisers that Keras lacks."""

@@ -5,7 +5,8 @@ import os
 import pathlib
 import sys
 import tempfile
-import warnings
+
+import absl.logging
 
 from pipeline import cli
 from tf_scl.data import image_folder
@@ -30,6 +31,8 @@ def main(argv=None):
     Returns:
         Exit status: 0, or 2 where something that the user gave cannot be used.
     """
+    # TensorFlow's C++ start-up chatter; its real errors are Python exceptions too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         arguments = cli.parse(argv)
         _prepare(arguments)
@@ -104,7 +107,7 @@ def _prepare(arguments):
 def _configure_logging(path):
     """All to a file; to the console what concerns the user."""
     logging.captureWarnings(True)
-    warnings.simplefilter("default")
+    absl.logging.set_verbosity(absl.logging.INFO)  # TFX's own; silent else after an export
     file = logging.FileHandler(path)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     console = logging.StreamHandler(sys.stdout)

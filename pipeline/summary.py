@@ -64,7 +64,9 @@ def render(facts):
         lines += [f"            each with its reason in {facts['rejected_list']}"]
     single = [name for name, count in images.classes.items() if count == 1]
     if single:
-        lines += [f"            one image only in: {', '.join(single)} (learnt from, hardly judged)"]
+        lines += [
+            f"            one image only in: {', '.join(single)} (learnt from, hardly judged)"
+        ]
     lines += ["", *_accuracies(facts["evaluation"]), ""]
     lines += _verdict(facts)
     lines += ["", "Embed an image:", f"  {embedding_line(facts['model'])}", "=" * 78]

@@ -33,7 +33,9 @@ class Executor(executor.Executor):
             )
             pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
             if pushed.get_int_custom_property("pushed"):
-                version = self._next_version(base, pushed.get_string_custom_property("pushed_version"))
+                version = self._next_version(
+                    base, pushed.get_string_custom_property("pushed_version")
+                )
                 final = os.path.join(base, version)
                 fileio.rename(pushed.get_string_custom_property("pushed_destination"), final)
                 pushed.set_string_custom_property("pushed_destination", final)

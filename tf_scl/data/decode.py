@@ -29,8 +29,12 @@ def fit_to_square(images, size):
     shape = tf.shape(images)
     height, width = shape[-3], shape[-2]
     short = tf.cast(tf.minimum(height, width), tf.float32)
-    new_height = tf.maximum(size, tf.cast(tf.round(tf.cast(height, tf.float32) * size / short), tf.int32))
-    new_width = tf.maximum(size, tf.cast(tf.round(tf.cast(width, tf.float32) * size / short), tf.int32))
+    new_height = tf.maximum(
+        size, tf.cast(tf.round(tf.cast(height, tf.float32) * size / short), tf.int32)
+    )
+    new_width = tf.maximum(
+        size, tf.cast(tf.round(tf.cast(width, tf.float32) * size / short), tf.int32)
+    )
     images = tf.cond(
         (height == size) & (width == size),
         lambda: tf.cast(images, tf.float32),
@@ -38,7 +42,9 @@ def fit_to_square(images, size):
     )
     top, left = (new_height - size) // 2, (new_width - size) // 2
     images = images[..., top : top + size, left : left + size, :]
-    return tf.ensure_shape(images, [None] * (len(images.shape) - 3) + [size, size, images.shape[-1]])
+    return tf.ensure_shape(
+        images, [None] * (len(images.shape) - 3) + [size, size, images.shape[-1]]
+    )
 
 
 def decode_batch(encoded, size, channels):

@@ -30,7 +30,7 @@ def write_digits(folder):
     aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
-        for number, (image, label) in enumerate(zip(pixels, digits.target)):
+        for number, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
             path = aside / str(label) / f"{number:04d}.png"
             path.parent.mkdir(exist_ok=True)
             PIL.Image.fromarray(image).save(path)

@@ -82,7 +82,7 @@ def _standardize(images, channels, mean, std):
         mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
     return keras.layers.Rescaling(
         [1.0 / s for s in std],
-        [-m / s for m, s in zip(mean, std)],
+        [-m / s for m, s in zip(mean, std, strict=True)],
         dtype="float32",
         name="standardize",
     )(images)

@@ -7,9 +7,7 @@ from tf_scl.errors import InputError
 _CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
 
 
-def knn_accuracy(
-    train_features, train_labels, test_features, test_labels, k=200, temperature=0.1
-):
+def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200, temperature=0.1):
     """Accuracy of the cosine kNN vote of Wu et al. (CVPR 2018, arXiv 1805.01978).
 
     Each of the k nearest training images votes for its class with weight

@@ -10,9 +10,10 @@ from tf_scl.models.projection_head import projection_head
 class TwoViewModel(keras.Model):
     """Learns an encoder from pairs of views; subclasses say with what loss.
 
-    A subclass implements `contrastive_terms` and names them in `term_names`. `call` gives the features of the
-    encoder, which is what is kept after training, so `predict` embeds images.
-    Labels in the training data are ignored.
+    A subclass implements `contrastive_terms` and names the terms in
+    `term_names`. `call` gives the features of the encoder, which is what is
+    kept after training, so `predict` embeds images. Labels in the training
+    data are ignored.
 
     Args:
         encoder: `keras.Model` or layer from images [N, H, W, C] (uint8 or
@@ -74,7 +75,7 @@ class TwoViewModel(keras.Model):
         gradients = tape.gradient(scaled, variables)
         # The optimiser adds gradients up over replicas, and shares add up to
         # the global loss: no factor is missing.
-        self.optimizer.apply_gradients(zip(gradients, variables))
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self._track(terms, context)
 
     def test_step(self, data):

@@ -1,0 +1,37 @@
+# make run    from images to a served encoder (the bundled digits)
+#             DATA=folder of images   OUT=folder for output   PRESET=digits|laptop|cifar10|imagenet
+#             ARGS="--train.epochs 20 ..." any flag of python -m pipeline.local_runner --help
+# make test   the fast tests          make test-slow   the end-to-end tests
+# make lint   ruff                    make lock        new versions into requirements/*.lock
+
+PYTHON = .venv/bin/python
+FLAGS = $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)') $(if $(PRESET),--preset '$(PRESET)')
+
+.PHONY: run test test-slow lint lock env clean
+
+run: env
+	@$(PYTHON) -m pipeline.local_runner $(FLAGS) $(ARGS)
+
+test: env
+	$(PYTHON) -m pytest $(ARGS)
+
+test-slow: env
+	$(PYTHON) -m pytest -m slow $(ARGS)
+
+lint: env
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+env:
+	@scripts/setup_env.sh
+
+# The lowest Python of each lane; --universal covers the others.
+lock: env
+	uv=$$(command -v uv || echo .tools/uv/bin/uv); for lane in a:3.10 b:3.11; do \
+	$$uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --python-version $${lane#*:} --extra tfx --extra dev \
+	  pyproject.toml requirements/lane-$${lane%:*}.in -o requirements/lane-$${lane%:*}.lock || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .tools

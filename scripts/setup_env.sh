@@ -1,0 +1,60 @@
+#!/bin/sh
+# Makes the environment in .venv, or finds it ready. Needs python3 with pip; all
+# else is fetched from PyPI, at the versions (and hashes) in requirements/.
+#
+# Two lanes, by what the machine can run:
+#   b  tfx 1.21.0, TF 2.21, Python 3.11-3.13, where glibc >= 2.39
+#   a  tfx 1.16.0, TF 2.16, Python 3.10 or 3.11, elsewhere
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
+    fail "TFX has wheels for Linux on x86-64 only; this is $(uname -s) on $(uname -m)." \
+        "The library alone runs here too: pip install ."
+
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/^glibc //')
+[ -n "$glibc" ] || fail "TFX's wheels need glibc; this system has another C library." \
+    "Use Debian, Ubuntu, Fedora or another glibc system."
+if [ "$(printf '2.39\n%s\n' "$glibc" | sort -V | head -n 1)" = 2.39 ]; then
+    lane=b pythons='>=3.11,<3.14' names='3.11, 3.12 or 3.13'
+else
+    lane=a pythons='>=3.10,<3.12' names='3.10 or 3.11'
+fi
+lock=requirements/lane-$lane.lock
+
+ready=.venv/ready-$lane
+if [ -x .venv/bin/python ] && cmp -s "$lock" "$ready"; then
+    exit 0
+fi
+
+uv=$(command -v uv || true)
+if [ -z "$uv" ]; then
+    uv=.tools/uv/bin/uv
+    if [ ! -x "$uv" ]; then
+        echo "fetching uv into .tools/uv"
+        rm -rf .tools/uv
+        python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .tools/uv.partial uv ||
+            fail "python3 -m pip could not install uv. Is pip there (python3 -m pip --version)," \
+                "and PyPI within reach?"
+        mv .tools/uv.partial .tools/uv
+    fi
+fi
+
+export UV_PYTHON_DOWNLOADS=never
+python=$("$uv" python find --no-project "$pythons" 2>/dev/null) ||
+    fail "no suitable Python: with glibc $glibc the pipeline needs Python $names, and there is" \
+        "none on PATH (python3 is $(python3 --version 2>&1 | cut -d' ' -f2))." \
+        "Get one with: $uv python install 3.11 (or your system's packages), then run this again."
+
+echo "lane $lane: $(grep '^tfx==' $lock | cut -d' ' -f1), $("$python" --version), glibc $glibc"
+rm -f "$ready"
+"$uv" --quiet venv --clear --python "$python" .venv
+"$uv" pip sync --quiet --python .venv/bin/python --require-hashes "$lock"
+"$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+cp "$lock" "$ready.partial"
+mv "$ready.partial" "$ready"

@@ -1,5 +1,7 @@
 """`tf.distribute` strategies by name."""
 
+import functools
+
 import tensorflow as tf
 
 from tf_scl.errors import InputError
@@ -22,7 +24,13 @@ def strategy(name="auto"):
     gpus = tf.config.list_logical_devices("GPU")
     devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        return tf.distribute.MirroredStrategy(devices)
+        return _mirrored(tuple(devices))
     if name in ("one_device", "auto"):
         return tf.distribute.OneDeviceStrategy(devices[0])
     raise InputError(f"no strategy {name!r}; there are auto, one_device and mirrored")
+
+
+@functools.cache
+def _mirrored(devices):
+    """One strategy for the same devices: two would share, and confuse, collective keys."""
+    return tf.distribute.MirroredStrategy(devices)

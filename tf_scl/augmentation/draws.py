@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 _ATTEMPTS = 10  # as torchvision's RandomResizedCrop
+_ALGORITHM = "philox"  # named, since XLA's default is another than the CPU's
 
 
 def crop_boxes(seed, count, height, width, scale, ratio):
@@ -26,7 +27,7 @@ def crop_boxes(seed, count, height, width, scale, ratio):
         image. Of ten draws the first that fits is taken; where none does, a
         centred box with the ratio clipped, as torchvision.
     """
-    seeds = tf.unstack(tf.random.split(seed, 4))
+    seeds = split(seed, 3)
     height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
     shape = [count, _ATTEMPTS]
     area = height * width * uniform(seeds[0], shape, *scale)
@@ -48,8 +49,24 @@ def crop_boxes(seed, count, height, width, scale, ratio):
 
 
 def uniform(seed, shape, low, high):
-    """Uniform float32 in [low, high)."""
-    return tf.random.stateless_uniform(shape, seed, low, high)
+    """Uniform float32 in [low, high).
+
+    Made from random bits here, because TensorFlow's own float numbers differ
+    between a CPU kernel and XLA; its bits do not.
+    """
+    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg=_ALGORITHM)
+    bits = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 8)  # 24, as float32 holds
+    return low + (high - low) * (tf.cast(bits, tf.float32) * 2.0**-24)
+
+
+def split(seed, count):
+    """`count` seeds, int32 [2] each, independent of one another."""
+    return tf.unstack(tf.random.split(seed, count, alg=_ALGORITHM))
+
+
+def fold_in(seed, number):
+    """A seed that depends on `seed` and an int scalar."""
+    return tf.random.fold_in(seed, number, alg=_ALGORITHM)
 
 
 def happens(seed, count, probability):

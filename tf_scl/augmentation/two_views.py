@@ -82,13 +82,13 @@ class TwoViews(keras.layers.Layer):
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
             # Replicas count calls alike; their images must not share draws.
-            seed = tf.random.experimental.stateless_fold_in(seed, context.replica_id_in_sync_group)
-        first, second = tf.unstack(tf.random.split(seed, 2))
+            seed = draws.fold_in(seed, context.replica_id_in_sync_group)
+        first, second = draws.split(seed, 2)
         return self.view(images, first), self.view(images, second)
 
     def view(self, images, seed):
         """One view of float32 images [N, H, W, C]; the same seed, the same view."""
-        seeds = tf.unstack(tf.random.split(seed, 11))
+        seeds = draws.split(seed, 10)
         n = tf.shape(images)[0]
         height, width = tf.shape(images)[1], tf.shape(images)[2]
         boxes = draws.crop_boxes(seeds[0], n, height, width, self.crop_scale, self.crop_ratio)

@@ -81,6 +81,7 @@ def replica_terms(z1, z2, mu=None, form="auto", context=None):
         InputError: As in `spectral_contrastive_loss`.
     """
     replicas = context.num_replicas_in_sync if context else 1
+    z1, z2 = tf.convert_to_tensor(z1), tf.convert_to_tensor(z2)
     _check(z1, z2, mu, form, replicas)
     z1, z2 = tf.cast(z1, tf.float32), tf.cast(z2, tf.float32)
     if mu is not None:

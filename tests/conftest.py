@@ -1,0 +1,60 @@
+"""Set-up that every test shares."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import io
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from tf_scl import distribute
+
+# Two logical processors, so that a mirrored strategy has two replicas. This
+# must come before TensorFlow is used at all.
+_CPU = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture
+def two_replicas():
+    """A mirrored strategy over two logical processors."""
+    return distribute.strategy("mirrored")
+
+
+@pytest.fixture
+def one_replica():
+    """A strategy with one replica."""
+    return distribute.strategy("one_device")
+
+
+def encode(pixels, format="PNG", mode=None, **options):
+    """Encoded bytes of an array or a PIL image."""
+    image = PIL.Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+    buffer = io.BytesIO()
+    (image.convert(mode) if mode else image).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def photo(seed, height=24, width=32):
+    """A smooth random colour image, uint8 [height, width, 3]."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (4, 4, 3), np.uint8)
+    resized = PIL.Image.fromarray(small).resize((width, height), PIL.Image.BICUBIC)
+    return np.asarray(resized)
+
+
+@pytest.fixture
+def image_folder(tmp_path):
+    """A folder of 24 PNG and 24 JPEG images in two class folders."""
+    folder = tmp_path / "photos"
+    for number in range(48):
+        directory = folder / ("cat" if number < 24 else "dog")
+        directory.mkdir(parents=True, exist_ok=True)
+        png = number % 2 == 0
+        data = encode(photo(number), "PNG" if png else "JPEG")
+        (directory / f"{number:02d}.{'png' if png else 'jpg'}").write_bytes(data)
+    return folder

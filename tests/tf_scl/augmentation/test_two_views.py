@@ -1,0 +1,82 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_scl
+from tests.conftest import photo
+
+_ALL = dict(size=16, flip=0.5, jitter=1.0, grayscale=0.5, blur=0.5)
+
+
+def _images(n=8, channels=3):
+    return np.stack([photo(seed) for seed in range(n)])[..., :channels]
+
+
+def test_shapes_range_and_difference():
+    first, second = tf_scl.TwoViews(**_ALL)(_images())
+    for view in (first, second):
+        assert view.shape == (8, 16, 16, 3)
+        assert view.dtype == tf.float32
+        assert -1e-3 <= float(tf.reduce_min(view)) and float(tf.reduce_max(view)) <= 255.001
+    per_image = tf.reduce_mean(tf.abs(first - second), axis=(1, 2, 3))
+    assert (per_image.numpy() > 1).all()
+
+
+def test_same_seed_same_sequence_of_views():
+    runs = []
+    for _ in range(2):
+        layer = tf_scl.TwoViews(seed=5, **_ALL)
+        runs.append([layer(_images())[0].numpy() for _ in range(2)])
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert np.abs(runs[0][0] - runs[0][1]).max() > 1
+    other = tf_scl.TwoViews(seed=6, **_ALL)(_images())[0].numpy()
+    assert np.abs(runs[0][0] - other).max() > 1
+
+
+def test_images_of_a_batch_have_draws_of_their_own():
+    image = np.repeat(_images(1), 8, axis=0)
+    view, _ = tf_scl.TwoViews(**_ALL)(image)
+    assert len({one.tobytes() for one in view.numpy()}) == 8
+
+
+def test_off_means_untouched():
+    layer = tf_scl.TwoViews(
+        24, crop_scale=(1, 1), crop_ratio=(1, 1), flip=0, jitter=0, grayscale=0
+    )
+    image = _images()[:, :, :24]
+    np.testing.assert_allclose(layer(image)[0], image, atol=1e-3)
+
+
+def test_one_channel_and_uint8_and_float_inputs():
+    layer = tf_scl.TwoViews(**_ALL, seed=0)
+    grey = _images(channels=1)
+    seed = tf.constant([1, 2])
+    from_float = layer.view(tf.constant(grey, tf.float32), seed)
+    assert from_float.shape == (8, 16, 16, 1)
+    first = tf_scl.TwoViews(**_ALL, seed=0)(grey)[0]
+    second = tf_scl.TwoViews(**_ALL, seed=0)(grey.astype(np.float32))[0]
+    np.testing.assert_array_equal(first, second)
+
+
+def test_compiles_under_xla_to_the_same_views():
+    layer = tf_scl.TwoViews(**_ALL)
+    images, seed = tf.constant(_images(), tf.float32), tf.constant([1, 2])
+    compiled = tf.function(layer.view, jit_compile=True)
+    np.testing.assert_allclose(compiled(images, seed), layer.view(images, seed), atol=0.05)
+
+
+def test_every_argument_survives_serialisation():
+    arguments = dict(
+        size=9, crop_scale=(0.1, 0.9), crop_ratio=(0.5, 2.0), flip=0.1, brightness=0.2,
+        contrast=0.3, saturation=0.45, hue=0.05, jitter=0.6, grayscale=0.7, blur=0.8,
+        blur_sigma=(0.2, 0.9), seed=11,
+    )  # fmt: skip
+    copy = keras.layers.deserialize(keras.layers.serialize(tf_scl.TwoViews(**arguments)))
+    assert {name: getattr(copy, name) for name in arguments} == arguments
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 8, 4)])
+def test_other_shapes_are_named(shape):
+    with pytest.raises(tf_scl.InputError, match=str(shape[-1])):
+        tf_scl.TwoViews(8)(np.zeros(shape, np.uint8))

@@ -1,0 +1,171 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_scl
+from tests import reference
+
+
+def _images(n=16, size=8, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, size, size, 1)).astype(np.uint8)
+
+
+def _linear_model(**options):
+    """A model whose loss can be computed by hand: features are pixels / 255."""
+    encoder = keras.Sequential(
+        [keras.Input((2, 2, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    )
+    projector = keras.layers.Dense(3, use_bias=False, name="w")
+    return tf_scl.SpectralContrastive(encoder, projector, **options)
+
+
+def _small_model(synchronized=False, **options):
+    keras.utils.set_random_seed(0)
+    return tf_scl.SpectralContrastive(
+        tf_scl.resnet(10, (8, 8, 1), width=4, synchronized=synchronized),
+        tf_scl.projection_head(8, (16,), synchronized),
+        **options,
+    )
+
+
+def test_six_lines_learn_the_digits():
+    from sklearn.datasets import load_digits
+
+    images = (load_digits().images * (255 / 16)).astype("uint8")[..., None]
+    keras.utils.set_random_seed(0)
+    model = tf_scl.SpectralContrastive(
+        tf_scl.resnet(10, (8, 8, 1), width=8), augmentation=tf_scl.TwoViews(8, flip=0.0)
+    )
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
+    history = model.fit(images, batch_size=128, epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] - 0.1
+    assert model.predict(images[:5], verbose=0).shape == (5, 64)
+
+
+def test_one_step_is_sgd_on_the_reference_loss():
+    views = [_images(6, 2, seed) for seed in (1, 2)]
+    model = _linear_model(mu=1.5)
+    model.compile(keras.optimizers.SGD(0.1))
+    before = model.projector.kernel.numpy()
+
+    def loss(weights):
+        z1, z2 = (view.reshape(6, -1) / 255 @ weights for view in views)
+        return reference.spectral_contrastive_loss(z1, z2, 1.5)
+
+    logs = model.train_on_batch(tuple(views), return_dict=True)
+    expected = before - 0.1 * reference.numeric_gradient(loss, before)
+    np.testing.assert_allclose(model.projector.kernel, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(logs["loss"], loss(before), rtol=1e-5)
+    np.testing.assert_allclose(logs["attraction"] + logs["repulsion"], logs["loss"], rtol=1e-5)
+
+
+def test_test_step_reports_the_loss_and_changes_nothing():
+    views = tuple(_images(6, 2, seed) for seed in (1, 2))
+    model = _linear_model(mu=None)
+    model.compile()
+    weights = model.projector.kernel.numpy()
+    z1, z2 = (view.reshape(6, -1) / 255 @ weights for view in views)
+    data = tf.data.Dataset.from_tensors(views)
+    logs = model.evaluate(data, return_dict=True, verbose=0)
+    np.testing.assert_allclose(
+        logs["loss"], reference.spectral_contrastive_loss(z1, z2), rtol=1e-5
+    )
+    np.testing.assert_array_equal(model.projector.kernel, weights)
+
+
+def test_two_replicas_take_the_step_of_one(one_replica, two_replicas):
+    """Weights after SGD steps on 2 x 8 images equal those on 1 x 16, different data on each.
+
+    Plain SGD: a second step would amplify a wrong scale.
+    """
+    views = tuple(_images(16, seed=seed) for seed in (1, 2))
+    weights, losses = [], []
+    for strategy in (one_replica, two_replicas):
+        with strategy.scope():
+            model = _small_model(synchronized=strategy is two_replicas)
+            model.compile(keras.optimizers.SGD(0.1))
+        data = tf.data.Dataset.from_tensors(views).repeat(2).unbatch().batch(16)
+        losses.append(model.fit(data, epochs=1, verbose=0).history["loss"])
+        weights.append([variable.numpy() for variable in model.trainable_variables])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    start = [variable.numpy() for variable in _small_model().trainable_variables]
+    moved = max(np.abs(a - b).max() for a, b in zip(start, weights[0], strict=True))
+    assert moved > 1e-3
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(two, one, atol=2e-5)
+
+
+def test_replicas_draw_different_views(two_replicas):
+    with two_replicas.scope():
+        layer = tf_scl.TwoViews(8, seed=0)
+    image = tf.tile(tf.constant(_images(1)), [2, 1, 1, 1])
+    views = two_replicas.run(lambda: layer(image))[0]
+    first, second = two_replicas.experimental_local_results(views)
+    assert np.abs(first.numpy() - second.numpy()).max() > 1
+
+
+def test_labels_are_ignored():
+    losses = []
+    for labels in (np.zeros(16), np.arange(16)):
+        model = _small_model(augmentation=tf_scl.TwoViews(8, seed=3))
+        model.compile(keras.optimizers.SGD(0.1))
+        history = model.fit(_images(), labels, batch_size=8, verbose=0, shuffle=False)
+        losses.append(history.history["loss"])
+    assert losses[0] == losses[1]
+
+
+def test_regularizers_of_the_encoder_count():
+    kernel = keras.layers.Dense(2, use_bias=False, kernel_regularizer=keras.regularizers.L2(0.5))
+    encoder = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), kernel])
+    model = tf_scl.SpectralContrastive(encoder, keras.layers.Dense(2))
+    model.compile(keras.optimizers.SGD(0.0))
+    expected = 0.5 * np.sum(kernel.kernel.numpy() ** 2)
+    logs = model.train_on_batch((_images(4, 2), _images(4, 2)), return_dict=True)
+    np.testing.assert_allclose(logs["regularization"], expected, rtol=1e-5)
+    parts = logs["attraction"] + logs["repulsion"] + logs["regularization"]
+    np.testing.assert_allclose(logs["loss"], parts, rtol=1e-5)
+
+
+def test_any_keras_model_is_an_encoder():
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.pool = keras.layers.GlobalAveragePooling2D()
+            self.dense = keras.layers.Dense(5)
+
+        def call(self, images):
+            return self.dense(self.pool(keras.ops.cast(images, "float32")))
+
+    model = tf_scl.SpectralContrastive(Subclassed(), augmentation=tf_scl.TwoViews(8))
+    model.compile(keras.optimizers.SGD(0.01))
+    model.fit(_images(), batch_size=8, verbose=0)
+    assert model.encoder.dense.kernel.shape == (1, 5)
+    assert model.predict(_images(), verbose=0).shape == (16, 5)
+
+
+def test_save_and_load(tmp_path):
+    model = _small_model(augmentation=tf_scl.TwoViews(8, crop_scale=(0.5, 1.0)), mu=3.0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.mu == 3.0
+    assert loaded.augmentation.crop_scale == (0.5, 1.0)
+    np.testing.assert_array_equal(
+        loaded.predict(_images(), verbose=0), model.predict(_images(), verbose=0)
+    )
+    for one, two in zip(model.projector.weights, loaded.projector.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+@pytest.mark.parametrize(
+    "augmentation,data,message",
+    [
+        (None, _images(), r"pair of views.*shape \(16, 8, 8, 1\)"),
+        (tf_scl.TwoViews(8), ((_images(), _images()),), "augmentation=None"),
+    ],
+)
+def test_data_of_another_form_is_named(augmentation, data, message):
+    model = _small_model(augmentation=augmentation)
+    model.compile(keras.optimizers.SGD(0.1))
+    with pytest.raises(tf_scl.InputError, match=message):
+        model.train_step(data)

@@ -45,6 +45,7 @@ def list_images(folder):
         InputError: No such folder, not a folder, no permission, fewer than
             `MIN_FILES` files, or sub-folders that look like splits.
     """
+    folder = os.fspath(folder)
     root = os.fsencode(folder)
     if not os.path.isdir(root):
         what = "is a file, not a folder" if os.path.exists(root) else "does not exist"

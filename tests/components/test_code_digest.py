@@ -1,0 +1,45 @@
+import pytest
+
+from components import code_digest as module
+from components.code_digest import code_digest, import_closure
+
+_INGEST = "components.image_example_gen.executor"
+_TRAIN = "components.pretrainer.run_fn"
+_EVALUATE = "components.representation_evaluator.executor"
+
+
+def test_closures_hold_what_runs_and_nothing_else():
+    ingest, train, evaluate = (set(import_closure(name)) for name in (_INGEST, _TRAIN, _EVALUATE))
+    assert {"tf_scl.data.ingest", "tf_scl.data.check_image", "tf_scl.config"} <= ingest
+    assert not any("losses" in name or "models" in name or name == "tf_scl" for name in ingest)
+    assert {"tf_scl", "tf_scl.losses.spectral", "tf_scl.training", "tf_scl.export"} <= train
+    assert "tf_scl.data.ingest" not in train
+    assert {"tf_scl.evaluation.linear_probe", "tf_scl.data.decode"} <= evaluate
+    assert "tf_scl.losses.spectral" not in evaluate
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A package of ours in miniature: a imports b, inside a function; c stands alone."""
+    package = tmp_path / "tf_scl"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "a.py").write_text("import os\ndef f():\n    from tf_scl import b\n")
+    (package / "b.py").write_text("X = 1\n")
+    (package / "c.py").write_text("Y = 1\n")
+    monkeypatch.setattr(module, "_ROOT", tmp_path)
+    return package
+
+
+@pytest.mark.parametrize("changed,differs", [("a", True), ("b", True), ("c", False)])
+def test_the_digest_changes_with_the_code_that_runs(tree, changed, differs):
+    before = code_digest("tf_scl.a")
+    assert code_digest("tf_scl.a") == before
+    with open(tree / f"{changed}.py", "a") as file:
+        file.write("Z = 2\n")
+    assert (code_digest("tf_scl.a") != before) == differs
+
+
+def test_a_name_without_a_file_is_an_error(tree):
+    with pytest.raises(ModuleNotFoundError, match="no source file of tf_scl.d"):
+        code_digest("tf_scl.d")

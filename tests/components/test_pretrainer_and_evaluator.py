@@ -1,0 +1,143 @@
+"""Trainer and evaluator on real records, one after the other, as in the pipeline."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.types import channel_utils, standard_artifacts
+
+from components.pretrainer import run_fn
+from components.pretrainer.component import pretrainer
+from components.representation_evaluator.component import RepresentationEvaluator
+from components.representation_evaluator.executor import Executor
+from tests.conftest import encode, photo
+from tf_scl.config import Config, EvaluateConfig
+from tf_scl.data import features
+from tf_scl.data.check_image import check_image
+from tf_scl.export import read_metadata
+
+_CONFIG = Config.from_dict(
+    {
+        "model": {
+            "image_size": 8,
+            "depth": 10,
+            "width": 4,
+            "projector_hidden": (16,),
+            "embedding_dim": 8,
+        },
+        "train": {"batch_size": 16, "epochs": 1, "warmup_epochs": 0},
+    }
+)
+
+
+def _channel(artifact_type):
+    return channel_utils.as_channel([artifact_type()])
+
+
+def test_trainer_carries_settings_and_digest():
+    settings = _CONFIG.to_dict("augment", "model", "train")
+    trainer = pretrainer(
+        _channel(standard_artifacts.Examples), _channel(standard_artifacts.Schema), settings
+    )
+    parameters = trainer.spec.exec_properties
+    assert parameters["run_fn"] == "components.pretrainer.run_fn.run_fn"
+    custom = json.loads(parameters["custom_config"])
+    assert custom["settings"] == json.loads(json.dumps(settings))
+    assert len(custom["code_digest"]) == 64
+    assert parameters["module_file"] is None
+
+
+def test_evaluator_channels():
+    evaluator = RepresentationEvaluator(
+        _channel(standard_artifacts.Examples),
+        _channel(standard_artifacts.Model),
+        _channel(standard_artifacts.ModelRun),
+        {"draws": 2},
+    )
+    assert evaluator.outputs["evaluation"].type is standard_artifacts.ModelEvaluation
+    assert evaluator.outputs["blessing"].type is standard_artifacts.ModelBlessing
+    assert json.loads(evaluator.spec.exec_properties["evaluate_config"]) == {"draws": 2}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Examples, model and model_run artifacts of a real, tiny training."""
+    root = tmp_path_factory.mktemp("trained")
+    for split, numbers in (("train", range(32)), ("eval", range(32, 44))):
+        directory = root / "examples" / f"Split-{split}"
+        directory.mkdir(parents=True)
+        with tf.io.TFRecordWriter(str(directory / "data_tfrecord-00000-of-00001")) as writer:
+            for number in numbers:
+                image = check_image(encode(photo(number)), 10**6)
+                record = features.encode_example(image, b"", "", number % 2, b"even or odd")
+                writer.write(record)
+    run_fn.run_fn(
+        types.SimpleNamespace(
+            custom_config={"settings": _CONFIG.to_dict("augment", "model", "train")},
+            train_files=[str(root / "examples" / "Split-train" / "*")],
+            serving_model_dir=str(root / "model" / "Format-Serving"),
+            model_run_dir=str(root / "model_run"),
+        )
+    )
+    artifacts = {
+        "examples": standard_artifacts.Examples(),
+        "model": standard_artifacts.Model(),
+        "model_run": standard_artifacts.ModelRun(),
+    }
+    for name, artifact in artifacts.items():
+        artifact.uri = str(root / name)
+    artifacts["examples"].split_names = '["train", "eval"]'
+    return root, artifacts
+
+
+def test_run_fn_exports_the_trained_and_the_untrained_encoder(trained):
+    root, _ = trained
+    image = tf.constant([encode(photo(0))])
+    embeddings = []
+    for path in (root / "model" / "Format-Serving", root / "model_run" / "untrained"):
+        model = tf.saved_model.load(str(path))
+        embeddings.append(model.signatures["serving_default"](image)["embedding"].numpy())
+        assert embeddings[-1].shape == (1, 32)
+    assert np.abs(embeddings[0] - embeddings[1]).max() > 1e-3
+    history = json.loads((root / "model_run" / "history.json").read_text())
+    assert len(history["loss"]) == 1
+    settings = read_metadata(str(root / "model" / "Format-Serving"))["settings"]
+    assert Config.from_dict(settings).train == _CONFIG.train
+
+
+def _evaluate(trained, tmp_path, config):
+    _, artifacts = trained
+    evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
+    for name, artifact in (("evaluation", evaluation), ("blessing", blessing)):
+        (tmp_path / name).mkdir()
+        artifact.uri = str(tmp_path / name)
+    Executor().Do(
+        {name: [artifact] for name, artifact in artifacts.items()},
+        {"evaluation": [evaluation], "blessing": [blessing]},
+        {"evaluate_config": json.dumps(vars(config))},
+    )
+    return json.loads((tmp_path / "evaluation" / "evaluation.json").read_text()), blessing
+
+
+def test_evaluator_measures_the_three_representations(trained, tmp_path):
+    evaluation, blessing = _evaluate(trained, tmp_path, EvaluateConfig(draws=2))
+    results = evaluation["representations"]
+    assert sorted(results) == ["pretrained encoder", "raw pixels", "untrained encoder"]
+    assert results["raw pixels"]["dimension"] == 8 * 8 * 3
+    assert results["pretrained encoder"]["dimension"] == 32
+    for result in results.values():
+        assert 0 <= result["probe_few"]["mean"] <= 1
+        assert result["probe_all"]["labels"] == 32
+    assert (evaluation["train_images"], evaluation["test_images"]) == (32, 12)
+    assert blessing.get_int_custom_property("blessed") == evaluation["blessed"]
+    assert blessing.get_string_custom_property("current_model") == trained[1]["model"].uri
+
+
+def test_a_gate_that_fails_gives_no_blessing(trained, tmp_path):
+    evaluation, blessing = _evaluate(trained, tmp_path, EvaluateConfig(min_effective_rank=1e6))
+    assert not evaluation["blessed"]
+    assert blessing.get_int_custom_property("blessed") == 0
+    assert (tmp_path / "blessing" / "NOT_BLESSED").exists()
+    assert not (tmp_path / "blessing" / "BLESSED").exists()

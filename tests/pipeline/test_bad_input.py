@@ -1,0 +1,75 @@
+"""What cannot work is said at once, in one line, before anything heavy is loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import encode, photo
+
+
+def _run(*flags):
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.local_runner", *map(str, flags)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def _error(*flags):
+    done = _run(*flags)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr + done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_no_such_folder(tmp_path):
+    line = _error("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert f"'{tmp_path}/nowhere' does not exist; give the path of a folder of images" in line
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
+    assert "holds 0 files; at least 4 images are needed" in line
+
+
+def test_a_folder_with_two_images(tmp_path):
+    (tmp_path / "images").mkdir()
+    for number in range(2):
+        (tmp_path / "images" / f"{number}.png").write_bytes(encode(photo(number)))
+    line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
+    assert "holds 2 files; at least 4 images are needed" in line
+
+
+def test_fewer_images_than_a_batch(image_folder, tmp_path):
+    line = _error("--data", image_folder, "--out", tmp_path / "out")
+    assert "train.batch_size is 128 but" in line and "holds only 48 files" in line
+    assert "--train.batch_size 12" in line
+
+
+def test_a_value_out_of_range(tmp_path):
+    line = _error("--out", tmp_path / "out", "--train.base_learning_rate", "-1")
+    assert "train.base_learning_rate must be above 0 (number). Received: -1.0" in line
+
+
+@pytest.mark.parametrize("below", ["a_file/out", "a_file"])
+def test_an_output_folder_that_cannot_be_written(tmp_path, below):
+    (tmp_path / "a_file").write_text("")
+    line = _error("--out", tmp_path / below)
+    assert f"cannot write to the output folder '{tmp_path / below}'" in line
+    assert "give another with --out" in line
+
+
+def test_a_read_only_output_folder():
+    line = _error("--out", "/proc/tf_scl")  # even root may not write there
+    assert "cannot write to the output folder '/proc/tf_scl'" in line
+
+
+def test_output_inside_the_images(image_folder):
+    line = _error("--data", image_folder, "--out", image_folder / "out")
+    assert "lies inside the image folder" in line
+    assert not (image_folder / "out" / "run.log").exists()

@@ -1,0 +1,60 @@
+import dataclasses
+import os
+
+import pytest
+
+from pipeline import cli
+from tf_scl.config import Config, preset
+from tf_scl.errors import InputError
+
+
+def test_defaults_are_the_digits():
+    arguments = cli.parse([])
+    assert arguments.config == preset("digits")
+    assert arguments.data is None
+    assert arguments.out == os.path.abspath("runs/digits")
+
+
+def test_a_folder_of_ones_own_takes_the_laptop_preset():
+    arguments = cli.parse(["--data", "some/photos/"])
+    assert arguments.config == preset("laptop")
+    assert arguments.out == os.path.abspath("runs/photos")
+
+
+def test_flags_override_the_preset():
+    arguments = cli.parse(
+        "--preset cifar10 --train.epochs 3 --augment.crop_scale 0.5,0.9 "
+        "--model.projector_hidden 64,32 --model.zero_init_residual TRUE --out /tmp/x".split()
+    )
+    expected = preset("cifar10").replace(
+        {
+            "train": {"epochs": 3},
+            "augment": {"crop_scale": (0.5, 0.9)},
+            "model": {"projector_hidden": (64, 32), "zero_init_residual": True},
+        }
+    )
+    assert arguments == cli.Arguments(expected, None, "/tmp/x")
+
+
+def test_every_setting_has_a_flag(capsys):
+    with pytest.raises(SystemExit):
+        cli.parse(["--help"])
+    text = capsys.readouterr().out
+    for section in dataclasses.fields(Config):
+        for field in dataclasses.fields(section.default):
+            assert f"--{section.name}.{field.name} " in text
+
+
+@pytest.mark.parametrize(
+    "flags,message",
+    [
+        (["--train.epochs", "many"], "--train.epochs takes a whole number. Received: 'many'"),
+        (["--train.epochs", "0"], "train.epochs must be at least 1.*Received: 0"),
+        (["--model.zero_init_residual", "yes"], "true or false. Received: 'yes'"),
+        (["--augment.crop_scale", "a,b"], "numbers, separated by commas. Received: 'a,b'"),
+        (["--preset", "mnist"], "no preset 'mnist'"),
+    ],
+)
+def test_bad_values_are_named(flags, message):
+    with pytest.raises(InputError, match=message):
+        cli.parse(flags)

@@ -1,0 +1,54 @@
+import io
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from tests.conftest import encode, photo
+from tf_scl.data import decode
+
+
+@pytest.mark.parametrize("mode,channels", [("RGB", 3), ("L", 3), ("L", 1)])
+def test_png_pixels_equal_pils(mode, channels):
+    image = PIL.Image.fromarray(photo(0)).convert(mode)
+    expected = np.asarray(image.convert({1: "L", 3: "RGB"}[channels])).reshape(24, 32, channels)
+    np.testing.assert_array_equal(decode.decode_image(encode(image), channels), expected)
+
+
+def test_jpeg_pixels_are_close_to_pils():
+    data = encode(photo(0), "JPEG")
+    expected = np.asarray(PIL.Image.open(io.BytesIO(data)), np.float32)
+    # Two builds of libjpeg upsample colour and invert the DCT a little differently.
+    np.testing.assert_allclose(tf.cast(decode.decode_image(data, 3), tf.float32), expected, atol=4)
+
+
+def test_the_right_size_is_left_alone():
+    image = photo(0, 16, 16)
+    np.testing.assert_array_equal(decode.fit_to_square(image, 16), image)
+
+
+@pytest.mark.parametrize("height,width", [(24, 32), (33, 20), (100, 31), (5, 9)])
+def test_short_side_is_resized_and_the_centre_cut(height, width):
+    image, size = photo(0, height, width), 16
+    short = min(height, width)
+    new = (round(width * size / short), round(height * size / short))
+    bands = [PIL.Image.fromarray(image[..., c].astype(np.float32)) for c in range(3)]
+    resized = np.dstack([np.asarray(band.resize(new, PIL.Image.BILINEAR)) for band in bands])
+    top, left = (new[1] - size) // 2, (new[0] - size) // 2
+    expected = resized[top : top + size, left : left + size]
+    np.testing.assert_allclose(decode.fit_to_square(image, size), expected, atol=0.05)
+
+
+def test_a_batch_is_fitted_as_its_images_are():
+    images = np.stack([photo(0), photo(1)])
+    batch = decode.fit_to_square(images, 16)
+    for image, fitted in zip(images, batch, strict=True):
+        np.testing.assert_allclose(decode.fit_to_square(image, 16), fitted, atol=1e-4)
+
+
+def test_decode_batch_takes_images_of_any_size():
+    encoded = [encode(photo(0, 16, 16)), encode(photo(1, 40, 30), "JPEG")]
+    batch = decode.decode_batch(tf.constant(encoded), 16, 3)
+    assert batch.shape == (2, 16, 16, 3)
+    np.testing.assert_array_equal(batch[0], photo(0, 16, 16))

@@ -1,0 +1,199 @@
+import hashlib
+import json
+import os
+
+import apache_beam as beam
+import numpy as np
+import pytest
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from tests.conftest import encode, photo
+from tests.tf_scl.data.test_check_image import huge_png_header, sixteen_bit_png
+from tf_scl.config import IngestConfig
+from tf_scl.data import ingest
+from tf_scl.errors import InputError
+
+_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_IN_MEMORY = [_RUNNER, "--direct_running_mode=in_memory"]
+
+
+def _ingest(folder, out, config=None, flags=_IN_MEMORY):
+    splits = {split: str(out / f"Split-{split}") for split in ingest.SPLITS}
+    pipeline = beam.Pipeline(options=PipelineOptions(flags))
+    return ingest.ingest_folder(
+        pipeline, str(folder), config or IngestConfig(), splits, str(out / "report")
+    )
+
+
+def _records(out):
+    """Dict from split to examples, in file order."""
+    return {
+        split: [
+            tf.train.Example.FromString(record.numpy()).features.feature
+            for record in tf.data.TFRecordDataset(
+                sorted(str(path) for path in (out / f"Split-{split}").iterdir())
+            )
+        ]
+        for split in ingest.SPLITS
+    }
+
+
+def _rejected(out):
+    lines = (out / "report" / "rejected.jsonl").read_text().splitlines()
+    return {entry["file"]: entry["reason"] for entry in map(json.loads, lines)}
+
+
+def test_every_image_arrives_in_the_split_of_its_hash(image_folder, tmp_path):
+    summary = _ingest(image_folder, tmp_path / "out", IngestConfig(eval_fraction=0.3))
+    records = _records(tmp_path / "out")
+    seen = {}
+    for split, examples in records.items():
+        assert len(examples) == summary.kept[split]
+        for example in examples:
+            name = example["image/filename"].bytes_list.value[0].decode()
+            data = (image_folder / name).read_bytes()
+            assert example["image/encoded"].bytes_list.value[0] == data
+            digest = hashlib.sha256(data).digest()
+            assert example["image/sha256"].bytes_list.value[0].decode() == digest.hex()
+            share = int.from_bytes(digest[:8], "big") / 2**64
+            assert split == ("eval" if share < 0.3 else "train")
+            assert example["image/class/text"].bytes_list.value[0].decode() == name[:3]
+            assert example["image/class/label"].int64_list.value[0] == (name[:3] == "dog")
+            seen[name] = split
+    assert len(seen) == 48
+    assert summary.files == 48
+    assert summary.rejected == {}
+    assert summary.classes == {"cat": 24, "dog": 24}
+    stored = json.loads((tmp_path / "out" / "report" / "summary.json").read_text())
+    assert stored["kept"] == summary.kept
+
+
+def test_bad_neighbours_are_set_aside_with_their_reason_and_cost_no_image(image_folder, tmp_path):
+    cat = image_folder / "cat"
+    (cat / "notes.png").write_text("a text file")
+    (cat / "cut.jpg").write_bytes(encode(photo(99), "JPEG")[:-150])
+    (cat / "empty.png").write_bytes(b"")
+    (cat / "huge.png").write_bytes(huge_png_header())
+    (cat / "broken.png").symlink_to(tmp_path / "nothing")
+    os.mkfifo(cat / "pipe.png")
+    with open(os.fsencode(cat) + b"/caf\xe9.png", "wb") as file:
+        file.write(b"")
+    good = {
+        "grey.png": encode(photo(1), mode="L"),
+        "rgba.png": encode(photo(2), mode="RGBA"),
+        "palette.png": encode(photo(3), mode="P"),
+        "sixteen.png": sixteen_bit_png()[0],
+    }
+    (image_folder / "lonely").mkdir()
+    for name, data in good.items():
+        (cat / name).write_bytes(data)
+    (image_folder / "lonely" / "only.png").write_bytes(encode(photo(7)))
+    summary = _ingest(image_folder, tmp_path / "out")
+    assert summary.files == 48 + 7 + 4 + 1
+    assert sum(summary.kept.values()) == 48 + 4 + 1
+    assert summary.classes == {"cat": 28, "dog": 24, "lonely": 1}
+    assert _rejected(tmp_path / "out") == {
+        "cat/notes.png": "not an image",
+        "cat/cut.jpg": "damaged or cut short",
+        "cat/empty.png": "empty file (0 bytes)",
+        "cat/huge.png": "too many pixels",
+        "cat/broken.png": "cannot be read",
+        "cat/pipe.png": "cannot be read",
+        "cat/caf\udce9.png": "empty file (0 bytes)",
+    }
+    assert sum(summary.rejected.values()) == 7
+    assert "60 files: 53 kept" in ingest.describe(summary)
+    assert "2 empty file (0 bytes)" in ingest.describe(summary)
+
+
+def test_unlabelled_images_have_no_label(tmp_path):
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.png").write_bytes(encode(photo(number)))
+    summary = _ingest(folder, tmp_path / "out", IngestConfig(eval_fraction=0.4))
+    assert summary.classes == {}
+    for examples in _records(tmp_path / "out").values():
+        assert all("image/class/label" not in example for example in examples)
+
+
+def test_new_images_move_no_old_one(image_folder, tmp_path):
+    _ingest(image_folder, tmp_path / "before")
+    for number in range(100, 120):
+        (image_folder / "cat" / f"new{number}.png").write_bytes(encode(photo(number)))
+    _ingest(image_folder, tmp_path / "after")
+
+    def splits(out):
+        return {
+            example["image/filename"].bytes_list.value[0]: split
+            for split, examples in _records(out).items()
+            for example in examples
+        }
+
+    before, after = splits(tmp_path / "before"), splits(tmp_path / "after")
+    assert len(after) == 68
+    assert all(after[name] == split for name, split in before.items())
+
+
+def test_shards_are_of_the_target_size_and_hold_everything(tmp_path):
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        pixels = rng.integers(0, 256, (400, 400, 3)).astype(np.uint8)
+        (folder / f"{number}.png").write_bytes(encode(pixels))
+    summary = _ingest(folder, tmp_path / "out", IngestConfig(eval_fraction=0.4, shard_megabytes=1))
+    names = sorted(path.name for path in (tmp_path / "out" / "Split-train").iterdir())
+    # 12 images of 0.46 MiB, 0.6 of them for training: four shards of one MiB.
+    assert all(name.endswith("-of-00004") for name in names)
+    assert 2 <= len(names) <= 4
+    assert sum(summary.kept.values()) == 12
+
+
+@pytest.mark.slow
+def test_worker_processes_write_the_same_bytes(image_folder, tmp_path):
+    """Over the Fn API, as Flink, Spark and Dataflow speak it."""
+    (image_folder / "bad.png").write_bytes(b"no image")
+    _ingest(image_folder, tmp_path / "one")
+    workers = [_RUNNER, "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    _ingest(image_folder, tmp_path / "two", flags=workers)
+
+    def contents(out):
+        return {
+            path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()
+        }
+
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_lost_records_are_noticed(image_folder, tmp_path, monkeypatch):
+    write = ingest._WriteShard.process
+
+    def lose_one(self, element):
+        key, records = element
+        return write(self, (key, list(records)[1:]))
+
+    monkeypatch.setattr(ingest._WriteShard, "process", lose_one)
+    with pytest.raises(RuntimeError, match="48 files were listed but 46"):
+        _ingest(image_folder, tmp_path / "out")
+
+
+def test_nothing_half_written_is_among_the_shards(image_folder, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tf.io.gfile, "rename", fail)
+    with pytest.raises(Exception, match="disk full"):
+        _ingest(image_folder, tmp_path / "out")
+    for split in ingest.SPLITS:
+        assert list((tmp_path / "out" / f"Split-{split}").iterdir()) == []
+
+
+def test_a_split_with_too_few_images_is_an_error(tmp_path):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.png").write_bytes(encode(photo(number)) if number < 2 else b"bad")
+    with pytest.raises(InputError, match="of the 2 usable images.*4 files: 2 kept"):
+        _ingest(folder, tmp_path / "out")

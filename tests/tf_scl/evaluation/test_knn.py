@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+
+import tf_scl
+from tf_scl.evaluation import knn
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_digits(return_X_y=True)
+    return images[:1000], labels[:1000], images[1000:], labels[1000:]
+
+
+@pytest.mark.parametrize("k,temperature", [(1, 0.1), (20, 0.1), (200, 0.07), (5000, 0.5)])
+def test_agrees_with_scikit_learn(digits, k, temperature):
+    train, labels, test, truth = digits
+    theirs = KNeighborsClassifier(
+        min(k, 1000),
+        metric="cosine",
+        weights=lambda distance: np.exp((1 - distance) / temperature),
+    )
+    expected = theirs.fit(train, labels).score(test, truth)
+    assert tf_scl.knn_accuracy(train, labels, test, truth, k, temperature) == pytest.approx(
+        expected, abs=0.002
+    )
+
+
+def test_chunks_do_not_matter(digits, monkeypatch):
+    whole = tf_scl.knn_accuracy(*digits)
+    monkeypatch.setattr(knn, "_CHUNK", 37)
+    assert tf_scl.knn_accuracy(*digits) == whole
+
+
+def test_weights_count():
+    # One near neighbour of class 1 against two far ones of class 0.
+    train, labels = np.array([[1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]), np.array([1, 0, 0])
+    assert tf_scl.knn_accuracy(train, labels, np.array([[1.0, 0.0]]), np.array([1]), 3) == 1.0
+    assert tf_scl.knn_accuracy(train, labels, np.array([[1.0, 0.0]]), np.array([1]), 3, 1e3) == 0.0
+
+
+def test_a_tiny_temperature_does_not_overflow(digits):
+    one = tf_scl.knn_accuracy(*digits, k=1)
+    assert tf_scl.knn_accuracy(*digits, k=50, temperature=1e-5) == pytest.approx(one, abs=0.003)
+
+
+@pytest.mark.parametrize("options", [{"k": 0}, {"temperature": 0.0}])
+def test_bad_arguments_are_named(digits, options):
+    with pytest.raises(tf_scl.InputError, match=str(next(iter(options)))):
+        tf_scl.knn_accuracy(*digits, **options)
+
+
+def test_no_images_is_an_error():
+    with pytest.raises(tf_scl.InputError, match="0 and 1"):
+        tf_scl.knn_accuracy(np.ones((0, 2)), [], np.ones((1, 2)), [0])

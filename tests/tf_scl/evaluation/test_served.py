@@ -1,0 +1,29 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tf_scl
+from tests.conftest import encode, photo
+from tf_scl.data import features
+from tf_scl.data.check_image import check_image
+from tf_scl.evaluation.served import embed_with_saved_models
+
+
+def test_features_pixels_and_labels_line_up(tmp_path):
+    encoder = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten()])
+    pooled = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()])
+    for name, model in (("flat", encoder), ("pooled", pooled)):
+        tf_scl.export_saved_model(model, tmp_path / name)
+    images = [photo(number, 16, 16) for number in range(5)]
+    path = str(tmp_path / "records")
+    with tf.io.TFRecordWriter(path) as writer:
+        for number, image in enumerate(images):
+            checked = check_image(encode(image), 10**6)
+            writer.write(features.encode_example(checked, b"", "", number, b"x"))
+    models = {name: str(tmp_path / name) for name in ("flat", "pooled")}
+    embedded, pixels, labels = embed_with_saved_models(models, [path])
+    flat = np.stack(images).reshape(5, -1).astype(np.float32)
+    np.testing.assert_allclose(embedded["flat"], flat)
+    np.testing.assert_allclose(embedded["pooled"], np.stack(images).mean((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(pixels, flat / 255)
+    assert labels.tolist() == [0, 1, 2, 3, 4]

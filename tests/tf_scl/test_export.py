@@ -1,0 +1,112 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_scl
+from tests.conftest import encode, photo
+from tf_scl.export import read_metadata
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A ResNet with statistics of its own, and its SavedModel."""
+    keras.utils.set_random_seed(0)
+    encoder = tf_scl.resnet(10, (16, 16, 3), width=8)
+    images = np.stack([photo(number, 16, 16) for number in range(32)])
+    encoder(images, training=True)  # moves the normalisation's averages
+    path = tmp_path_factory.mktemp("export") / "model"
+    tf_scl.export_saved_model(encoder, path, {"note": "a test"})
+    return encoder, str(path)
+
+
+def test_signatures_are_as_documented(exported):
+    loaded = tf.saved_model.load(exported[1])
+    bytes_in = loaded.signatures["serving_default"].structured_input_signature[1]
+    images_in = loaded.signatures["encode_images"].structured_input_signature[1]
+    assert bytes_in == {"image_bytes": tf.TensorSpec([None], tf.string, "image_bytes")}
+    assert images_in == {"images": tf.TensorSpec([None, None, None, 3], tf.float32, "images")}
+    for signature in loaded.signatures.values():
+        outputs = signature.structured_outputs
+        assert list(outputs) == ["embedding"]
+        assert outputs["embedding"].dtype == tf.float32
+        assert outputs["embedding"].shape[-1] == 64
+
+
+def test_both_signatures_equal_the_encoder(exported):
+    encoder, path = exported
+    images = np.stack([photo(number, 16, 16) for number in range(3)])
+    expected = encoder(images, training=False)
+    loaded = tf.saved_model.load(path)
+    floats = tf.constant(images, tf.float32)
+    by_pixels = loaded.signatures["encode_images"](images=floats)["embedding"]
+    png = tf.constant([encode(image) for image in images])
+    by_bytes = loaded.signatures["serving_default"](image_bytes=png)["embedding"]
+    np.testing.assert_allclose(by_pixels, expected, atol=1e-5)
+    np.testing.assert_allclose(by_bytes, expected, atol=1e-5)
+
+
+def test_jpeg_bytes_of_any_size_equal_their_pixels(exported):
+    encoder, path = exported
+    data = encode(photo(5, 50, 40), "JPEG", quality=95)
+    pixels = tf.io.decode_jpeg(data, 3)
+    resized = tf.image.resize(pixels, [20, 16], antialias=True)[2:18]
+    loaded = tf.saved_model.load(path)
+    embedding = loaded.signatures["serving_default"](image_bytes=tf.constant([data]))["embedding"]
+    np.testing.assert_allclose(embedding, encoder(resized[None], training=False), atol=1e-5)
+
+
+def test_loads_with_tensorflow_alone(exported, tmp_path):
+    """In a fresh process where neither keras nor tf_scl can be imported."""
+    encoder, path = exported
+    image = photo(1, 16, 16)
+    (tmp_path / "image.png").write_bytes(encode(image))
+    script = f"""
+import sys, json
+sys.modules.update(keras=None, tf_scl=None, tfx=None)
+import tensorflow as tf
+model = tf.saved_model.load({path!r})
+data = tf.constant([open("image.png", "rb").read()])
+print(json.dumps(model.signatures["serving_default"](data)["embedding"].numpy().tolist()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    embedding = json.loads(done.stdout.splitlines()[-1])
+    np.testing.assert_allclose(embedding, encoder(image[None], training=False), atol=1e-5)
+
+
+def test_metadata(exported):
+    assert read_metadata(exported[1]) == {
+        "image_size": 16,
+        "channels": 3,
+        "dimension": 64,
+        "note": "a test",
+    }
+
+
+def test_an_existing_folder_is_not_overwritten(exported):
+    with pytest.raises(FileExistsError, match="export to a new folder"):
+        tf_scl.export_saved_model(exported[0], exported[1])
+
+
+def test_complete_or_not_at_all(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tf.io.gfile, "makedirs", fail)
+    encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    with pytest.raises(OSError, match="disk full"):
+        tf_scl.export_saved_model(encoder, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_encoder_without_a_square_input_is_refused(tmp_path):
+    encoder = keras.Sequential([keras.Input((4, 5, 1)), keras.layers.Flatten()])
+    with pytest.raises(ValueError, match=r"\(None, 4, 5, 1\)"):
+        tf_scl.export_saved_model(encoder, tmp_path / "model")

@@ -11,6 +11,7 @@ from tf_scl.config import Config
 from tf_scl.export import export_saved_model
 from tf_scl.training import pretrain
 
+KERAS_FILE = "encoder.keras"
 HISTORY_FILE = "history.json"
 
 
@@ -19,7 +20,8 @@ def run_fn(fn_args):
 
     Writes the trained encoder to `fn_args.serving_model_dir`; to
     `fn_args.model_run_dir` the same encoder before its first step
-    (`untrained`) and the metrics of each epoch (`history.json`).
+    (`untrained`), the trained one as a Keras model (`encoder.keras`) and the
+    metrics of each epoch (`history.json`).
 
     Args:
         fn_args: `tfx.components.FnArgs`; "settings" in its custom_config holds
@@ -36,4 +38,5 @@ def run_fn(fn_args):
     model, history = pretrain(files, Config.from_dict(settings), keep_untrained)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(history))
+    model.encoder.save(os.path.join(fn_args.model_run_dir, KERAS_FILE))
     export_saved_model(model.encoder, fn_args.serving_model_dir, metadata)

@@ -3,6 +3,7 @@
 import json
 import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +17,7 @@ from tests.conftest import encode, photo
 from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
+from tf_scl.data.decode import fit_to_square
 from tf_scl.export import read_metadata
 
 _CONFIG = Config.from_dict(
@@ -101,6 +103,9 @@ def test_run_fn_exports_the_trained_and_the_untrained_encoder(trained):
         embeddings.append(model.signatures["serving_default"](image)["embedding"].numpy())
         assert embeddings[-1].shape == (1, 32)
     assert np.abs(embeddings[0] - embeddings[1]).max() > 1e-3
+    encoder = keras.models.load_model(root / "model_run" / "encoder.keras")
+    pixels = fit_to_square(photo(0), 8)[None]
+    np.testing.assert_allclose(encoder(pixels, training=False), embeddings[0], atol=1e-5)
     history = json.loads((root / "model_run" / "history.json").read_text())
     assert len(history["loss"]) == 1
     settings = read_metadata(str(root / "model" / "Format-Serving"))["settings"]

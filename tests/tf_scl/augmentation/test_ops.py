@@ -20,7 +20,9 @@ def _batch(n=3, height=24, width=32):
 def test_crop_resize_equals_pil(size, box):
     images = _batch()
     top, left, height, width = box
-    result = ops.crop_resize(images, tf.constant([box] * 3, tf.float32), tf.constant([False] * 3), size)
+    result = ops.crop_resize(
+        images, tf.constant([box] * 3, tf.float32), tf.constant([False] * 3), size
+    )
     for image, got in zip(images, result.numpy(), strict=True):
         for channel in range(3):
             expected = PIL.Image.fromarray(image[..., channel]).resize(

@@ -41,9 +41,7 @@ def test_images_of_a_batch_have_draws_of_their_own():
 
 
 def test_off_means_untouched():
-    layer = tf_scl.TwoViews(
-        24, crop_scale=(1, 1), crop_ratio=(1, 1), flip=0, jitter=0, grayscale=0
-    )
+    layer = tf_scl.TwoViews(24, crop_scale=(1, 1), crop_ratio=(1, 1), flip=0, jitter=0, grayscale=0)
     image = _images()[:, :, :24]
     np.testing.assert_allclose(layer(image)[0], image, atol=1e-3)
 

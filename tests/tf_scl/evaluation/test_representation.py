@@ -46,7 +46,9 @@ def test_a_good_encoder_is_blessed(digits):
 def test_the_figures_are_those_of_probe_and_knn(digits):
     train, test, labels, truth = digits
     result = _judge(digits, lambda x: 2 * x)["representations"][PIXELS]
-    assert result["probe_all"]["accuracy"] == tf_scl.linear_probe(train, labels, test, truth).accuracy
+    assert (
+        result["probe_all"]["accuracy"] == tf_scl.linear_probe(train, labels, test, truth).accuracy
+    )
     assert result["knn_accuracy"] == tf_scl.knn_accuracy(train, labels, test, truth)
     assert result["effective_rank"] == tf_scl.effective_rank(test)
 

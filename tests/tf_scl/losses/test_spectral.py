@@ -94,9 +94,7 @@ def test_shares_of_replicas_add_up_to_the_global_loss(two_replicas):
 
     losses, gradients = tf.function(lambda: two_replicas.run(share))()
     total = sum(two_replicas.experimental_local_results(losses))
-    np.testing.assert_allclose(
-        total, reference.spectral_contrastive_loss(z1, z2, 2.0), rtol=1e-5
-    )
+    np.testing.assert_allclose(total, reference.spectral_contrastive_loss(z1, z2, 2.0), rtol=1e-5)
     expected = reference.numeric_gradient(
         lambda z: reference.spectral_contrastive_loss(z, z2, 2.0), z1
     )

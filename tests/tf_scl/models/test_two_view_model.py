@@ -68,9 +68,7 @@ def test_test_step_reports_the_loss_and_changes_nothing():
     z1, z2 = (view.reshape(6, -1) / 255 @ weights for view in views)
     data = tf.data.Dataset.from_tensors(views)
     logs = model.evaluate(data, return_dict=True, verbose=0)
-    np.testing.assert_allclose(
-        logs["loss"], reference.spectral_contrastive_loss(z1, z2), rtol=1e-5
-    )
+    np.testing.assert_allclose(logs["loss"], reference.spectral_contrastive_loss(z1, z2), rtol=1e-5)
     np.testing.assert_array_equal(model.projector.kernel, weights)
 
 

@@ -1,0 +1,1 @@
+"""Every figure in README and docs comes from a command in here."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import tensorflow as tf
 
@@ -35,7 +36,9 @@ def run_fn(fn_args):
         path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)
         export_saved_model(model.encoder, path, metadata)
 
-    model, history = pretrain(files, Config.from_dict(settings), keep_untrained)
+    # A bar for a person at a terminal; a line each epoch in a log.
+    verbose = 1 if sys.stdout.isatty() else 2
+    model, history = pretrain(files, Config.from_dict(settings), keep_untrained, verbose)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(history))
     model.encoder.save(os.path.join(fn_args.model_run_dir, KERAS_FILE))

@@ -5,7 +5,9 @@
 # make lint   ruff                    make lock        new versions into requirements/*.lock
 
 PYTHON = .venv/bin/python
-FLAGS = $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)') $(if $(PRESET),--preset '$(PRESET)')
+# flag NAME VARIABLE: as it was given, whatever quotes and dollars it holds.
+flag = $(if $(value $(2)),$(1) '$(subst ','\'',$(value $(2)))')
+FLAGS = $(call flag,--data,DATA) $(call flag,--out,OUT) $(call flag,--preset,PRESET)
 
 .PHONY: run test test-slow lint lock env clean
 

@@ -10,19 +10,22 @@ import ast
 import hashlib
 import pathlib
 
+import tf_scl
+
 _ROOT = pathlib.Path(__file__).parent.parent
 _OURS = ("tf_scl", "components")
 
 
-def code_digest(*modules):
+def code_digest(*modules, leave_out=()):
     """Digest of modules and of every module of ours that they import, near or far.
 
     Imports are read from the source: those at the top of a file and those
-    inside functions. A package's `__init__` counts where it is imported by
-    name (`import tf_scl`).
+    inside functions, names of the public API (`tf_scl.pretrain`) included. A
+    package's `__init__` counts where it is imported by name (`import tf_scl`).
 
     Args:
         modules: Dotted names, such as "tf_scl.training".
+        leave_out: Dotted names that do not count.
 
     Returns:
         Hex digest (str).
@@ -32,6 +35,8 @@ def code_digest(*modules):
     """
     digest = hashlib.sha256()
     for name, path in sorted(import_closure(*modules).items()):
+        if name in leave_out:
+            continue
         digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -58,13 +63,20 @@ def import_closure(*modules):
 def _imports(path):
     """Names that a file imports; `from a import b` may mean a.b or a name in a."""
     for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
+        # tf_scl's public names are loaded when they are used: `tf_scl.pretrain`.
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "tf_scl" and node.attr in tf_scl._HOME_OF:
+                yield tf_scl._HOME_OF[node.attr]
+        elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             submodules = [f"{node.module}.{alias.name}" for alias in node.names]
             if not all(_source(submodule) for submodule in submodules):
                 yield node.module
             yield from submodules
+            if node.module == "tf_scl":
+                names = {alias.name for alias in node.names}
+                yield from (home for name, home in tf_scl._HOME_OF.items() if name in names)
 
 
 def _source(name):

@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import hashlib
 import os
+import re
 import typing
 
 from tf_scl.config import PRESETS, Config, preset, type_name
@@ -35,17 +37,25 @@ def parse(argv=None):
         SystemExit: An unknown flag, or --help.
     """
     given = vars(_parser().parse_args(argv))
-    name = given.pop("preset") or ("laptop" if given["data"] else "digits")
+    name = given.pop("preset") or ("laptop" if given["data"] is not None else "digits")
     data, out = given.pop("data"), given.pop("out")
+    data = data if data is None else os.path.expanduser(data)
     changes = {}
     for flag, text in given.items():
         if text is not None:
             section, setting = flag.split(".")
             changes.setdefault(section, {})[setting] = _value(flag, text)
-    if not out:
-        folder = os.path.basename(os.path.normpath(data)) if data else "digits"
-        out = os.path.join("runs", folder)
+    out = os.path.expanduser(out) if out else _default_out(data)
     return Arguments(preset(name).replace(changes), data, os.path.abspath(out))
+
+
+def _default_out(data):
+    """runs/digits, or runs/NAME-HASH: two folders of one name must not share their output."""
+    if data is None:
+        return os.path.join("runs", "digits")
+    path = os.path.abspath(data)
+    name = re.sub(r"[^\w.-]", "_", os.path.basename(path))
+    return os.path.join("runs", f"{name}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:6]}")
 
 
 def _parser():
@@ -57,7 +67,11 @@ def _parser():
     parser.add_argument(
         "--data", metavar="FOLDER", help="image folder (default: scikit-learn's digits)"
     )
-    parser.add_argument("--out", metavar="FOLDER", help="for all output (default: runs/NAME)")
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="for all output (default: runs/digits, or runs/NAME-HASH of the image folder)",
+    )
     parser.add_argument(
         "--preset",
         metavar="NAME",

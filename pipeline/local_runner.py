@@ -4,12 +4,11 @@ import logging
 import os
 import pathlib
 import sys
-import tempfile
 
 import absl.logging
 
+from components import checks
 from pipeline import cli
-from tf_scl.data import image_folder
 from tf_scl.errors import InputError
 
 PIPELINE_NAME = "tf_scl"
@@ -29,14 +28,23 @@ def main(argv=None):
     """Runs the whole job and prints its summary.
 
     Returns:
-        Exit status: 0, or 2 where something that the user gave cannot be used.
+        Exit status: 0; 2 where something that the user gave cannot be used;
+        130 where the user stopped it.
     """
     # TensorFlow's C++ start-up chatter; its real errors are Python exceptions too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stdout.reconfigure(errors="backslashreplace")  # names need not be text
     try:
         arguments = cli.parse(argv)
-        _prepare(arguments)
-        print(run(arguments), flush=True)
+        checks.check_run(arguments.data, arguments.out, arguments.config)
+        with checks.only_run_in(arguments.out):
+            _configure_logging(os.path.join(arguments.out, LOG_FILE))
+            print(run(arguments), flush=True)
+    except KeyboardInterrupt:
+        print(
+            "stopped; run the same command again to go on from the last component", file=sys.stderr
+        )
+        return 130
     except Exception as error:
         cause = _input_error(error)
         if cause is None:
@@ -60,6 +68,7 @@ def run(arguments):
     from pipeline import summary
     from pipeline.pipeline import create_pipeline
 
+    summary.remove(arguments.out)  # that of a run before is not this one's
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         os.path.join(arguments.out, "metadata.sqlite")
     )
@@ -74,34 +83,6 @@ def run(arguments):
     )
     tfx.orchestration.LocalDagRunner().run(graph)
     return summary.write(metadata, arguments.out)
-
-
-def _prepare(arguments):
-    """Everything that can be found wrong before the long work begins."""
-    try:
-        os.makedirs(arguments.out, exist_ok=True)
-        with tempfile.TemporaryFile(dir=arguments.out):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"cannot write to the output folder {arguments.out!r}: {error.strerror}; "
-            "give another with --out (make run OUT=...)"
-        ) from error
-    if arguments.data is not None:
-        data = os.path.realpath(arguments.data)
-        if os.path.commonpath([data, os.path.realpath(arguments.out)]) == data:
-            raise InputError(
-                f"the output folder {arguments.out!r} lies inside the image folder "
-                f"{arguments.data!r}; give another with --out (make run OUT=...)"
-            )
-        files = len(image_folder.list_images(arguments.data))
-        if files < arguments.config.train.batch_size:
-            raise InputError(
-                f"train.batch_size is {arguments.config.train.batch_size} but "
-                f"{arguments.data!r} holds only {files} files; use --train.batch_size "
-                f"{max(2, files // 4)} (make run ARGS=...) or add images"
-            )
-    _configure_logging(os.path.join(arguments.out, LOG_FILE))
 
 
 def _configure_logging(path):

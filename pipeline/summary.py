@@ -1,5 +1,6 @@
 """What a person wants to know after a run, read from ML Metadata and the artifacts."""
 
+import contextlib
 import json
 import os
 
@@ -26,6 +27,12 @@ def write(connection_config, out):
         json.dump(facts, file, indent=2)
     os.replace(f"{path}.partial", path)
     return render(facts)
+
+
+def remove(out):
+    """Removes the summary of an earlier run."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(out, SUMMARY_FILE))
 
 
 def collect(connection_config):
@@ -85,11 +92,13 @@ def embedding_line(model):
 def _accuracies(evaluation):
     results = evaluation["representations"]
     encoder = results[PRETRAINED]
+    if not encoder["finite"]:
+        return ["The features are NaN or infinite: nothing could be measured."]
     if "probe_all" not in encoder:
-        rank = encoder.get("effective_rank", float("nan"))
         return [
             "No labels of two classes or more: no linear probe, no kNN.",
-            f"effective rank of the features: {rank:.1f} of {encoder['dimension']}",
+            f"effective rank of the features: {encoder['effective_rank']:.1f} "
+            f"of {encoder['dimension']}",
         ]
     few, whole = encoder["probe_few"], encoder["probe_all"]
     lines = [
@@ -135,7 +144,7 @@ def _last_run(store):
         outputs = {
             event.path.steps[0].key: store.get_artifacts_by_id([event.artifact_id])[0]
             for event in events
-            if event.type in (metadata_store_pb2.Event.OUTPUT,)
+            if event.type == metadata_store_pb2.Event.OUTPUT
         }
         state = _STATES.get(execution.last_known_state, "failed")
         nodes[node] = {"state": state, "outputs": outputs}

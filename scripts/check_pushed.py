@@ -32,7 +32,8 @@ def write(encoder_path, path):
             buffer = io.BytesIO()
             PIL.Image.fromarray(pixels).save(buffer, format)
             decoded = tf.io.decode_image(buffer.getvalue(), channels, expand_animations=False)
-            embedding = encoder(fit_to_square(decoded, size)[None], training=False)[0]
+            pixels = tf.round(fit_to_square(decoded, size))
+            embedding = encoder(pixels[None], training=False)[0]
             encoded = base64.b64encode(buffer.getvalue()).decode()
             cases.append(
                 {"format": format, "image": encoded, "embedding": embedding.numpy().tolist()}

@@ -32,13 +32,16 @@ if [ -x .venv/bin/python ] && cmp -s "$lock" "$ready"; then
     exit 0
 fi
 
+# uv of the machine if it is recent enough, else our own.
 uv=$(command -v uv || true)
-if [ -z "$uv" ]; then
+oldest=0.7.0
+if [ -z "$uv" ] || [ "$({ echo $oldest; "$uv" --version | cut -d' ' -f2; } | sort -V | head -n 1)" != $oldest ]; then
     uv=.tools/uv/bin/uv
     if [ ! -x "$uv" ]; then
         echo "fetching uv into .tools/uv"
-        rm -rf .tools/uv
-        python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .tools/uv.partial uv ||
+        rm -rf .tools/uv .tools/uv.partial
+        PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
+            python3 -m pip install --quiet --target .tools/uv.partial uv ||
             fail "python3 -m pip could not install uv. Is pip there (python3 -m pip --version)," \
                 "and PyPI within reach?"
         mv .tools/uv.partial .tools/uv
@@ -46,10 +49,14 @@ if [ -z "$uv" ]; then
 fi
 
 export UV_PYTHON_DOWNLOADS=never
-python=$("$uv" python find --no-project "$pythons" 2>/dev/null) ||
+problem=$(mktemp)
+trap 'rm -f "$problem"' EXIT
+if ! python=$("$uv" python find --no-project "$pythons" 2>"$problem"); then
+    cat "$problem" >&2
     fail "no suitable Python: with glibc $glibc the pipeline needs Python $names, and there is" \
         "none on PATH (python3 is $(python3 --version 2>&1 | cut -d' ' -f2))." \
         "Get one with: $uv python install 3.11 (or your system's packages), then run this again."
+fi
 
 echo "lane $lane: $(grep '^tfx==' $lock | cut -d' ' -f1), $("$python" --version), glibc $glibc"
 rm -f "$ready"

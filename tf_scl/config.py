@@ -153,11 +153,21 @@ class TrainConfig(_Section):
     batch_size: int = _setting(512, _at_least(2), "images in a step, over all replicas")
     epochs: int = _setting(800, _at_least(1), "passes over the images")
     base_learning_rate: float = _setting(0.03, _above(0), "at batch 256; scaled with the batch")
-    warmup_epochs: int = _setting(10, _at_least(0), "of linear warm-up; cosine follows")
+    warmup_epochs: int = _setting(
+        10, _at_least(0), "of linear warm-up, at most half the run; cosine follows"
+    )
     momentum: float = _setting(0.9, _between(0, 1), "of SGD")
     l2: float = _setting(5e-4, _at_least(0), "weight decay inside the gradient")
     strategy: str = _setting("auto", _one_of(*STRATEGIES), "of tf.distribute")
     seed: int = _setting(0, _between(0, 2**31 - 1), "of weights, order and views")
+
+    def require_batch(self, images):
+        """Raises InputError where there are fewer images than a batch takes."""
+        if images < self.batch_size:
+            raise InputError(
+                f"train.batch_size is {self.batch_size} but there are only {images} images to "
+                f"train on; use --train.batch_size {max(2, images // 4)} or add images"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,17 +17,19 @@ def export_saved_model(encoder, path, metadata=None):
 
     Signatures, both with the output `embedding`, float32 [N, D]:
 
-    - `serving_default`: `image_bytes`, string [N], each an encoded PNG, JPEG,
-      BMP or GIF of any size;
+    - `serving_default`: `image_bytes`, string [N], each an encoded PNG or
+      JPEG of any size;
     - `encode_images`: `images`, float32 [N, H, W, C], values 0..255, of any
       one size.
 
-    Images are brought to the encoder's size: the short side resized, the
-    centre cut. The model loads with tensorflow alone. The folder appears
-    complete or not at all.
+    Images are brought to the encoder's size: the central square, resized.
+    The model loads with tensorflow alone. The folder appears complete or not
+    at all.
 
     Args:
-        encoder: `keras.Model` with input [N, S, S, C] and S, C known.
+        encoder: Functional or Sequential `keras.Model` with input
+            [N, S, S, C], S and C known. (Of a `SpectralContrastive` model,
+            its `.encoder`.)
         path: Folder to write. It must not exist.
         metadata: JSON-able dict for `assets.extra/tf_scl.json`, beside
             "image_size", "channels" and "dimension"; or None.
@@ -36,12 +38,14 @@ def export_saved_model(encoder, path, metadata=None):
         ValueError: An encoder whose input has no fixed square size.
         FileExistsError: `path` exists.
     """
-    _, height, width, channels = encoder.input_shape
-    if height is None or height != width or channels is None:
+    shape = getattr(encoder, "input_shape", None)
+    if shape is None or len(shape) != 4 or None in shape[1:] or shape[1] != shape[2]:
         raise ValueError(
-            "the encoder must have an input of fixed square size [N, S, S, C] to be "
-            f"exported. Received: {encoder.input_shape}"
+            "to be exported an encoder must be a functional or Sequential model with an input "
+            f"of fixed square size [N, S, S, C]. Received: {type(encoder).__name__} with "
+            f"input {shape}; wrap it: keras.Sequential([keras.Input((S, S, C)), encoder])"
         )
+    _, height, _, channels = shape
     path = os.fspath(path).rstrip("/")
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new folder")
@@ -63,12 +67,18 @@ def export_saved_model(encoder, path, metadata=None):
     images = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
     archive.add_endpoint("encode_images", encode_images, [images])
     aside = f"{path}-{uuid.uuid4().hex}.partial"
-    archive.write_out(aside, verbose=False)
-    tf.io.gfile.makedirs(os.path.join(aside, os.path.dirname(METADATA_FILE)))
-    with tf.io.gfile.GFile(os.path.join(aside, METADATA_FILE), "w") as file:
+    try:
+        archive.write_out(aside, verbose=False)
         shape = {"image_size": height, "channels": channels, "dimension": encoder.output_shape[-1]}
-        file.write(json.dumps({**shape, **(metadata or {})}, indent=2))
-    tf.io.gfile.rename(aside, path)
+        metadata_path = os.path.join(aside, METADATA_FILE)
+        tf.io.gfile.makedirs(os.path.dirname(metadata_path))
+        with tf.io.gfile.GFile(metadata_path, "w") as file:
+            file.write(json.dumps({**shape, **(metadata or {})}, indent=2))
+        tf.io.gfile.rename(aside, path)
+    except BaseException:
+        if tf.io.gfile.exists(aside):
+            tf.io.gfile.rmtree(aside)
+        raise
 
 
 def read_metadata(path):

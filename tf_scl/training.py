@@ -9,6 +9,7 @@ from tf_scl import distribute
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.data.input_pipeline import training_batches
 from tf_scl.encoders.resnet import resnet
+from tf_scl.errors import InputError
 from tf_scl.models.projection_head import projection_head
 from tf_scl.models.spectral_contrastive import SpectralContrastive
 from tf_scl.optimizers.l2_sgd import L2SGD
@@ -16,12 +17,11 @@ from tf_scl.optimizers.l2_sgd import L2SGD
 _log = logging.getLogger(__name__)
 
 
-def build_model(config, synchronized=False):
+def build_model(config):
     """The model that a `Config` describes, not compiled.
 
     Args:
         config: `tf_scl.Config`; its sections augment, model and train.seed count.
-        synchronized: Bool, batch normalisation over all replicas.
 
     Returns:
         `SpectralContrastive` with all its weights.
@@ -33,22 +33,22 @@ def build_model(config, synchronized=False):
         model.stem,
         model.width,
         model.zero_init_residual,
-        synchronized,
     )
-    projector = projection_head(model.embedding_dim, model.projector_hidden, synchronized)
+    projector = projection_head(model.embedding_dim, model.projector_hidden)
     views = TwoViews(model.image_size, seed=config.train.seed, **vars(augment))
     return SpectralContrastive(encoder, projector, views, mu=model.mu)
 
 
 def learning_rate(train, steps_per_epoch):
-    """Linear warm-up from 0, then cosine to 0, per step.
+    """Linear warm-up from 0 for at most half the run, then cosine to 0, per step.
 
     The peak is base_learning_rate * batch_size / 256 (Goyal et al. 2017,
     arXiv 1706.02677, section 2.1).
     """
     peak = train.base_learning_rate * train.batch_size / 256
-    warmup = min(train.warmup_epochs, train.epochs) * steps_per_epoch
-    decay = max(1, train.epochs * steps_per_epoch - warmup)
+    total = train.epochs * steps_per_epoch
+    warmup = min(train.warmup_epochs * steps_per_epoch, total // 2)
+    decay = total - warmup
     if warmup == 0:
         return keras.optimizers.schedules.CosineDecay(peak, decay)
     return keras.optimizers.schedules.CosineDecay(
@@ -70,18 +70,16 @@ def pretrain(files, config, before_training=None, verbose="auto"):
         (`SpectralContrastive`, dict of lists: the metrics of each epoch).
 
     Raises:
-        InputError: Fewer images than a batch takes.
-        FloatingPointError: The loss became NaN or infinite.
+        InputError: Fewer images than a batch takes; or the loss became NaN or
+            infinite.
     """
     train = config.train
     keras.utils.set_random_seed(train.seed)
     strategy = distribute.strategy(train.strategy)
-    batches = training_batches(
-        files, train.batch_size, config.model.image_size, config.model.channels, train.seed
-    )
+    batches = training_batches(files, train, config.model.image_size, config.model.channels)
     steps = len(batches)
     with strategy.scope():
-        model = build_model(config, synchronized=strategy.num_replicas_in_sync > 1)
+        model = build_model(config)
         rate = learning_rate(train, steps)
         model.compile(L2SGD(rate, momentum=train.momentum, l2=train.l2))
     if before_training:
@@ -105,7 +103,7 @@ class _StopOnNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
             parts = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
-            raise FloatingPointError(
+            raise InputError(
                 f"the loss is not finite at epoch {self._epoch + 1}, step {batch + 1} ({parts}); "
                 "train with a smaller --train.base_learning_rate"
             )

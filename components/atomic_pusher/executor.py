@@ -9,6 +9,9 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
+from components.atomic_pusher import served_versions
+from components.atomic_pusher.driver import PUSH_KEY
+
 
 class Executor(executor.Executor):
     """TFX's Pusher, but a version folder is filled aside and then renamed.
@@ -18,26 +21,30 @@ class Executor(executor.Executor):
     """
 
     def Do(self, input_dict, output_dict, exec_properties):
-        """Pushes a blessed model; keys are those of TFX's Pusher."""
+        """Pushes a blessed model.
+
+        Args:
+            input_dict: As of TFX's Pusher: "model", "model_blessing".
+            output_dict: "pushed_model".
+            exec_properties: "push_destination", and "push" from our driver.
+        """
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties["push_destination"], destination)
         base = destination.filesystem.base_directory
         # TF Serving looks at folders whose name is a number, and at no other.
         aside = os.path.join(base, f".incoming-{uuid.uuid4().hex}")
         destination.filesystem.base_directory = aside
+        redirected = {"push_destination": proto_utils.proto_to_json(destination)}
         try:
-            super().Do(
-                input_dict,
-                output_dict,
-                {**exec_properties, "push_destination": proto_utils.proto_to_json(destination)},
-            )
+            super().Do(input_dict, output_dict, {**exec_properties, **redirected})
             pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
             if pushed.get_int_custom_property("pushed"):
-                version = self._next_version(
-                    base, pushed.get_string_custom_property("pushed_version")
-                )
+                filled = pushed.get_string_custom_property("pushed_destination")
+                model_uri = artifact_utils.get_single_uri(input_dict["model"])
+                served_versions.write_note(filled, model_uri, exec_properties.get(PUSH_KEY))
+                version = self._version(base, pushed.get_string_custom_property("pushed_version"))
                 final = os.path.join(base, version)
-                fileio.rename(pushed.get_string_custom_property("pushed_destination"), final)
+                fileio.rename(filled, final)
                 pushed.set_string_custom_property("pushed_destination", final)
                 pushed.set_string_custom_property("pushed_version", version)
         finally:
@@ -45,8 +52,7 @@ class Executor(executor.Executor):
                 fileio.rmtree(aside)
 
     @staticmethod
-    def _next_version(base, version):
-        """The version, or the next free number after it (two pushes within a second)."""
-        while fileio.exists(os.path.join(base, version)):
-            version = str(int(version) + 1)
-        return version
+    def _version(base, wanted):
+        """A number above every version there: of two pushes in a second the later one counts."""
+        newest = served_versions.newest_version(base)
+        return str(max(int(wanted), int(os.path.basename(newest)) + 1 if newest else 0))

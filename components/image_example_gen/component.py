@@ -53,7 +53,7 @@ class ImageExampleGen(FileBasedExampleGen):
             folder: Path of the image folder.
             ingest: `tf_scl.config.IngestConfig` as a dict.
         """
-        # The pattern is what a driver without ours (Kubeflow's) fingerprints.
+        # What TFX's driver parses; ours fingerprints the whole folder.
         everything = example_gen_pb2.Input(
             splits=[example_gen_pb2.Input.Split(name="all", pattern="*")]
         )
@@ -61,7 +61,8 @@ class ImageExampleGen(FileBasedExampleGen):
             input_base=folder,
             input_config=proto_utils.proto_to_json(everything),
             ingest_config=json.dumps(ingest, sort_keys=True),
-            code_digest=code_digest(executor.__name__),
+            # Its section of the settings is a parameter; the others do not concern it.
+            code_digest=code_digest(executor.__name__, leave_out=["tf_scl.config"]),
             examples=types.Channel(type=standard_artifacts.Examples),
             report=types.Channel(type=IngestionReport),
         )

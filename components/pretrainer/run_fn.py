@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_scl
 from components.artifacts import UNTRAINED_DIR
 from tf_scl.config import Config
+from tf_scl.data.input_pipeline import record_files
 from tf_scl.export import export_saved_model
 from tf_scl.training import pretrain
 
@@ -30,7 +31,9 @@ def run_fn(fn_args):
     """
     settings = fn_args.custom_config["settings"]
     metadata = {"tf_scl": tf_scl.__version__, "settings": settings}
-    files = [path for pattern in fn_args.train_files for path in sorted(tf.io.gfile.glob(pattern))]
+    # TFX gives patterns, FOLDER/*.
+    folders = [os.path.dirname(pattern) for pattern in fn_args.train_files]
+    files = [path for folder in folders for path in record_files(folder)]
 
     def keep_untrained(model):
         path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)

@@ -10,6 +10,7 @@ from tfx.utils import path_utils
 
 from components.artifacts import UNTRAINED_DIR
 from tf_scl.config import Config
+from tf_scl.data.input_pipeline import record_files
 from tf_scl.evaluation.representation import PIXELS, PRETRAINED, UNTRAINED, evaluate_all
 from tf_scl.evaluation.served import embed_with_saved_models
 
@@ -36,8 +37,7 @@ class Executor(base_executor.BaseExecutor):
         parts = []
         for split in ("train", "eval"):
             uri = artifact_utils.get_split_uri(input_dict["examples"], split)
-            files = sorted(tf.io.gfile.glob(os.path.join(uri, "*")))
-            features, pixels, labels = embed_with_saved_models(models, files)
+            features, pixels, labels = embed_with_saved_models(models, record_files(uri))
             parts.append(({**features, PIXELS: pixels}, labels))
         (train, train_labels), (test, test_labels) = parts
         config = Config.from_dict({"evaluate": json.loads(exec_properties["evaluate_config"])})

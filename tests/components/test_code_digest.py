@@ -40,6 +40,21 @@ def test_the_digest_changes_with_the_code_that_runs(tree, changed, differs):
     assert (code_digest("tf_scl.a") != before) == differs
 
 
+def test_what_is_left_out_does_not_count(tree):
+    before = code_digest("tf_scl.a", leave_out=["tf_scl.b"])
+    (tree / "b.py").write_text("X = 2\n")
+    assert code_digest("tf_scl.a", leave_out=["tf_scl.b"]) == before
+
+
+@pytest.mark.parametrize(
+    "code", ["from tf_scl import pretrain", "import tf_scl\n\ntf_scl.pretrain()"]
+)
+def test_the_public_api_is_followed(tree, code):
+    (tree / "training.py").write_text("")
+    (tree / "user.py").write_text(code)
+    assert "tf_scl.training" in import_closure("tf_scl.user")
+
+
 def test_a_name_without_a_file_is_an_error(tree):
     with pytest.raises(ModuleNotFoundError, match="no source file of tf_scl.d"):
         code_digest("tf_scl.d")

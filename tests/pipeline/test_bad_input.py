@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from components import checks
 from tests.conftest import encode, photo
 
 
@@ -47,7 +48,7 @@ def test_a_folder_with_two_images(tmp_path):
 
 def test_fewer_images_than_a_batch(image_folder, tmp_path):
     line = _error("--data", image_folder, "--out", tmp_path / "out")
-    assert "train.batch_size is 128 but" in line and "holds only 48 files" in line
+    assert "train.batch_size is 128 but there are only 48 images" in line
     assert "--train.batch_size 12" in line
 
 
@@ -72,4 +73,30 @@ def test_a_read_only_output_folder():
 def test_output_inside_the_images(image_folder):
     line = _error("--data", image_folder, "--out", image_folder / "out")
     assert "lies inside the image folder" in line
-    assert not (image_folder / "out" / "run.log").exists()
+    assert not (image_folder / "out").exists()
+
+
+def test_an_output_folder_that_tfx_would_read_as_a_pattern(image_folder, tmp_path):
+    line = _error("--data", image_folder, "--out", tmp_path / "a[1]", "--train.batch_size", 4)
+    assert "one of the characters * ? [ ]" in line
+
+
+def test_an_empty_path(tmp_path):
+    assert "'' does not exist" in _error("--data=", "--out", tmp_path / "out")
+
+
+def test_a_mistake_in_the_images_leaves_no_output_behind(tmp_path):
+    _error("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_in_one_folder(tmp_path):
+    with checks.only_run_in(str(tmp_path)):
+        assert "another run is using the output folder" in _error("--out", tmp_path)
+
+
+def test_make_takes_any_path(tmp_path):
+    done = subprocess.run(
+        ["make", "--silent", "run", f"DATA={tmp_path}/it's $here"], capture_output=True, text=True
+    )
+    assert f'error: the image folder "{tmp_path}/it\'s $here" does not exist' in done.stderr

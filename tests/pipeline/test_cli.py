@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import re
 
 import pytest
 
@@ -18,7 +19,18 @@ def test_defaults_are_the_digits():
 def test_a_folder_of_ones_own_takes_the_laptop_preset():
     arguments = cli.parse(["--data", "some/photos/"])
     assert arguments.config == preset("laptop")
-    assert arguments.out == os.path.abspath("runs/photos")
+    assert re.fullmatch(os.path.abspath("runs/photos") + "-[0-9a-f]{6}", arguments.out)
+    assert cli.parse(["--data", "some/photos"]).out == arguments.out
+
+
+def test_folders_of_one_name_do_not_share_their_output():
+    outs = {cli.parse(["--data", path]).out for path in ("/a/train", "/b/train", "/c/di[g]its")}
+    assert len(outs) == 3
+    assert not any(set("*?[]") & set(out) for out in outs)
+
+
+def test_a_tilde_is_the_home_folder():
+    assert cli.parse(["--data", "~/photos"]).data == os.path.expanduser("~/photos")
 
 
 def test_flags_override_the_preset():

@@ -44,6 +44,13 @@ def test_learning_rate_is_warm_up_then_cosine():
         assert float(rate(step)) == pytest.approx(expected, abs=1e-8)
 
 
+def test_a_short_run_warms_up_for_half_of_it_and_still_decays():
+    train = tf_scl.preset("cifar10").replace({"train": {"epochs": 4}}).train
+    rate = training.learning_rate(train, steps_per_epoch=10)
+    assert float(rate(20)) == pytest.approx(0.06)
+    assert float(rate(40)) == pytest.approx(0.0, abs=1e-8)
+
+
 def test_learning_rate_without_warm_up_starts_at_the_peak():
     train = tf_scl.preset("imagenet").train
     rate = training.learning_rate(train, steps_per_epoch=10)
@@ -87,7 +94,7 @@ def test_pretrain_under_a_mirrored_strategy(records):
 
 def test_a_diverged_run_stops_with_the_place_named(records):
     config = tf_scl.Config.from_dict(_TINY).replace({"train": {"base_learning_rate": 1e30}})
-    with pytest.raises(FloatingPointError, match="not finite at epoch [12], step [12].*smaller"):
+    with pytest.raises(tf_scl.InputError, match="not finite at epoch [12], step [12].*smaller"):
         tf_scl.pretrain(records, config, verbose=0)
 
 

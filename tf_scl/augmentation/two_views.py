@@ -35,6 +35,9 @@ class TwoViews(keras.layers.Layer):
 
     Output shape:
         A tuple of two float32 [N, size, size, C] with values 0..255.
+
+    Raises:
+        InputError: An argument out of range, or images of another shape.
     """
 
     def __init__(
@@ -57,8 +60,8 @@ class TwoViews(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")  # views are made in full precision
         super().__init__(**kwargs)
         self.size = size
-        self.crop_scale = tuple(crop_scale)
-        self.crop_ratio = tuple(crop_ratio)
+        self.crop_scale = _pair(crop_scale)
+        self.crop_ratio = _pair(crop_ratio)
         self.flip = flip
         self.brightness = brightness
         self.contrast = contrast
@@ -67,9 +70,31 @@ class TwoViews(keras.layers.Layer):
         self.jitter = jitter
         self.grayscale = grayscale
         self.blur = blur
-        self.blur_sigma = tuple(blur_sigma)
+        self.blur_sigma = _pair(blur_sigma)
         self.seed = seed
+        self._check()
         self._seeds = keras.random.SeedGenerator(seed)
+
+    def _check(self):
+        def require(names, allowed, holds):
+            for name in names.split():
+                if not holds(getattr(self, name)):
+                    raise InputError(
+                        f"`{name}` of TwoViews must be {allowed}. "
+                        f"Received: {name}={getattr(self, name)!r}"
+                    )
+
+        require("size", "a whole number above 0", lambda v: isinstance(v, int) and v > 0)
+        require("flip jitter grayscale blur", "between 0 and 1", lambda v: 0 <= v <= 1)
+        require("brightness contrast saturation", "at least 0", lambda v: v >= 0)
+        require("hue", "between 0 and 0.5", lambda v: 0 <= v <= 0.5)
+        rising = "(low, high), above 0 and rising"
+        require(
+            "crop_scale crop_ratio blur_sigma",
+            rising,
+            lambda v: len(v) == 2 and 0 < v[0] <= v[1],
+        )
+        require("crop_scale", f"{rising}, at most 1", lambda v: v[1] <= 1)
 
     def call(self, images):
         if len(images.shape) != 4 or images.shape[-1] not in (1, 3):
@@ -122,3 +147,7 @@ class TwoViews(keras.layers.Layer):
             "jitter grayscale blur blur_sigma seed"
         ).split()
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _pair(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)

@@ -75,11 +75,15 @@ def check_image(data, max_pixels):
     except Exception as error:  # PIL's decoders raise a dozen types on damage
         raise RejectedImageError(DAMAGED, f"{image.format}: {error}") from error
     encoded, kind = data, image.format
-    if (image.format, image.mode) not in _AS_THEY_ARE or not _same_size_in_tensorflow(image, data):
+    if (image.format, image.mode) not in _AS_THEY_ARE or not _decodes(data, image):
         image = _to_grey_or_rgb(image)
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
         encoded, kind = buffer.getvalue(), "PNG"
+        if not _decodes(encoded, image):
+            raise RejectedImageError(
+                UNSUPPORTED, f"TensorFlow does not decode {image.width} x {image.height} pixels"
+            )
     return CheckedImage(
         encoded=encoded,
         format=kind.lower(),
@@ -121,10 +125,10 @@ def _to_grey_or_rgb(image):
     raise RejectedImageError(UNSUPPORTED, f"{image.format} of mode {image.mode!r}")
 
 
-def _same_size_in_tensorflow(image, data):
-    """Whether the decoder used in training reads the file too."""
+def _decodes(encoded, image):
+    """Whether the decoder of training and serving reads the same size, in colour too."""
     try:
-        decoded = tf.io.decode_image(data, expand_animations=False)
+        decoded = tf.io.decode_image(encoded, 3, expand_animations=False)
     except tf.errors.InvalidArgumentError:
         return False
-    return tuple(decoded.shape) == (image.height, image.width, len(image.getbands()))
+    return tuple(decoded.shape) == (image.height, image.width, 3)

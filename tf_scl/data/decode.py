@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 def decode_image(encoded, channels):
-    """Pixels uint8 [H, W, channels] of one PNG, JPEG, BMP or GIF (first frame).
+    """Pixels uint8 [H, W, channels] of one PNG or JPEG.
 
     Args:
         encoded: Scalar string.
@@ -16,7 +16,7 @@ def decode_image(encoded, channels):
 
 
 def fit_to_square(images, size):
-    """Resizes the short side to `size`, then cuts the central size x size square.
+    """Cuts the central square and resizes it to size x size.
 
     Args:
         images: uint8 or float [..., H, W, C], one image or a batch of one size.
@@ -28,29 +28,23 @@ def fit_to_square(images, size):
     """
     shape = tf.shape(images)
     height, width = shape[-3], shape[-2]
-    short = tf.cast(tf.minimum(height, width), tf.float32)
-    new_height = tf.maximum(
-        size, tf.cast(tf.round(tf.cast(height, tf.float32) * size / short), tf.int32)
+    short = tf.minimum(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    square = images[..., top : top + short, left : left + short, :]
+    fitted = tf.cond(
+        short == size,
+        lambda: tf.cast(square, tf.float32),
+        lambda: tf.image.resize(square, [size, size], antialias=True),
     )
-    new_width = tf.maximum(
-        size, tf.cast(tf.round(tf.cast(width, tf.float32) * size / short), tf.int32)
-    )
-    images = tf.cond(
-        (height == size) & (width == size),
-        lambda: tf.cast(images, tf.float32),
-        lambda: tf.image.resize(images, [new_height, new_width], antialias=True),
-    )
-    top, left = (new_height - size) // 2, (new_width - size) // 2
-    images = images[..., top : top + size, left : left + size, :]
     return tf.ensure_shape(
-        images, [None] * (len(images.shape) - 3) + [size, size, images.shape[-1]]
+        fitted, [None] * (len(images.shape) - 3) + [size, size, images.shape[-1]]
     )
 
 
 def decode_batch(encoded, size, channels):
-    """Float32 [N, size, size, channels], values 0..255, of encoded images [N]."""
+    """Float32 [N, size, size, channels] of whole numbers 0..255, of encoded images [N]."""
     return tf.map_fn(
-        lambda one: fit_to_square(decode_image(one, channels), size),
+        lambda one: tf.round(fit_to_square(decode_image(one, channels), size)),
         encoded,
         fn_output_signature=tf.TensorSpec([size, size, channels], tf.float32),
     )

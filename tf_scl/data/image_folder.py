@@ -85,29 +85,31 @@ def fingerprint(files):
 
 
 def _walk(root, folder):
-    def refuse(error):
-        raise InputError(
-            f"cannot list {error.filename!r} in the image folder {folder!r}: {error.strerror}; "
-            "give the user who runs this permission to read it"
-        ) from error
-
-    visited = set()
-    for directory, subdirectories, names in os.walk(root, onerror=refuse, followlinks=True):
-        real = os.path.realpath(directory)
-        if real in visited:  # a link back to a folder above
-            subdirectories.clear()
-            continue
-        visited.add(real)
-        subdirectories[:] = [name for name in subdirectories if not name.startswith(b".")]
-        below = os.path.relpath(directory, root)
+    """Yields every file, following links, but not in a circle."""
+    waiting = [(b"", (os.path.realpath(root),))]
+    while waiting:
+        below, ancestors = waiting.pop()
+        directory = os.path.join(root, below)
+        try:
+            names = sorted(os.listdir(directory))
+        except OSError as error:
+            raise InputError(
+                f"cannot list {os.fsdecode(directory)!r} in the image folder {folder!r}: "
+                f"{error.strerror}; give the user who runs this permission to read it"
+            ) from error
         for name in names:
             if name.startswith(b"."):
                 continue
-            path = name if below == b"." else os.path.join(below, name)
-            class_name = None if below == b"." else below.split(os.sep.encode())[0]
+            path = os.path.join(below, name)
+            full = os.path.join(root, path)
+            if os.path.isdir(full):
+                real = os.path.realpath(full)
+                if real not in ancestors:
+                    waiting.append((path, (*ancestors, real)))
+                continue
+            class_name = below.split(os.sep.encode())[0] or None
             try:
-                status = os.stat(os.path.join(directory, name))
-                size, modified = status.st_size, status.st_mtime_ns
+                status = os.stat(full)
+                yield ImageFile(path, status.st_size, status.st_mtime_ns, class_name)
             except OSError:  # a broken link: listed, and rejected when it is opened
-                size, modified = -1, 0
-            yield ImageFile(path, size, modified, class_name)
+                yield ImageFile(path, -1, 0, class_name)

@@ -16,6 +16,7 @@ import logging
 import math
 import os
 import stat
+import time
 import uuid
 
 import apache_beam as beam
@@ -23,6 +24,7 @@ import tensorflow as tf
 
 from tf_scl.data import features, image_folder
 from tf_scl.data.check_image import UNREADABLE, RejectedImageError, check_image
+from tf_scl.data.input_pipeline import record_files
 from tf_scl.errors import InputError
 
 SPLITS = ("train", "eval")
@@ -32,6 +34,7 @@ MIN_IMAGES_PER_SPLIT = 2
 
 _log = logging.getLogger(__name__)
 _REJECTED = "rejected"
+_PROGRESS_SECONDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +72,8 @@ def ingest_folder(pipeline, folder, config, split_dirs, report_dir):
         `IngestSummary`.
 
     Raises:
-        InputError: A folder that cannot be used, or a split with fewer than
-            two images.
+        InputError: A folder that cannot be used, an output folder that is
+            not empty, or a split with fewer than two images.
         RuntimeError: The written records do not add up to the listed files.
     """
     files = image_folder.list_images(folder)
@@ -79,15 +82,17 @@ def ingest_folder(pipeline, folder, config, split_dirs, report_dir):
     shards = _shard_counts(files, config)
     for directory in (*split_dirs.values(), report_dir):
         tf.io.gfile.makedirs(directory)
+        if tf.io.gfile.listdir(directory):
+            raise InputError(f"{directory!r} is not empty; ingest into a new folder")
     with pipeline as p:
         checked = (
             p
             | "Files" >> beam.Create([(file.path, file.class_name) for file in files])
             | "Spread" >> beam.Reshuffle()
             | "Check"
-            >> beam.ParDo(_Check(os.fsencode(folder), labels, config, shards)).with_outputs(
-                _REJECTED, main="kept"
-            )
+            >> beam.ParDo(
+                _Check(os.fsencode(folder), len(files), labels, config, shards)
+            ).with_outputs(_REJECTED, main="kept")
         )
         (
             checked.kept
@@ -137,13 +142,21 @@ def _shard_counts(files, config):
 class _Check(beam.DoFn):
     """(path, class name) -> ((split, shard), (sha256, path, example)), or a rejection."""
 
-    def __init__(self, root, labels, config, shards):
+    def __init__(self, root, files, labels, config, shards):
         self._root = root
+        self._files = files
         self._labels = labels
         self._config = config
         self._shards = shards
 
+    def setup(self):
+        self._checked, self._told = 0, time.monotonic()
+
     def process(self, element):
+        self._checked += 1
+        if time.monotonic() - self._told > _PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            _log.info("%s of %s files checked", f"{self._checked:,}", f"{self._files:,}")
         path, class_name = element
         try:
             data = _read(os.path.join(self._root, path))
@@ -212,8 +225,7 @@ def _count_written(files, split_dirs, report_dir):
     kept, classes = {}, collections.Counter()
     for split, directory in split_dirs.items():
         kept[split] = 0
-        paths = tf.io.gfile.glob(os.path.join(directory, "*"))
-        for batch in tf.data.TFRecordDataset(sorted(paths)).batch(1024):
+        for batch in tf.data.TFRecordDataset(record_files(directory)).batch(1024):
             kept[split] += len(batch)
             _, _, names = features.parse_labelled(batch)
             classes.update(os.fsdecode(name) for name in names.numpy() if name)

@@ -1,11 +1,17 @@
 """tf.data: from record files to batches of images."""
 
+import os
+
 import tensorflow as tf
 
 from tf_scl.data import decode, features
-from tf_scl.errors import InputError
 
 _CACHE_BYTES = 2**30  # decoded images are kept in memory up to this size
+
+
+def record_files(directory):
+    """Sorted paths of the record files in the folder of a split."""
+    return sorted(os.path.join(directory, name) for name in tf.io.gfile.listdir(directory))
 
 
 def count_records(files):
@@ -13,15 +19,16 @@ def count_records(files):
     return int(tf.data.TFRecordDataset(files).reduce(0, lambda count, _: count + 1))
 
 
-def training_batches(files, batch_size, image_size, channels, seed):
+def training_batches(files, train, image_size, channels):
     """Shuffled batches of images, without labels; one pass is one epoch.
 
     Args:
         files: List of TFRecord paths.
-        batch_size: Int, images in a (global) batch. A smaller rest is dropped.
+        train: `tf_scl.config.TrainConfig`. Of its `batch_size` images, over all
+            replicas, is a batch, and a smaller rest is dropped; its `seed` is
+            that of the order, another one in every epoch.
         image_size: Int, side in pixels.
         channels: 1 or 3.
-        seed: Int, of the order; every epoch has another.
 
     Returns:
         `tf.data.Dataset` of uint8 [batch_size, image_size, image_size, channels],
@@ -31,16 +38,15 @@ def training_batches(files, batch_size, image_size, channels, seed):
         InputError: Fewer images than one batch takes.
     """
     count = count_records(files)
-    if count < batch_size:
-        raise InputError(
-            f"train.batch_size is {batch_size} but there are only {count} training images; "
-            f"use --train.batch_size {max(2, count // 2)} or add images"
-        )
-    images = _images(tf.data.TFRecordDataset(files), features.parse_encoded, image_size, channels)
+    train.require_batch(count)
+    batch_size, seed = train.batch_size, train.seed
     if count * image_size**2 * channels <= _CACHE_BYTES:
+        images = _images(tf.data.TFRecordDataset(files), image_size, channels)
         images = images.cache().shuffle(count, seed=seed)
-    else:
-        images = images.shuffle(8 * batch_size, seed=seed)
+    else:  # another order of the files each epoch, several open at once, then a window
+        records = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), seed=seed)
+        records = records.interleave(tf.data.TFRecordDataset, cycle_length=min(16, len(files)))
+        images = _images(records.shuffle(16 * batch_size, seed=seed), image_size, channels)
     batches = images.batch(batch_size, drop_remainder=True)
     batches = batches.apply(tf.data.experimental.assert_cardinality(count // batch_size))
     return batches.prefetch(tf.data.AUTOTUNE)
@@ -61,13 +67,12 @@ def labelled_batches(files, batch_size, image_size, channels):
     return records.batch(batch_size).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _images(records, parse, image_size, channels):
+def _images(records, image_size, channels):
     def one(serialized):
-        return _pixels(parse(serialized[None]), image_size, channels)[0]
+        return _pixels(features.parse_encoded(serialized[None]), image_size, channels)[0]
 
     return records.map(one, tf.data.AUTOTUNE)
 
 
 def _pixels(encoded, image_size, channels):
-    pixels = decode.decode_batch(encoded, image_size, channels)
-    return tf.cast(tf.round(pixels), tf.uint8)
+    return tf.cast(decode.decode_batch(encoded, image_size, channels), tf.uint8)

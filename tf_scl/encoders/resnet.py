@@ -25,7 +25,6 @@ def resnet(
     stem="cifar",
     width=64,
     zero_init_residual=False,
-    synchronized=False,
     mean=(123.675, 116.28, 103.53),
     std=(58.395, 57.12, 57.375),
 ):
@@ -39,10 +38,9 @@ def resnet(
         width: Int, channels of the first stage (64 in the paper).
         zero_init_residual: Bool, start each block as the identity by a zero
             gamma in its last normalisation.
-        synchronized: Bool, batch normalisation over all replicas.
-        mean: Floats, one for each channel or one for all, in units of pixel
-            values 0..255. Defaults to ImageNet's, as in the recipes; with one
-            channel their average is used.
+        mean: Floats, one for each channel, in units of pixel values 0..255.
+            Defaults to ImageNet's, as in the recipes; their average is used
+            where their number is not that of the channels.
         std: Likewise.
 
     Returns:
@@ -61,17 +59,17 @@ def resnet(
     images = keras.Input(input_shape, name="images")
     x = _standardize(images, input_shape[-1], mean, std)
     if stem == "cifar":
-        x = _conv_bn(x, width, 3, 1, synchronized)
+        x = _conv_bn(x, width, 3, 1)
         x = keras.layers.ReLU()(x)
     else:
-        x = _conv_bn(x, width, 7, 2, synchronized)
+        x = _conv_bn(x, width, 7, 2)
         x = keras.layers.ReLU()(x)
         x = keras.layers.ZeroPadding2D(1)(x)
         x = keras.layers.MaxPooling2D(3, 2)(x)
     for stage, repeats in enumerate(blocks):
         for repeat in range(repeats):
             stride = 2 if stage > 0 and repeat == 0 else 1
-            x = _block(x, width * 2**stage, stride, bottleneck, zero_init_residual, synchronized)
+            x = _block(x, width * 2**stage, stride, bottleneck, zero_init_residual)
     features = keras.layers.GlobalAveragePooling2D(name="features", dtype="float32")(x)
     return keras.Model(images, features, name=f"resnet{depth}")
 
@@ -88,12 +86,12 @@ def _standardize(images, channels, mean, std):
     )(images)
 
 
-def _block(x, width, stride, bottleneck, zero_init_residual, synchronized):
+def _block(x, width, stride, bottleneck, zero_init_residual):
     out_width = width * (4 if bottleneck else 1)
     gamma = "zeros" if zero_init_residual else "ones"
     shortcut = x
     if stride != 1 or x.shape[-1] != out_width:
-        shortcut = _conv_bn(x, out_width, 1, stride, synchronized)
+        shortcut = _conv_bn(x, out_width, 1, stride)
     # (kernel, stride, width) of each convolution; a bottleneck strides in its
     # 3x3 convolution, as torchvision's ("v1.5") does.
     if bottleneck:
@@ -101,13 +99,13 @@ def _block(x, width, stride, bottleneck, zero_init_residual, synchronized):
     else:
         convolutions = [(3, stride, width), (3, 1, width)]
     for kernel, step, channels in convolutions[:-1]:
-        x = keras.layers.ReLU()(_conv_bn(x, channels, kernel, step, synchronized))
+        x = keras.layers.ReLU()(_conv_bn(x, channels, kernel, step))
     kernel, step, channels = convolutions[-1]
-    x = _conv_bn(x, channels, kernel, step, synchronized, gamma)
+    x = _conv_bn(x, channels, kernel, step, gamma)
     return keras.layers.ReLU()(keras.layers.Add()([x, shortcut]))
 
 
-def _conv_bn(x, channels, kernel, stride, synchronized, gamma="ones"):
+def _conv_bn(x, channels, kernel, stride, gamma="ones"):
     if stride > 1 and kernel > 1:
         # "same" would pad one side only when the stride is 2; pad both, as the paper's code.
         x = keras.layers.ZeroPadding2D(kernel // 2)(x)
@@ -122,4 +120,4 @@ def _conv_bn(x, channels, kernel, stride, synchronized, gamma="ones"):
         use_bias=False,
         kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
     )(x)
-    return batch_normalization(synchronized, gamma_initializer=gamma)(x)
+    return batch_normalization(gamma_initializer=gamma)(x)

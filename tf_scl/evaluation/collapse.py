@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tf_scl.evaluation.features import check_features
+
 
 def effective_rank(features):
     """Effective rank of centred features (Roy and Vetterli, EUSIPCO 2007).
@@ -15,8 +17,11 @@ def effective_rank(features):
     Returns:
         Float between 1 and min(N, D); 0.0 where all rows are equal (to
         float32 rounding).
+
+    Raises:
+        InputError: No rows, or values that are not finite.
     """
-    features = np.asarray(features, np.float64)
+    features = check_features("the encoder's", features)
     centred = features - features.mean(axis=0)
     scale = np.abs(features).max(initial=0.0)
     if np.abs(centred).max(initial=0.0) <= 1e-6 * scale:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.evaluation.features import check_features
 
 _CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
 
@@ -25,20 +26,18 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
         Accuracy, 0..1.
 
     Raises:
-        InputError: `k` or `temperature` out of range, or no rows.
+        InputError: `k` or `temperature` out of range, features that are not
+            finite, or arrays that do not match.
     """
     if k < 1 or not temperature > 0:
         raise InputError(
             f"kNN needs k >= 1 and temperature > 0. Received: k={k}, temperature={temperature}"
         )
-    if not len(train_labels) or not len(test_labels):
-        raise InputError(
-            "kNN needs at least one training and one test image. "
-            f"Received: {len(train_labels)} and {len(test_labels)}"
-        )
+    train = _unit(check_features("train", train_features, train_labels))
+    test = _unit(check_features("test", test_features, test_labels))
+    test_labels = np.asarray(test_labels)
     classes, targets = np.unique(train_labels, return_inverse=True)
     k = min(k, len(targets))
-    train, test = _unit(train_features), _unit(test_features)
     correct = 0
     for start in range(0, len(test), _CHUNK):
         cosine = test[start : start + _CHUNK] @ train.T
@@ -55,6 +54,5 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
 
 
 def _unit(features):
-    features = np.asarray(features, np.float64)
     norm = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(norm, 1e-12)

@@ -12,6 +12,7 @@ from scipy import optimize
 from scipy.special import log_softmax
 
 from tf_scl.errors import InputError
+from tf_scl.evaluation.features import check_features
 
 L2_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 3
@@ -54,9 +55,13 @@ def linear_probe(train_features, train_labels, test_features, test_labels, seed=
         InputError: Fewer than two classes to learn, an empty test part,
             features that are not finite, or arrays that do not match.
     """
-    train_features, test_features = _checked(
-        train_features, train_labels, test_features, test_labels
-    )
+    train_features = check_features("train", train_features, train_labels)
+    test_features = check_features("test", test_features, test_labels)
+    if len(np.unique(train_labels)) < 2:
+        raise InputError(
+            "the probe needs at least two classes to tell apart. "
+            f"Received labels of {sorted(set(np.asarray(train_labels).tolist()))} only"
+        )
     classes, targets = np.unique(train_labels, return_inverse=True)
     mean, std = train_features.mean(0), train_features.std(0)
     std[std <= 1e-7 * (np.abs(mean) + 1e-30)] = 1.0  # a constant feature tells nothing
@@ -139,30 +144,3 @@ def _choose_l2(features, targets, classes, seed):
             predicted = np.argmax(_logits(weights, features[test]), axis=1)
             correct[index] += np.sum(predicted == targets[test])
     return L2_GRID[np.flatnonzero(correct == correct.max())[-1]]
-
-
-def _checked(train_features, train_labels, test_features, test_labels):
-    checked = []
-    for part, features, labels in (
-        ("train", train_features, train_labels),
-        ("test", test_features, test_labels),
-    ):
-        features = np.asarray(features, np.float64)
-        if features.ndim != 2 or len(features) != len(labels) or not len(labels):
-            raise InputError(
-                f"the probe needs {part} features [N, D] and as many labels, N >= 1. "
-                f"Received: features {features.shape}, {len(labels)} labels"
-            )
-        if not np.isfinite(features).all():
-            raise InputError(
-                f"{np.count_nonzero(~np.isfinite(features))} of the {features.size} {part} "
-                "features are NaN or infinite; the encoder has diverged, train it with a "
-                "smaller learning rate"
-            )
-        checked.append(features)
-    if len(np.unique(train_labels)) < 2:
-        raise InputError(
-            "the probe needs at least two classes to tell apart. "
-            f"Received labels of {sorted(set(np.asarray(train_labels).tolist()))} only"
-        )
-    return checked

@@ -13,21 +13,21 @@ PRETRAINED, UNTRAINED, PIXELS = "pretrained encoder", "untrained encoder", "raw 
 _log = logging.getLogger(__name__)
 
 
-def evaluate_representation(train, test, train_labels, test_labels, config):
+def evaluate_representation(train, train_labels, test, test_labels, config):
     """Measures one representation.
 
     Args:
         train: Float array [N, D], features of the training images.
-        test: Float array [M, D], features of the evaluation images.
         train_labels: Int array [N], negative where there is no label.
+        test: Float array [M, D], features of the evaluation images.
         test_labels: Int array [M], likewise.
         config: `tf_scl.config.EvaluateConfig`.
 
     Returns:
-        Dict: "dimension", "effective_rank" (of `test`) and, where labels
-        allow, "knn_accuracy", "probe_all" (accuracy, labels, l2) and
-        "probe_few" (mean and std of the accuracy over draws, labels of a
-        draw). Accuracies are 0..1.
+        Dict: "dimension" and "finite"; where all is finite "effective_rank"
+        (of `test`); and where labels allow "knn_accuracy", "probe_all"
+        (accuracy, labels, l2) and "probe_few" (mean and std of the accuracy
+        over draws, labels of a draw, labels_per_class). Accuracies are 0..1.
     """
     result = {
         "dimension": int(test.shape[1]),
@@ -78,7 +78,7 @@ def evaluate_all(representations, train_labels, test_labels, config):
     results = {}
     for name, (train, test) in representations.items():
         _log.info("probing the %s", name)
-        results[name] = evaluate_representation(train, test, train_labels, test_labels, config)
+        results[name] = evaluate_representation(train, train_labels, test, test_labels, config)
     checks = gate(results, config)
     return {
         "representations": results,

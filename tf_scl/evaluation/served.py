@@ -3,10 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_scl.data.decode import fit_to_square
 from tf_scl.data.input_pipeline import labelled_batches
 from tf_scl.export import read_metadata
 
 _BATCH = 256
+_PIXELS = 32  # largest side of the raw-pixel baseline: its probe has 32 * 32 * C inputs
 
 
 def embed_with_saved_models(paths, files):
@@ -19,7 +21,8 @@ def embed_with_saved_models(paths, files):
 
     Returns:
         (features, pixels, labels): dict from name to float32 [N, D]; float32
-        [N, H * W * C] with values 0..1, the images as the encoder sees them;
+        [N, P] with values 0..1, the images as the encoder sees them, but
+        resized to 32 x 32 where they are larger;
         int64 [N], negative where an image has no label.
     """
     # A loaded model must stay referenced while its signature is in use.
@@ -33,7 +36,8 @@ def embed_with_saved_models(paths, files):
         for name, model in models.items():
             embedded = model.signatures["encode_images"](images=images)["embedding"]
             features[name].append(embedded.numpy())
-        pixels.append(images.numpy().reshape(len(images), -1) / 255)
+        small = fit_to_square(images, min(size, _PIXELS))
+        pixels.append(small.numpy().reshape(len(images), -1) / 255)
         labels.append(batch_labels.numpy())
     joined = {name: np.concatenate(parts) for name, parts in features.items()}
     return joined, np.concatenate(pixels), np.concatenate(labels)

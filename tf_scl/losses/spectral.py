@@ -93,11 +93,8 @@ def replica_terms(z1, z2, mu=None, form="auto", context=None):
         moment1, moment2, n = context.all_reduce(tf.distribute.ReduceOp.SUM, moments)
         squares = tf.reduce_sum(moment1 * moment2) / replicas
         squares -= tf.reduce_sum(tf.square(inner))
-    elif _use_samples(z1, form):
-        gram = tf.matmul(z1, z2, transpose_b=True)
-        squares = tf.reduce_sum(tf.square(tf.linalg.set_diag(gram, tf.zeros_like(inner))))
     else:
-        squares = tf.reduce_sum(_moment(z1) * _moment(z2)) - tf.reduce_sum(tf.square(inner))
+        squares = _squares(z1, z2, inner, form)
     scale = 1.0 if mu is None else 1.0 / mu
     return {
         "attraction": -2.0 * scale * tf.reduce_sum(inner) / n,
@@ -110,18 +107,36 @@ def _moment(z):
     return tf.matmul(z, z, transpose_a=True)  # [d, d]
 
 
-def _use_samples(z, form):
-    n, d = z.shape
-    if form == "auto":  # 2 N d^2 products against N^2 d: equal at N = 2 d.
-        return n is not None and d is not None and n <= 2 * d
-    return form == "sample"
+def _squares(z1, z2, inner, form):
+    """sum_{i != j} (z_i.z'_j)^2 on one device."""
+
+    def from_samples():
+        gram = tf.matmul(z1, z2, transpose_b=True)
+        return tf.reduce_sum(tf.square(tf.linalg.set_diag(gram, tf.zeros_like(inner))))
+
+    def from_moments():
+        return tf.reduce_sum(_moment(z1) * _moment(z2)) - tf.reduce_sum(tf.square(inner))
+
+    if form != "auto":
+        return from_samples() if form == "sample" else from_moments()
+    # 2 N d^2 products against N^2 d: equal at N = 2 d. Where a last batch may be
+    # smaller, N is known in the step only.
+    n, d = (known or asked for known, asked in zip(z1.shape, tf.unstack(tf.shape(z1)), strict=True))
+    if isinstance(n, int) and isinstance(d, int):
+        return from_samples() if n <= 2 * d else from_moments()
+    return tf.cond(n <= 2 * d, from_samples, from_moments)
+
+
+def check_mu(mu):
+    """Raises InputError unless `mu` is None or positive."""
+    if mu is not None and not mu > 0:
+        raise InputError(f"`mu` must be None or a positive number. Received: mu={mu!r}")
 
 
 def _check(z1, z2, mu, form, replicas):
     if form not in FORMS:
         raise InputError(f"`form` must be one of {FORMS}. Received: form={form!r}")
-    if mu is not None and not mu > 0:
-        raise InputError(f"`mu` must be None or a positive number. Received: mu={mu!r}")
+    check_mu(mu)
     if len(z1.shape) != 2 or not z1.shape.is_compatible_with(z2.shape):
         raise InputError(
             "`z1` and `z2` must be of one shape [N, d], a row for each image. "

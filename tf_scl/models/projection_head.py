@@ -5,7 +5,7 @@ import keras
 from tf_scl.normalization import batch_normalization
 
 
-def projection_head(output_dim=1000, hidden_dims=(2048,), synchronized=False, name="projector"):
+def projection_head(output_dim=1000, hidden_dims=(2048,), name="projector"):
     """Dense-BN-ReLU blocks closed by Dense-BN, as in the official code.
 
     The defaults are those of its CIFAR-10 recipe: 512 -> 2048 -> 1000.
@@ -13,7 +13,6 @@ def projection_head(output_dim=1000, hidden_dims=(2048,), synchronized=False, na
     Args:
         output_dim: Int, width d of the embedding that the loss sees.
         hidden_dims: Ints, widths of the hidden layers.
-        synchronized: Bool, batch normalisation over all replicas.
         name: Name of the returned model.
 
     Returns:
@@ -23,8 +22,8 @@ def projection_head(output_dim=1000, hidden_dims=(2048,), synchronized=False, na
     for width in hidden_dims:
         stack += [
             keras.layers.Dense(width),
-            batch_normalization(synchronized),
+            batch_normalization(),
             keras.layers.ReLU(),
         ]
-    stack += [keras.layers.Dense(output_dim), batch_normalization(synchronized)]
+    stack += [keras.layers.Dense(output_dim), batch_normalization()]
     return keras.Sequential(stack, name=name)

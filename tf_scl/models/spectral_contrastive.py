@@ -12,7 +12,9 @@ class SpectralContrastive(TwoViewModel):
 
     Under a `tf.distribute` strategy the loss and its gradient are exactly
     those of one device with the global batch: replicas exchange one d x d
-    moment for each view, not their features.
+    moment for each view, not their features. That holds for the whole step if
+    the layers do so too; our encoders and projector, made under the strategy,
+    synchronise their batch normalisation.
 
     Example:
 
@@ -31,12 +33,14 @@ class SpectralContrastive(TwoViewModel):
             None for the plain loss of Algorithm 1.
 
     Metrics: "loss" and its parts "attraction" (-2 mean z.z') and "repulsion"
-    (mean of the squared inner products of different images).
+    (mean of the squared inner products of different images), both divided by
+    mu where there is one.
     """
 
     term_names = ("attraction", "repulsion")
 
     def __init__(self, encoder, projector=None, augmentation=None, mu=1.0, **kwargs):
+        spectral.check_mu(mu)
         super().__init__(encoder, projector, augmentation, **kwargs)
         self.mu = mu
 

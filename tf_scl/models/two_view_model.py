@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_scl.data.decode import fit_to_square
 from tf_scl.errors import InputError
 from tf_scl.models.projection_head import projection_head
 
@@ -45,10 +46,24 @@ class TwoViewModel(keras.Model):
 
     def build(self, input_shape):
         """Makes all weights, by symbolic calls (`keras.Model.build` would make none)."""
+        if isinstance(input_shape[0], (tuple, list)):  # a pair of views
+            input_shape = input_shape[0]
+        # The encoder sees views, whatever the size of the images.
+        size = _fixed_size(self.encoder)
+        if self.augmentation is not None:
+            input_shape, _ = self.augmentation.compute_output_shape(input_shape)
+        elif size is not None:
+            input_shape = (input_shape[0], size, size, input_shape[-1])
         self.projector(self.encoder(keras.Input(batch_shape=input_shape)))
         self.built = True
 
     def call(self, images, training=False):
+        """Features of images, which are fitted to the encoder's size where it has one."""
+        if isinstance(images, (tuple, list)):  # Keras's symbolic build, of data that are pairs
+            images = images[0]
+        size = _fixed_size(self.encoder)
+        if size is not None and tuple(images.shape[1:3]) != (size, size):
+            images = fit_to_square(images, size)
         return self.encoder(images, training=training)
 
     def contrastive_terms(self, z1, z2, context):
@@ -70,7 +85,7 @@ class TwoViewModel(keras.Model):
         with tf.GradientTape() as tape:
             terms = self._terms(views, context, training=True)
             loss = tf.add_n(list(terms.values()))
-            scaled = loss if self.optimizer is None else self.optimizer.scale_loss(loss)
+            scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
         # The optimiser adds gradients up over replicas, and shares add up to
@@ -102,14 +117,16 @@ class TwoViewModel(keras.Model):
         return cls(**{k: revive(v) if k in parts else v for k, v in config.items()})
 
     def _terms(self, views, context, training):
-        z1, z2 = (
-            self.projector(self.encoder(view, training=training), training=training)
-            for view in views
-        )
-        terms = self.contrastive_terms(z1, z2, context)
-        if self.losses:  # the user's own regularisers
+        embeddings, penalties = [], []
+        for view in views:
+            features = self.encoder(view, training=training)
+            embeddings.append(self.projector(features, training=training))
+            penalties += self.losses  # a second call would clear those of the first
+        terms = self.contrastive_terms(*embeddings, context)
+        if penalties:
+            # The mean over the views: a weight's penalty counts once.
             replicas = context.num_replicas_in_sync if context else 1
-            terms["regularization"] = tf.add_n(self.losses) / replicas
+            terms["regularization"] = tf.add_n(penalties) / (2 * replicas)
         return terms
 
     def _views(self, data):
@@ -131,6 +148,11 @@ class TwoViewModel(keras.Model):
                 f"(view1, view2). Received: {_describe(data)}. "
                 "Pass `augmentation=tf_scl.TwoViews(size)` to make views from images"
             )
+        if pair[0].shape.as_list() != pair[1].shape.as_list():
+            raise InputError(
+                "the two views must be of one shape. "
+                f"Received: {_describe(pair)}. Is the second one labels?"
+            )
         return pair
 
     def _track(self, terms, context):
@@ -147,6 +169,13 @@ def _several_replicas():
     """The replica context, or None where there is one replica only."""
     context = tf.distribute.get_replica_context()
     return context if context and context.num_replicas_in_sync > 1 else None
+
+
+def _fixed_size(encoder):
+    """Side of the square that an encoder takes, or None where it takes any size."""
+    shape = getattr(encoder, "input_shape", None)
+    square = isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2]
+    return shape[1] if square else None
 
 
 def _describe(data):

@@ -74,6 +74,26 @@ def test_every_argument_survives_serialisation():
     assert {name: getattr(copy, name) for name in arguments} == arguments
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"size": 0},
+        {"flip": 7},
+        {"brightness": -1},
+        {"hue": 30},
+        {"crop_scale": (1.0, 0.2)},
+        {"crop_scale": (0.5, 2.0)},
+        {"crop_scale": 0.2},
+        {"crop_ratio": (0.0, 1.0)},
+        {"blur_sigma": (0.0, 0.0)},
+    ],
+)
+def test_an_argument_out_of_range_is_named(arguments):
+    ((name, _),) = arguments.items()
+    with pytest.raises(tf_scl.InputError, match=f"`{name}` of TwoViews must be.*Received: {name}="):
+        tf_scl.TwoViews(**arguments)
+
+
 @pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 8, 4)])
 def test_other_shapes_are_named(shape):
     with pytest.raises(tf_scl.InputError, match=str(shape[-1])):

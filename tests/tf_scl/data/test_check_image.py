@@ -131,6 +131,8 @@ def test_serving_sees_a_file_as_training_did(name, channels):
         (huge_png_header(), module.TOO_LARGE),
         (huge_png_header(10_001, 10_000), module.TOO_LARGE),
         (encode(PIL.Image.new("F", (4, 4)), "TIFF"), module.UNSUPPORTED),
+        # Kept by a check in grey alone, this one ended a training in colour.
+        (encode(PIL.Image.new("L", (80_000_000, 1))), module.UNSUPPORTED),
     ],
 )
 def test_bad_files_are_rejected_with_their_reason(data, reason):

@@ -29,14 +29,14 @@ def test_the_right_size_is_left_alone():
 
 
 @pytest.mark.parametrize("height,width", [(24, 32), (33, 20), (100, 31), (5, 9)])
-def test_short_side_is_resized_and_the_centre_cut(height, width):
+def test_the_central_square_is_resized(height, width):
     image, size = photo(0, height, width), 16
     short = min(height, width)
-    new = (round(width * size / short), round(height * size / short))
-    bands = [PIL.Image.fromarray(image[..., c].astype(np.float32)) for c in range(3)]
-    resized = np.dstack([np.asarray(band.resize(new, PIL.Image.BILINEAR)) for band in bands])
-    top, left = (new[1] - size) // 2, (new[0] - size) // 2
-    expected = resized[top : top + size, left : left + size]
+    top, left = (height - short) // 2, (width - short) // 2
+    square = image[top : top + short, left : left + short].astype(np.float32)
+    bands = [PIL.Image.fromarray(square[..., c]) for c in range(3)]
+    resized = [band.resize((size, size), PIL.Image.BILINEAR) for band in bands]
+    expected = np.dstack([np.asarray(band) for band in resized])
     np.testing.assert_allclose(decode.fit_to_square(image, size), expected, atol=0.05)
 
 
@@ -45,6 +45,12 @@ def test_a_batch_is_fitted_as_its_images_are():
     batch = decode.fit_to_square(images, 16)
     for image, fitted in zip(images, batch, strict=True):
         np.testing.assert_allclose(decode.fit_to_square(image, 16), fitted, atol=1e-4)
+
+
+def test_a_long_thin_image_costs_no_memory():
+    """Its square is cut before it is resized; else this would be 24 GB."""
+    image = np.zeros((1, 2_000_000, 3), np.uint8)
+    assert decode.fit_to_square(image, 32).shape == (32, 32, 3)
 
 
 def test_decode_batch_takes_images_of_any_size():

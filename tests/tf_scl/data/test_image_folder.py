@@ -37,6 +37,14 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     assert paths == [b"broken.png"] + [b"cat/%d.png" % n for n in (1, 2, 3, 4)]
 
 
+def test_two_links_to_one_folder_are_two_classes(tmp_path):
+    _touch(tmp_path, "b/1.png", "b/2.png")
+    for name in ("a", "c"):
+        (tmp_path / name).symlink_to(tmp_path / "b")
+    paths = [file.path for file in image_folder.list_images(tmp_path)]
+    assert paths == [b"%s/%d.png" % (name, n) for name in (b"a", b"b", b"c") for n in (1, 2)]
+
+
 def test_names_need_not_be_utf8(tmp_path):
     _touch(tmp_path, "1.png", "2.png", "3.png")
     with open(os.fsencode(tmp_path) + b"/caf\xe9.png", "wb") as file:

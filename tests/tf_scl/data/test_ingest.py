@@ -190,6 +190,16 @@ def test_nothing_half_written_is_among_the_shards(image_folder, tmp_path, monkey
         assert list((tmp_path / "out" / f"Split-{split}").iterdir()) == []
 
 
+def test_brackets_in_the_output_folder_are_no_pattern(image_folder, tmp_path):
+    assert sum(_ingest(image_folder, tmp_path / "out[1]").kept.values()) == 48
+
+
+def test_a_used_output_folder_is_refused(image_folder, tmp_path):
+    _ingest(image_folder, tmp_path / "out")
+    with pytest.raises(InputError, match="Split-train' is not empty"):
+        _ingest(image_folder, tmp_path / "out")
+
+
 def test_a_split_with_too_few_images_is_an_error(tmp_path):
     folder = tmp_path / "few"
     folder.mkdir()

@@ -51,6 +51,14 @@ def test_bad_arguments_are_named(digits, options):
         tf_scl.knn_accuracy(*digits, **options)
 
 
-def test_no_images_is_an_error():
-    with pytest.raises(tf_scl.InputError, match="0 and 1"):
-        tf_scl.knn_accuracy(np.ones((0, 2)), [], np.ones((1, 2)), [0])
+@pytest.mark.parametrize(
+    "train,labels,test,truth,message",
+    [
+        (np.ones((0, 2)), [], np.ones((1, 2)), [0], r"train features.*\(0, 2\), 0 labels"),
+        (np.ones((2, 2)), [0, 1], np.full((2, 2), np.nan), [0, 1], "4 of the 4 test features"),
+        (np.ones((2, 2)), [0, 1], np.ones((3, 2)), [0], r"\(3, 2\), 1 labels"),
+    ],
+)
+def test_bad_arrays_are_named(train, labels, test, truth, message):
+    with pytest.raises(tf_scl.InputError, match=message):
+        tf_scl.knn_accuracy(train, labels, test, truth)

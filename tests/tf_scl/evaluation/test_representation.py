@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 import tf_scl
 from tf_scl.config import EvaluateConfig
-from tf_scl.evaluation.representation import PIXELS, PRETRAINED, UNTRAINED, evaluate_all
+from tf_scl.evaluation.representation import (
+    PIXELS,
+    PRETRAINED,
+    UNTRAINED,
+    evaluate_all,
+    evaluate_representation,
+)
 
 _CONFIG = EvaluateConfig(draws=2)
 
@@ -51,6 +59,30 @@ def test_the_figures_are_those_of_probe_and_knn(digits):
     )
     assert result["knn_accuracy"] == tf_scl.knn_accuracy(train, labels, test, truth)
     assert result["effective_rank"] == tf_scl.effective_rank(test)
+
+
+def test_the_few_label_figures_are_those_of_scikit_learn(digits):
+    """Mean and spread over 20 draws of its own, within their standard errors."""
+    train, test, labels, truth = digits
+    rng = np.random.default_rng(5)
+    theirs = []
+    for _ in range(20):
+        chosen = np.concatenate(
+            [rng.choice(np.flatnonzero(labels == c), 10, False) for c in range(10)]
+        )
+        scaler = StandardScaler().fit(train[chosen])
+        model = LogisticRegression(C=1.0, max_iter=2000)
+        model.fit(scaler.transform(train[chosen]), labels[chosen])
+        theirs.append(model.score(scaler.transform(test), truth))
+    config = EvaluateConfig(draws=20)
+    few = evaluate_representation(train, labels, test, truth, config)["probe_few"]
+    assert few["labels"] == 100 and few["labels_per_class"] == 10
+    assert abs(few["mean"] - np.mean(theirs)) < 4 * np.std(theirs) / np.sqrt(20)
+    assert 0.4 < few["std"] / np.std(theirs) < 2.5
+    # Half the labels would do plainly worse.
+    half = EvaluateConfig(draws=20, labels_per_class=5)
+    fewer = evaluate_representation(train, labels, test, truth, half)["probe_few"]
+    assert fewer["labels"] == 50 and fewer["mean"] < few["mean"] - 0.02
 
 
 @pytest.mark.parametrize(

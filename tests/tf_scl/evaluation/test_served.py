@@ -9,6 +9,18 @@ from tf_scl.data.check_image import check_image
 from tf_scl.evaluation.served import embed_with_saved_models
 
 
+def test_the_pixel_baseline_is_at_most_32_pixels_wide(tmp_path):
+    pooled = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.GlobalAveragePooling2D()])
+    tf_scl.export_saved_model(pooled, tmp_path / "model")
+    path = str(tmp_path / "records")
+    with tf.io.TFRecordWriter(path) as writer:
+        checked = check_image(encode(photo(0, 64, 64)), 10**6)
+        writer.write(features.encode_example(checked, b"", ""))
+    _, pixels, _ = embed_with_saved_models({"pooled": str(tmp_path / "model")}, [path])
+    assert pixels.shape == (1, 32 * 32 * 3)
+    np.testing.assert_allclose(pixels.mean(), photo(0, 64, 64).mean() / 255, rtol=0.01)
+
+
 def test_features_pixels_and_labels_line_up(tmp_path):
     encoder = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten()])
     pooled = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()])

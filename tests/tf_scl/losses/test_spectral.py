@@ -119,6 +119,16 @@ def test_bad_arguments_are_named(z1, z2, options, message):
         tf_scl.spectral_contrastive_loss(tf.ones(z1), tf.ones(z2), **options)
 
 
+@pytest.mark.parametrize("n,d", [(5, 16), (7, 3), (64, 3)])
+def test_auto_chooses_in_the_step_where_the_batch_size_is_unknown(n, d):
+    @tf.function(input_signature=[tf.TensorSpec([None, d])] * 2)
+    def loss(z1, z2):
+        return spectral.spectral_contrastive_loss(z1, z2)
+
+    z1, z2 = _pair(n, d)
+    np.testing.assert_allclose(loss(z1, z2), reference.spectral_contrastive_loss(z1, z2), rtol=2e-5)
+
+
 def test_a_last_batch_of_one_image_has_no_repulsion():
     @tf.function(input_signature=[tf.TensorSpec([None, 2])] * 2)
     def loss(z1, z2):

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 import tf_scl
 from tests import reference
+from tf_scl import distribute
+from tf_scl.data.decode import fit_to_square
 
 
 def _images(n=16, size=8, seed=0):
@@ -20,11 +22,11 @@ def _linear_model(**options):
     return tf_scl.SpectralContrastive(encoder, projector, **options)
 
 
-def _small_model(synchronized=False, **options):
+def _small_model(**options):
     keras.utils.set_random_seed(0)
     return tf_scl.SpectralContrastive(
-        tf_scl.resnet(10, (8, 8, 1), width=4, synchronized=synchronized),
-        tf_scl.projection_head(8, (16,), synchronized),
+        tf_scl.resnet(10, (8, 8, 1), width=4),
+        tf_scl.projection_head(8, (16,)),
         **options,
     )
 
@@ -81,7 +83,7 @@ def test_two_replicas_take_the_step_of_one(one_replica, two_replicas):
     weights, losses = [], []
     for strategy in (one_replica, two_replicas):
         with strategy.scope():
-            model = _small_model(synchronized=strategy is two_replicas)
+            model = _small_model()
             model.compile(keras.optimizers.SGD(0.1))
         data = tf.data.Dataset.from_tensors(views).repeat(2).unbatch().batch(16)
         losses.append(model.fit(data, epochs=1, verbose=0).history["loss"])
@@ -125,6 +127,46 @@ def test_regularizers_of_the_encoder_count():
     np.testing.assert_allclose(logs["loss"], parts, rtol=1e-5)
 
 
+def test_activity_penalties_of_both_views_count():
+    penalised = keras.layers.Dense(2, use_bias=False, activity_regularizer="l2")
+    encoder = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), penalised])
+    model = tf_scl.SpectralContrastive(encoder, keras.layers.Dense(2))
+    model.compile(keras.optimizers.SGD(0.0))
+    views = _images(4, 2, 1), _images(4, 2, 2)
+    # Keras: 0.01 * sum of squares, divided by the batch; here the mean over the views.
+    activity = [0.01 * np.sum((v.reshape(4, 4) @ penalised.kernel.numpy()) ** 2) / 4 for v in views]
+    logs = model.train_on_batch(views, return_dict=True)
+    np.testing.assert_allclose(logs["regularization"], np.mean(activity), rtol=1e-4)
+
+
+@pytest.mark.parametrize("replicas", [None, "one_device", "mirrored"])
+@pytest.mark.parametrize("built", [True, False])
+def test_images_need_not_have_the_size_of_the_views(replicas, built):
+    strategy = distribute.strategy(replicas) if replicas else tf.distribute.get_strategy()
+    with strategy.scope():
+        layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(5)]
+        encoder = keras.Sequential(([keras.Input((8, 8, 1))] if built else []) + layers)
+        model = tf_scl.SpectralContrastive(
+            encoder, tf_scl.projection_head(4, ()), tf_scl.TwoViews(8)
+        )
+        model.compile(keras.optimizers.SGD(0.01))
+    images = _images(16, size=12)
+    model.fit(images, batch_size=8, verbose=0)
+    assert encoder.input_shape[1:] == (8, 8, 1)
+    features = model.predict(images, verbose=0)
+    np.testing.assert_allclose(features, encoder(fit_to_square(images, 8)), atol=1e-5)
+
+
+@pytest.mark.parametrize("replicas", ["one_device", "mirrored"])
+def test_pairs_of_views_train_an_unbuilt_encoder_under_a_strategy(replicas):
+    with distribute.strategy(replicas).scope():
+        encoder = keras.Sequential([keras.layers.Rescaling(1 / 255), keras.layers.Flatten()])
+        model = tf_scl.SpectralContrastive(encoder, tf_scl.projection_head(4, ()))
+        model.compile(keras.optimizers.SGD(0.01))
+    pairs = tf.data.Dataset.from_tensors((_images(8, seed=1), _images(8, seed=2)))
+    assert np.isfinite(model.fit(pairs, verbose=0).history["loss"]).all()
+
+
 def test_any_keras_model_is_an_encoder():
     class Subclassed(keras.Model):
         def __init__(self):
@@ -155,11 +197,17 @@ def test_save_and_load(tmp_path):
         np.testing.assert_array_equal(one.numpy(), two.numpy())
 
 
+def test_a_bad_mu_is_named_at_once():
+    with pytest.raises(tf_scl.InputError, match="mu=-1"):
+        _small_model(mu=-1)
+
+
 @pytest.mark.parametrize(
     "augmentation,data,message",
     [
         (None, _images(), r"pair of views.*shape \(16, 8, 8, 1\)"),
         (tf_scl.TwoViews(8), ((_images(), _images()),), "augmentation=None"),
+        (None, (tf.ones([4, 8, 8, 1]), tf.ones([4])), "Is the second one labels"),
     ],
 )
 def test_data_of_another_form_is_named(augmentation, data, message):

@@ -1,0 +1,54 @@
+"""Driver of AtomicPusher: tells TFX's cache whether the model is still being served."""
+
+import uuid
+
+from tfx.components.util import model_utils
+from tfx.dsl.components.base import base_driver
+from tfx.orchestration import data_types_utils
+from tfx.orchestration.portable import base_driver as ir_base_driver
+from tfx.proto import pusher_pb2
+from tfx.proto.orchestration import driver_output_pb2
+from tfx.types import artifact_utils
+from tfx.utils import proto_utils
+
+from components.atomic_pusher import served_versions
+
+PUSH_KEY = "push"
+
+
+class ServingFolderDriver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
+    """Adds the parameter "push", an identifier of the push that is wanted.
+
+    While the newest version in the serving folder is this model, it is the
+    push that brought it, so a cached result is used. Where the version is
+    gone, or another model was pushed since, it is a new one. TFX alone would
+    not look into the folder, and report a push whose result is gone.
+    """
+
+    def __init__(self, metadata_handle):
+        base_driver.BaseDriver.__init__(self, metadata_handle)
+        ir_base_driver.BaseDriver.__init__(self, metadata_handle)
+
+    def run(self, execution_info):
+        """Returns all parameters, "push" among them, as a `DriverOutput`."""
+        parameters = dict(execution_info.exec_properties)
+        parameters[PUSH_KEY] = self._push(execution_info.input_dict, parameters)
+        output = driver_output_pb2.DriverOutput()
+        for name, value in parameters.items():
+            if value is not None:
+                data_types_utils.set_metadata_value(output.exec_properties[name], value)
+        return output
+
+    @staticmethod
+    def _push(inputs, parameters):
+        blessing = artifact_utils.get_single_instance(inputs["model_blessing"])
+        if not model_utils.is_model_blessed(blessing):
+            return "none"
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(parameters["push_destination"], destination)
+        newest = served_versions.newest_version(destination.filesystem.base_directory)
+        if newest is not None:
+            model, push = served_versions.read_note(newest)
+            if model == artifact_utils.get_single_uri(inputs["model"]):
+                return push
+        return uuid.uuid4().hex

@@ -117,13 +117,6 @@ def test_first_run_cached_run_changed_setting_changed_code_new_image(checkout, i
     code = _run(checkout, out, *data)
     assert _states(code) == _expected(_FROM_TRAINING)
 
-    # A version that is gone is pushed again; nothing else is done again.
-    shutil.rmtree(out / "serving")
-    pushed = _run(checkout, out, *data)
-    assert _states(pushed) == _expected(["Pusher"])
-    (version,) = (out / "serving").iterdir()
-    assert f"blessed and pushed: {version}" in pushed.stdout
-
     shutil.copytree(images, tmp_path / "photos")
     moved = tmp_path / "photos"
     (moved / "dark" / "0.png").rename(moved / "bright" / "0.png")
@@ -137,12 +130,21 @@ def test_unlabelled_images_are_learnt_from_and_pushed(checkout, images, tmp_path
     flat.mkdir()
     for path in images.glob("*/[0-9]*.png"):
         shutil.copy(path, flat / path.name)
-    done = _run(checkout, tmp_path / "out", "--data", str(flat))
+    out, data = tmp_path / "out", ["--data", str(flat)]
+    done = _run(checkout, out, *data)
     assert "80 files: 80 kept" in done.stdout
     assert "No labels of two classes or more" in done.stdout
-    (version,) = (tmp_path / "out" / "serving").iterdir()
+    (version,) = (out / "serving").iterdir()
     assert f"blessed and pushed: {version}" in done.stdout
     assert (version / "saved_model.pb").exists()
+    assert _states(_run(checkout, out, *data)) == _expected([])
+
+    # A version that is gone is pushed again; nothing else is done again.
+    shutil.rmtree(out / "serving")
+    pushed = _run(checkout, out, *data)
+    assert _states(pushed) == _expected(["Pusher"])
+    (version,) = (out / "serving").iterdir()
+    assert f"blessed and pushed: {version}" in pushed.stdout
 
 
 def test_a_collapsed_encoder_is_not_pushed(checkout, images, tmp_path):

@@ -32,8 +32,8 @@ def write(encoder_path, path):
             buffer = io.BytesIO()
             PIL.Image.fromarray(pixels).save(buffer, format)
             decoded = tf.io.decode_image(buffer.getvalue(), channels, expand_animations=False)
-            pixels = tf.round(fit_to_square(decoded, size))
-            embedding = encoder(pixels[None], training=False)[0]
+            fitted = tf.round(fit_to_square(decoded, size))
+            embedding = encoder(fitted[None], training=False)[0]
             encoded = base64.b64encode(buffer.getvalue()).decode()
             cases.append(
                 {"format": format, "image": encoded, "embedding": embedding.numpy().tolist()}

@@ -8,6 +8,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 work=$1
 mkdir -p "$work"
 unset PYTHONPATH VIRTUAL_ENV
+export TF_CPP_MIN_LOG_LEVEL=3
 
 step() { printf '\n##### %s\n' "$*"; }
 

@@ -12,7 +12,7 @@ def clip_norm(z, mu):
 
 
 def spectral_contrastive_loss(z1, z2, mu=None):
-    """Algorithm 1 of arXiv 2106.04156 as two loops; with mu as in the official code."""
+    """The loss of arXiv 2106.04156 as two loops; with mu as in the official code."""
     z1, z2 = np.asarray(z1, np.float64), np.asarray(z2, np.float64)
     if mu is not None:
         z1, z2 = clip_norm(z1, mu), clip_norm(z2, mu)

@@ -5,8 +5,8 @@ For N positive pairs (z_i, z'_i), the rows of Z and Z' [N, d]:
     L = -2/N sum_i z_i.z'_i  +  1/(N(N-1)) sum_{i != j} (z_i.z'_j)^2
         `attraction`            `repulsion`
 
-HaoChen et al., NeurIPS 2021, arXiv 2106.04156: Definition 3.1 is the
-population form, Algorithm 1 the estimate above.
+HaoChen et al., NeurIPS 2021, arXiv 2106.04156, section 3.2, for the population
+form; above is its unbiased estimate from N pairs.
 
 The repulsion needs no N x N matrix, because
 

@@ -29,8 +29,8 @@ class SpectralContrastive(TwoViewModel):
     Args:
         encoder, projector, augmentation: As in `TwoViewModel`.
         mu: Float > 0, rows of the embeddings are clipped to norm sqrt(mu)
-            and the loss is divided by mu (section 6 and the official code).
-            None for the plain loss of Algorithm 1.
+            and the loss is divided by mu, as in the official code. None for
+            the plain loss.
 
     Metrics: "loss" and its parts "attraction" (-2 mean z.z') and "repulsion"
     (mean of the squared inner products of different images), both divided by

@@ -29,6 +29,9 @@ class TwoViewModel(keras.Model):
         InputError: From `fit`, for data of another form.
     """
 
+    # The keys of what `contrastive_terms` returns; each is reported beside the loss.
+    term_names = ()
+
     def __init__(self, encoder, projector=None, augmentation=None, **kwargs):
         super().__init__(**kwargs)
         self.encoder = encoder
@@ -40,9 +43,6 @@ class TwoViewModel(keras.Model):
         }
         if getattr(encoder, "built", False) and hasattr(encoder, "input_shape"):
             self.build(encoder.input_shape)
-
-    # The keys of what `contrastive_terms` returns; each is reported beside the loss.
-    term_names = ()
 
     def build(self, input_shape):
         """Makes all weights, by symbolic calls (`keras.Model.build` would make none)."""

@@ -31,6 +31,16 @@ def one_replica():
     return distribute.strategy("one_device")
 
 
+# The section of a `Config` for an encoder that trains in seconds.
+TINY_MODEL = {
+    "image_size": 8,
+    "depth": 10,
+    "width": 4,
+    "projector_hidden": (16,),
+    "embedding_dim": 8,
+}
+
+
 def encode(pixels, format="PNG", mode=None, **options):
     """Encoded bytes of an array or a PIL image."""
     image = PIL.Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels

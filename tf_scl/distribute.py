@@ -1,4 +1,4 @@
-"""`tf.distribute` strategies by name."""
+"""`tf.distribute` strategies by name, and whether replicas have others beside them."""
 
 import functools
 
@@ -28,6 +28,12 @@ def strategy(name="auto"):
     if name in ("one_device", "auto"):
         return tf.distribute.OneDeviceStrategy(devices[0])
     raise InputError(f"no strategy {name!r}; there are auto, one_device and mirrored")
+
+
+def several_replicas():
+    """The replica context, or None where there is one replica only."""
+    context = tf.distribute.get_replica_context()
+    return context if context and context.num_replicas_in_sync > 1 else None
 
 
 @functools.cache

@@ -69,11 +69,11 @@ def export_saved_model(encoder, path, metadata=None):
     aside = f"{path}-{uuid.uuid4().hex}.partial"
     try:
         archive.write_out(aside, verbose=False)
-        shape = {"image_size": height, "channels": channels, "dimension": encoder.output_shape[-1]}
+        sizes = {"image_size": height, "channels": channels, "dimension": encoder.output_shape[-1]}
         metadata_path = os.path.join(aside, METADATA_FILE)
         tf.io.gfile.makedirs(os.path.dirname(metadata_path))
         with tf.io.gfile.GFile(metadata_path, "w") as file:
-            file.write(json.dumps({**shape, **(metadata or {})}, indent=2))
+            file.write(json.dumps({**sizes, **(metadata or {})}, indent=2))
         tf.io.gfile.rename(aside, path)
     except BaseException:
         if tf.io.gfile.exists(aside):

@@ -13,7 +13,7 @@ from components.pretrainer import run_fn
 from components.pretrainer.component import pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
 from components.representation_evaluator.executor import Executor
-from tests.conftest import encode, photo
+from tests.conftest import TINY_MODEL, encode, photo
 from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
@@ -22,13 +22,7 @@ from tf_scl.export import read_metadata
 
 _CONFIG = Config.from_dict(
     {
-        "model": {
-            "image_size": 8,
-            "depth": 10,
-            "width": 4,
-            "projector_hidden": (16,),
-            "embedding_dim": 8,
-        },
+        "model": TINY_MODEL,
         "train": {"batch_size": 16, "epochs": 1, "warmup_epochs": 0},
     }
 )

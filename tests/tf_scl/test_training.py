@@ -4,20 +4,14 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
-from tests.conftest import encode, photo
+from tests.conftest import TINY_MODEL, encode, photo
 from tf_scl import distribute, training
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
 
 _TINY = {
     "augment": {"flip": 0.0},
-    "model": {
-        "image_size": 8,
-        "depth": 10,
-        "width": 4,
-        "projector_hidden": (16,),
-        "embedding_dim": 8,
-    },
+    "model": TINY_MODEL,
     "train": {"batch_size": 8, "epochs": 2, "warmup_epochs": 1, "base_learning_rate": 0.5},
 }
 

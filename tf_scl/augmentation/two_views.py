@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_scl.augmentation import draws, ops
+from tf_scl.distribute import several_replicas
 from tf_scl.errors import InputError
 
 
@@ -104,8 +105,8 @@ class TwoViews(keras.layers.Layer):
             )
         images = tf.cast(images, tf.float32)
         seed = tf.cast(self._seeds.next(), tf.int32)
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
+        context = several_replicas()
+        if context is not None:
             # Replicas count calls alike; their images must not share draws.
             seed = draws.fold_in(seed, context.replica_id_in_sync_group)
         first, second = draws.split(seed, 2)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_scl.data.decode import fit_to_square
+from tf_scl.distribute import several_replicas
 from tf_scl.errors import InputError
 from tf_scl.models.projection_head import projection_head
 
@@ -81,7 +82,7 @@ class TwoViewModel(keras.Model):
 
     def train_step(self, data):
         views = self._views(data)
-        context = _several_replicas()
+        context = several_replicas()
         with tf.GradientTape() as tape:
             terms = self._terms(views, context, training=True)
             loss = tf.add_n(list(terms.values()))
@@ -94,7 +95,7 @@ class TwoViewModel(keras.Model):
         return self._track(terms, context)
 
     def test_step(self, data):
-        context = _several_replicas()
+        context = several_replicas()
         return self._track(self._terms(self._views(data), context, training=False), context)
 
     @property
@@ -163,12 +164,6 @@ class TwoViewModel(keras.Model):
         for name, value in values.items():
             self._meters[name].update_state(value)
         return {name: self._meters[name].result() for name in values}
-
-
-def _several_replicas():
-    """The replica context, or None where there is one replica only."""
-    context = tf.distribute.get_replica_context()
-    return context if context and context.num_replicas_in_sync > 1 else None
 
 
 def _fixed_size(encoder):

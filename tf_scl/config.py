@@ -10,7 +10,11 @@ import typing
 
 from tf_scl.errors import InputError
 
-STRATEGIES = ("auto", "one_device", "mirrored")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+METHODS = ("spectral", "simclr", "simsiam")
+OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+NEGATIVES = ("global", "replica")
 
 
 def _setting(default, allowed, help):
@@ -129,9 +133,10 @@ class AugmentConfig(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig(_Section):
-    """Encoder and projector."""
+    """Method, encoder and projector."""
 
     section: typing.ClassVar = "model"
+    method: str = _setting("spectral", _one_of(*METHODS), "what is learned from two views")
     image_size: int = _setting(32, _at_least(4), "side of the encoder's input, pixels")
     channels: int = _setting(3, _one_of(1, 3), "1 for grey, 3 for colour")
     depth: int = _setting(18, _one_of(10, 18, 34, 50), "layers of the ResNet")
@@ -142,7 +147,9 @@ class ModelConfig(_Section):
         (2048,), ("at least 1 each", lambda dims: all(dim > 0 for dim in dims)), "hidden widths"
     )
     embedding_dim: int = _setting(1000, _at_least(1), "width that the loss sees")
-    mu: float = _setting(1.0, _above(0), "embeddings are clipped to norm sqrt(mu)")
+    mu: float = _setting(1.0, _above(0), "spectral: embeddings are clipped to norm sqrt(mu)")
+    temperature: float = _setting(0.5, _above(0), "simclr: of the softmax over similarities")
+    predictor_hidden: int = _setting(512, _at_least(1), "simsiam: hidden width of the predictor")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,9 +163,17 @@ class TrainConfig(_Section):
     warmup_epochs: int = _setting(
         10, _at_least(0), "of linear warm-up, at most half the run; cosine follows"
     )
-    momentum: float = _setting(0.9, _between(0, 1), "of SGD")
-    l2: float = _setting(5e-4, _at_least(0), "weight decay inside the gradient")
+    optimizer: str = _setting("sgd", _one_of(*OPTIMIZERS), "lars and lamb are for huge batches")
+    momentum: float = _setting(0.9, _between(0, 1), "of sgd and lars")
+    weight_decay: float = _setting(
+        5e-4, _at_least(0), "inside the gradient of sgd and lars; decoupled in lamb and adamw"
+    )
     strategy: str = _setting("auto", _one_of(*STRATEGIES), "of tf.distribute")
+    negatives: str = _setting("global", _one_of(*NEGATIVES), "of all replicas, or of each alone")
+    accumulate: int = _setting(1, _at_least(1), "micro-batches that a batch is worked through in")
+    precision: str = _setting("float32", _one_of(*PRECISIONS), "of the layers; weights are float32")
+    xla: bool = _setting(False, _one_of(True, False), "compile the step with XLA")
+    checkpoint_steps: int = _setting(500, _at_least(1), "steps between two checkpoints")
     seed: int = _setting(0, _between(0, 2**31 - 1), "of weights, order and views")
 
     def require_batch(self, images):
@@ -281,7 +296,7 @@ PRESETS = {
             "epochs": 101,
             "base_learning_rate": 0.05,
             "warmup_epochs": 0,
-            "l2": 1e-4,
+            "weight_decay": 1e-4,
         },
     },
 }

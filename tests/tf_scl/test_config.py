@@ -33,7 +33,7 @@ def test_recipes_are_those_of_the_official_code():
     assert (cifar.train.epochs, imagenet.train.epochs) == (800, 101)
     assert (cifar.train.base_learning_rate, imagenet.train.base_learning_rate) == (0.03, 0.05)
     assert (cifar.train.warmup_epochs, imagenet.train.warmup_epochs) == (10, 0)
-    assert (cifar.train.l2, imagenet.train.l2) == (5e-4, 1e-4)
+    assert (cifar.train.weight_decay, imagenet.train.weight_decay) == (5e-4, 1e-4)
     assert (cifar.model.image_size, imagenet.model.image_size) == (32, 224)
     assert (cifar.augment.blur, imagenet.augment.blur) == (0.0, 0.5)
     for recipe in (cifar, imagenet):
@@ -60,7 +60,7 @@ def test_recipes_are_those_of_the_official_code():
         ({"train": {"epochs": 2.5}}, r"whole number\). Received: 2.5; set it with --train.epochs"),
         ({"train": {"epochs": True}}, "Received: True"),
         ({"train": {"base_learning_rate": float("nan")}}, "above 0.*nan"),
-        ({"train": {"strategy": "tpu9"}}, "one of auto, one_device, mirrored.*'tpu9'"),
+        ({"train": {"strategy": "tpu9"}}, "one of auto, one_device, mirrored, multi_worker, tpu .*'tpu9'"),
         ({"augment": {"crop_scale": (1.0, 0.2)}}, "rising.*1.0, 0.2"),
         ({"augment": {"crop_scale": (0.2,)}}, "two numbers"),
         ({"augment": {"flip": 1.5}}, "between 0 and 1.*1.5"),

@@ -1,4 +1,4 @@
-"""Spectral contrastive loss in its two exact forms, on one or many replicas.
+"""Spectral contrastive loss: its exact value on one or many replicas.
 
 For N positive pairs (z_i, z'_i), the rows of Z and Z' [N, d]:
 
@@ -6,36 +6,17 @@ For N positive pairs (z_i, z'_i), the rows of Z and Z' [N, d]:
         `attraction`            `repulsion`
 
 HaoChen et al., NeurIPS 2021, arXiv 2106.04156, section 3.2, for the population
-form; above is its unbiased estimate from N pairs.
-
-The repulsion needs no N x N matrix, because
-
-    sum_{i != j} (z_i.z'_j)^2 = tr((Z^T Z)(Z'^T Z')) - sum_i (z_i.z'_i)^2,
-
-whose d x d moments are sums over rows: replicas add theirs up (one
-all-reduce) and each then knows the loss of the global batch exactly.
+form; above is its unbiased estimate from N pairs. How its sums are computed,
+with or without an N x N matrix, is in `spectral_forms.py`.
 """
 
 import tensorflow as tf
 
+from tf_scl.config import NEGATIVES
 from tf_scl.errors import InputError
+from tf_scl.losses import spectral_forms
 
 FORMS = ("auto", "moment", "sample")
-
-
-def clip_norm(z, mu):
-    """Scales every row longer than sqrt(mu) back to that length.
-
-    Args:
-        z: Float tensor [N, d].
-        mu: Positive float, the largest squared norm that a row may have.
-
-    Returns:
-        Tensor like `z`. Shorter rows, zero rows too, are left as they are.
-    """
-    squared = tf.reduce_sum(tf.square(z), axis=1, keepdims=True)
-    # Divides by max(|z|^2, mu) so that a zero row has a zero, not a NaN, gradient.
-    return z * tf.sqrt(mu / tf.maximum(squared, mu))
 
 
 def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
@@ -52,17 +33,18 @@ def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
             "auto", which takes the cheaper one. Their values are equal.
 
     Returns:
-        float32 scalar, whatever the dtype of the embeddings.
+        Scalar: float64 for float64 embeddings, else float32, in which all
+        sums are taken whatever the dtype of the embeddings.
 
     Raises:
         InputError: Shapes that differ, fewer than two pairs, `mu` not
             positive or an unknown `form`.
     """
-    terms = replica_terms(z1, z2, mu=mu, form=form, context=None)
+    terms = replica_terms(z1, z2, mu=mu, form=form)
     return terms["attraction"] + terms["repulsion"]
 
 
-def replica_terms(z1, z2, mu=None, form="auto", context=None):
+def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None):
     """This replica's share of the global batch's loss, term by term.
 
     The shares of all replicas add up to the loss of the global batch, so
@@ -70,61 +52,78 @@ def replica_terms(z1, z2, mu=None, form="auto", context=None):
     gradient: no further factor of 1/replicas is due.
 
     Args:
-        z1, z2, mu, form: As in `spectral_contrastive_loss`, with this
-            replica's rows. Over several replicas the moment form is used.
+        z1, z2, mu: As in `spectral_contrastive_loss`, with this replica's
+            rows. The numbers of rows may differ between replicas where they
+            are not static.
+        form: With "global" negatives and several replicas, "moment" exchanges
+            two d x d moments by one all-reduce, "sample" gathers features,
+            "auto" does whichever moves fewer bytes (where the batch size is
+            not static, moments). Otherwise as in `spectral_contrastive_loss`.
+        negatives: "global", the pairs of all replicas; or "replica", those of
+            the same replica only: the mean of the replicas' own losses, which
+            is what the official code computes under DataParallel.
         context: The `tf.distribute` replica context, or None on one device.
 
     Returns:
-        Dict of two float32 scalars, "attraction" and "repulsion".
+        Dict of scalars, "attraction" and "repulsion", whose sum is the loss,
+        and "clipped", the share of the rows that mu shortened (no gradient).
 
     Raises:
-        InputError: As in `spectral_contrastive_loss`.
+        InputError: As in `spectral_contrastive_loss`, or unknown `negatives`.
     """
     replicas = context.num_replicas_in_sync if context else 1
+    alone = replicas == 1 or negatives == "replica"
     z1, z2 = tf.convert_to_tensor(z1), tf.convert_to_tensor(z2)
-    _check(z1, z2, mu, form, replicas)
-    z1, z2 = tf.cast(z1, tf.float32), tf.cast(z2, tf.float32)
-    if mu is not None:
-        z1, z2 = clip_norm(z1, mu), clip_norm(z2, mu)
-    n = tf.cast(tf.shape(z1)[0], tf.float32)
-    inner = tf.reduce_sum(z1 * z2, axis=1)  # [N], z_i . z'_i
-    if replicas > 1:
-        moments = [_moment(z1), _moment(z2), n]
-        moment1, moment2, n = context.all_reduce(tf.distribute.ReduceOp.SUM, moments)
-        squares = tf.reduce_sum(moment1 * moment2) / replicas
-        squares -= tf.reduce_sum(tf.square(inner))
+    _check(z1, z2, mu, form, alone)
+    check_negatives(negatives)
+    dtype = tf.float64 if z1.dtype == tf.float64 else tf.float32
+    z1, z2 = tf.cast(z1, dtype), tf.cast(z2, dtype)
+    if alone:
+        sums, share = _alone(z1, z2, mu, form), 1.0 / replicas
     else:
-        squares = _squares(z1, z2, inner, form)
-    scale = 1.0 if mu is None else 1.0 / mu
+        sums, share = _together(z1, z2, mu, form, context), 1.0
+    pairs, inner, squares, clipped = sums
+    scale = share if mu is None else share / mu
     return {
-        "attraction": -2.0 * scale * tf.reduce_sum(inner) / n,
+        "attraction": -2.0 * scale * inner / pairs,
         # A last batch of one image has no negatives: its repulsion is 0, not 0/0.
-        "repulsion": scale * tf.math.divide_no_nan(squares, n * (n - 1.0)),
+        "repulsion": scale * tf.math.divide_no_nan(squares, pairs * (pairs - 1.0)),
+        "clipped": share * tf.stop_gradient(clipped) / (2.0 * pairs),
     }
 
 
-def _moment(z):
-    return tf.matmul(z, z, transpose_a=True)  # [d, d]
+def _alone(z1, z2, mu, form):
+    """The sums over one replica's pairs, by the cheaper form."""
 
+    def sample():
+        return spectral_forms.sample_sums(z1, z2, mu)
 
-def _squares(z1, z2, inner, form):
-    """sum_{i != j} (z_i.z'_j)^2 on one device."""
-
-    def from_samples():
-        gram = tf.matmul(z1, z2, transpose_b=True)
-        return tf.reduce_sum(tf.square(tf.linalg.set_diag(gram, tf.zeros_like(inner))))
-
-    def from_moments():
-        return tf.reduce_sum(_moment(z1) * _moment(z2)) - tf.reduce_sum(tf.square(inner))
+    def moment():
+        return spectral_forms.moment_sums(z1, z2, mu)
 
     if form != "auto":
-        return from_samples() if form == "sample" else from_moments()
-    # 2 N d^2 products against N^2 d: equal at N = 2 d. Where a last batch may be
-    # smaller, N is known in the step only.
+        return sample() if form == "sample" else moment()
+    # Where a last batch may be smaller, N is known in the step only.
     n, d = (known or asked for known, asked in zip(z1.shape, tf.unstack(tf.shape(z1)), strict=True))
+    # 6 N^2 d operations against 8 N d^2, the former with more traffic: measured equal
+    # near N = 3/2 d (benchmarks/loss.py).
     if isinstance(n, int) and isinstance(d, int):
-        return from_samples() if n <= 2 * d else from_moments()
-    return tf.cond(n <= 2 * d, from_samples, from_moments)
+        return sample() if 2 * n <= 3 * d else moment()
+    return tf.cond(2 * n <= 3 * d, sample, moment)
+
+
+def _together(z1, z2, mu, form, context):
+    """This replica's share of the sums over all replicas' pairs, by the fewer bytes."""
+    if form == "auto":
+        # A ring passes 2 N d numbers to gather, 2 x 2 d^2 to reduce (both times
+        # (replicas - 1) / replicas). Replicas must agree, so the number of rows must
+        # be one that all of them know.
+        n, d = z1.shape
+        gather = n is not None and n * context.num_replicas_in_sync < 2 * d
+        form = "sample" if gather else "moment"
+    if form == "sample":
+        return spectral_forms.gathered_sums(z1, z2, mu, context)
+    return spectral_forms.moment_sums(z1, z2, mu, context)
 
 
 def check_mu(mu):
@@ -133,7 +132,13 @@ def check_mu(mu):
         raise InputError(f"`mu` must be None or a positive number. Received: mu={mu!r}")
 
 
-def _check(z1, z2, mu, form, replicas):
+def check_negatives(negatives):
+    """Raises InputError unless `negatives` is known."""
+    if negatives not in NEGATIVES:
+        raise InputError(f"`negatives` must be one of {NEGATIVES}. Received: {negatives!r}")
+
+
+def _check(z1, z2, mu, form, alone):
     if form not in FORMS:
         raise InputError(f"`form` must be one of {FORMS}. Received: form={form!r}")
     check_mu(mu)
@@ -142,7 +147,7 @@ def _check(z1, z2, mu, form, replicas):
             "`z1` and `z2` must be of one shape [N, d], a row for each image. "
             f"Received: {tuple(z1.shape)} and {tuple(z2.shape)}"
         )
-    if replicas == 1 and z1.shape[0] in (0, 1):
+    if alone and z1.shape[0] in (0, 1):
         raise InputError(
             "the spectral contrastive loss needs at least two pairs in a batch, since "
             f"the negatives of a pair are the others. Received: {z1.shape[0]}; "

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import reference
-from tf_scl.losses import spectral
+from tf_scl.losses import spectral, spectral_forms
 
 
 def _pair(n, d, seed=0, scale=1.0):
@@ -22,17 +22,87 @@ def test_equals_the_double_loop(form, mu, n, d):
     np.testing.assert_allclose(loss, reference.spectral_contrastive_loss(z1, z2, mu), rtol=2e-5)
 
 
-@pytest.mark.parametrize("form", ["sample", "moment"])
-@pytest.mark.parametrize("mu", [None, 2.0])
-def test_gradient_equals_finite_differences(form, mu):
-    z1, z2 = _pair(6, 4)
-    variable = tf.Variable(z1)
-    with tf.GradientTape() as tape:
-        loss = tf_scl.spectral_contrastive_loss(variable, z2, mu=mu, form=form)
-    expected = reference.numeric_gradient(
-        lambda z: reference.spectral_contrastive_loss(z, z2, mu), z1
+@pytest.mark.parametrize("form", ["sample", "moment", "auto"])
+@pytest.mark.parametrize("mu", [None, 2.0, 4.0])
+@pytest.mark.parametrize("dtype,tolerance", [("float32", 1e-5), ("float64", 1e-9)])
+def test_gradient_equals_finite_differences(form, mu, dtype, tolerance):
+    """Of both views; with mu = 4 some rows are clipped and some are not."""
+    z1, z2 = (z.astype(dtype) for z in _pair(6, 4))
+    gradients = _gradients(z1, z2, mu=mu, form=form)
+    assert gradients[0].dtype == dtype
+    norms = np.linalg.norm(z1, axis=1)
+    if mu == 4.0:
+        assert norms.min() < 2 < norms.max()
+    expected = [
+        reference.numeric_gradient(lambda z: reference.spectral_contrastive_loss(z, z2, mu), z1),
+        reference.numeric_gradient(lambda z: reference.spectral_contrastive_loss(z1, z, mu), z2),
+    ]
+    np.testing.assert_allclose(gradients[0], expected[0], rtol=10 * tolerance, atol=tolerance)
+    np.testing.assert_allclose(gradients[1], expected[1], rtol=10 * tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("mu", [None, 4.0])
+@pytest.mark.parametrize("n", [12, 13, 17])
+def test_chunks_change_nothing(monkeypatch, mu, n):
+    """13 and 17 rows leave a rest behind the chunks."""
+    z1, z2 = (z.astype("float64") for z in _pair(n, 4))
+    value = tf_scl.spectral_contrastive_loss(z1, z2, mu=mu, form="moment")
+    whole = _gradients(z1, z2, mu=mu, form="moment")
+    monkeypatch.setattr(spectral_forms, "_CHUNK", 12)
+    assert spectral_forms._chunks(tf.constant(z1)) in (4, 5, 6)
+    for jit in (False, True):
+        loss = tf.function(spectral.spectral_contrastive_loss, jit_compile=jit)
+        cut = loss(z1, z2, mu=mu, form="moment")
+        np.testing.assert_allclose(cut, value, rtol=1e-12)
+        gradients = tf.function(_gradients, jit_compile=jit)(z1, z2, mu=mu, form="moment")
+        for one, two in zip(gradients, whole, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("mu", [None, 1.0])
+def test_the_weight_of_each_term_reaches_its_gradient(mu):
+    """Attraction and repulsion can be weighted apart, as autodiff of the sums would."""
+    z1, z2 = _pair(7, 3)
+
+    def gradients(form, weight):
+        a = tf.constant(z1)
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            terms = spectral.replica_terms(a, z2, mu=mu, form=form)
+            loss = terms["attraction"] + weight * terms["repulsion"]
+        return tape.gradient(loss, a)
+
+    np.testing.assert_allclose(
+        gradients("moment", 3.0), gradients("sample", 3.0), rtol=1e-4, atol=1e-5
     )
-    np.testing.assert_allclose(tape.gradient(loss, variable), expected, rtol=1e-4, atol=1e-5)
+    assert np.abs(gradients("sample", 3.0) - gradients("sample", 1.0)).max() > 1e-3
+
+
+def _gradients(z1, z2, **options):
+    z1, z2 = tf.convert_to_tensor(z1), tf.convert_to_tensor(z2)
+    with tf.GradientTape() as tape:
+        tape.watch([z1, z2])
+        loss = spectral.spectral_contrastive_loss(z1, z2, **options)
+    return tape.gradient(loss, [z1, z2])
+
+
+def test_share_of_clipped_rows():
+    z1 = np.array([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0], [0.0, 2.0]], np.float32)
+    z2 = np.array([[0.5, 0.0], [0.0, 0.9], [1.1, 0.0], [0.0, 0.0]], np.float32)
+    for form in ("moment", "sample"):
+        assert float(spectral.replica_terms(z1, z2, mu=1.0, form=form)["clipped"]) == 3 / 8
+        assert float(spectral.replica_terms(z1, z2, form=form)["clipped"]) == 0.0
+
+
+@pytest.mark.parametrize("n,d", [(512, 16), (100, 300)])
+def test_forms_agree_with_float64_at_real_sizes(n, d):
+    z1, z2 = _pair(n, d, scale=d**-0.5)
+    inner = z1.astype(np.float64) @ z2.astype(np.float64).T
+    own = np.diag(inner)
+    expected = -2 * own.mean() + (np.sum(inner**2) - np.sum(own**2)) / (n * (n - 1))
+    for form in ("moment", "sample"):
+        loss = tf_scl.spectral_contrastive_loss(z1, z2, form=form)
+        np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
 def test_hand_numbers():
@@ -62,13 +132,6 @@ def test_bfloat16_embeddings_are_summed_in_float32():
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-def test_clip_norm_leaves_short_and_zero_rows_alone():
-    z = np.array([[0.0, 0.0], [0.3, 0.4], [3.0, 4.0]], np.float32)
-    np.testing.assert_allclose(
-        spectral.clip_norm(z, 1.0), [[0, 0], [0.3, 0.4], [0.6, 0.8]], rtol=1e-6
-    )
-
-
 def test_zero_rows_have_a_finite_gradient():
     zeros = tf.Variable(tf.zeros([3, 2]))
     with tf.GradientTape() as tape:
@@ -76,7 +139,9 @@ def test_zero_rows_have_a_finite_gradient():
     assert np.isfinite(tape.gradient(loss, zeros)).all()
 
 
-def test_shares_of_replicas_add_up_to_the_global_loss(two_replicas):
+@pytest.mark.parametrize("form", ["auto", "moment", "sample"])
+@pytest.mark.parametrize("mu", [None, 2.0])
+def test_shares_of_replicas_add_up_to_the_global_loss(two_replicas, form, mu):
     """Different data, and different counts, on each replica; loss and gradient."""
     z1, z2 = _pair(10, 3)
     cut = [slice(0, 4), slice(4, 10)]
@@ -88,20 +153,81 @@ def test_shares_of_replicas_add_up_to_the_global_loss(two_replicas):
         a, b = (tf.reshape(tf.constant(z)[rows : rows + size], [-1, 3]) for z in (z1, z2))
         with tf.GradientTape() as tape:
             tape.watch([a, b])
-            terms = spectral.replica_terms(a, b, mu=2.0, context=context)
+            terms = spectral.replica_terms(a, b, mu=mu, form=form, context=context)
             loss = terms["attraction"] + terms["repulsion"]
         return loss, tape.gradient(loss, [a, b])
 
     losses, gradients = tf.function(lambda: two_replicas.run(share))()
     total = sum(two_replicas.experimental_local_results(losses))
-    np.testing.assert_allclose(total, reference.spectral_contrastive_loss(z1, z2, 2.0), rtol=1e-5)
-    expected = reference.numeric_gradient(
-        lambda z: reference.spectral_contrastive_loss(z, z2, 2.0), z1
+    np.testing.assert_allclose(total, reference.spectral_contrastive_loss(z1, z2, mu), rtol=1e-5)
+    expected = [
+        reference.numeric_gradient(lambda z: reference.spectral_contrastive_loss(z, z2, mu), z1),
+        reference.numeric_gradient(lambda z: reference.spectral_contrastive_loss(z1, z, mu), z2),
+    ]
+    for whole, parts in zip(expected, gradients, strict=True):
+        parts = two_replicas.experimental_local_results(parts)
+        for rows, gradient in zip(cut, parts, strict=True):
+            np.testing.assert_allclose(gradient, whole[rows], rtol=1e-4, atol=1e-5)
+
+
+def _exchanged(strategy, n, d, form="auto"):
+    """Names of the collectives in a replica's share of the loss, counted."""
+    calls = []
+
+    def share():
+        context = tf.distribute.get_replica_context()
+
+        class Watched:
+            num_replicas_in_sync = context.num_replicas_in_sync
+
+            def all_reduce(self, op, value):
+                calls.append(("reduce", sum(int(tf.size(x)) for x in tf.nest.flatten(value))))
+                return context.all_reduce(op, value)
+
+            def all_gather(self, value, axis):
+                calls.append(("gather", int(tf.size(value))))
+                return context.all_gather(value, axis=axis)
+
+        z = tf.ones([n, d])
+        return spectral.replica_terms(z, z, form=form, context=Watched())["attraction"]
+
+    strategy.run(share)
+    return calls[: len(calls) // strategy.num_replicas_in_sync]
+
+
+def test_replicas_exchange_whichever_is_fewer_bytes(two_replicas):
+    """Moments (2 d^2) below d = N / 2, features (2 n d a replica) above; once."""
+    assert _exchanged(two_replicas, n=8, d=4) == [("reduce", 2 * 4 * 4 + 1)]
+    assert _exchanged(two_replicas, n=8, d=32) == [("gather", 2 * 8 * 32)]
+
+
+@pytest.mark.parametrize("form", ["auto", "moment", "sample"])
+def test_negatives_of_each_replica_alone(two_replicas, form):
+    """The mean of the replicas' own losses, and its gradient; nothing is exchanged."""
+    z1, z2 = _pair(8, 3)
+
+    def share():
+        context = tf.distribute.get_replica_context()
+        start = 4 * context.replica_id_in_sync_group
+        a, b = (tf.reshape(tf.constant(z)[start : start + 4], [4, 3]) for z in (z1, z2))
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            terms = spectral.replica_terms(a, b, 2.0, form, "replica", context)
+            loss = terms["attraction"] + terms["repulsion"]
+        return loss, tape.gradient(loss, a)
+
+    def expected(z):
+        halves = [reference.spectral_contrastive_loss(z[r], z2[r], 2.0) for r in rows]
+        return sum(halves) / 2
+
+    rows = [slice(0, 4), slice(4, 8)]
+    losses, gradients = tf.function(lambda: two_replicas.run(share))()
+    total = sum(two_replicas.experimental_local_results(losses))
+    np.testing.assert_allclose(total, expected(z1), rtol=1e-5)
+    gradient = np.concatenate(two_replicas.experimental_local_results(gradients))
+    np.testing.assert_allclose(
+        gradient, reference.numeric_gradient(expected, z1), rtol=1e-4, atol=1e-5
     )
-    for rows, gradient in zip(
-        cut, two_replicas.experimental_local_results(gradients[0]), strict=True
-    ):
-        np.testing.assert_allclose(gradient, expected[rows], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -112,21 +238,25 @@ def test_shares_of_replicas_add_up_to_the_global_loss(two_replicas):
         ((1, 2), (1, 2), {}, "at least two pairs"),
         ((3, 2), (3, 2), {"mu": 0}, "mu=0"),
         ((3, 2), (3, 2), {"form": "gram"}, "form='gram'"),
+        ((3, 2), (3, 2), {"negatives": "all"}, "'all'"),
     ],
 )
 def test_bad_arguments_are_named(z1, z2, options, message):
     with pytest.raises(tf_scl.InputError, match=message):
-        tf_scl.spectral_contrastive_loss(tf.ones(z1), tf.ones(z2), **options)
+        spectral.replica_terms(tf.ones(z1), tf.ones(z2), **options)
 
 
 @pytest.mark.parametrize("n,d", [(5, 16), (7, 3), (64, 3)])
 def test_auto_chooses_in_the_step_where_the_batch_size_is_unknown(n, d):
     @tf.function(input_signature=[tf.TensorSpec([None, d])] * 2)
     def loss(z1, z2):
-        return spectral.spectral_contrastive_loss(z1, z2)
+        return spectral.spectral_contrastive_loss(z1, z2), *_gradients(z1, z2)
 
     z1, z2 = _pair(n, d)
-    np.testing.assert_allclose(loss(z1, z2), reference.spectral_contrastive_loss(z1, z2), rtol=2e-5)
+    value, *gradients = loss(z1, z2)
+    np.testing.assert_allclose(value, reference.spectral_contrastive_loss(z1, z2), rtol=2e-5)
+    for one, two in zip(gradients, _gradients(z1, z2, form="sample"), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
 
 
 def test_a_last_batch_of_one_image_has_no_repulsion():

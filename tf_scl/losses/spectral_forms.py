@@ -1,0 +1,254 @@
+"""The sums of the spectral contrastive loss, in two exact forms with their gradients.
+
+With rows a_i of A and b_i of B [N, d], clipped to norm sqrt(mu),
+
+    inner   = sum_i a_i.b_i
+    squares = sum_{i != j} (a_i.b_j)^2
+            = tr((A^T A)(B^T B)) - sum_i (a_i.b_i)^2
+
+The first line of `squares` is the sample form, O(N^2) memory; the second is the
+moment form, O(N d + d^2). The d x d moments are sums over rows: replicas add
+theirs up (one all-reduce) and each knows the loss of the global batch exactly.
+Its gradient, 2 A (B^T B) - 2 (a_i.b_i) b_i for row i of A, needs no further
+communication, and is written out here since automatic differentiation takes
+twice the products.
+
+Every function returns four scalars: the number of pairs of the global batch,
+this replica's share of `inner` and of `squares`, and how many of its 2 N rows
+were clipped. Gradients assume what is true of a sum of shares: that the
+incoming gradient is the same on every replica.
+"""
+
+import tensorflow as tf
+
+# Rows are worked through in chunks of at most so many numbers: the temporaries of a
+# step then take 64 MB each in float32, whatever N and d are.
+_CHUNK = 2**24
+
+
+def clip_norm(z, mu):
+    """Scales every row longer than sqrt(mu) back to that length.
+
+    Args:
+        z: Float tensor [N, d].
+        mu: Positive float, the largest squared norm that a row may have.
+
+    Returns:
+        Tensor like `z`. Shorter rows, zero rows too, are left as they are.
+    """
+    return z * _clip_factors(z, mu)[0]
+
+
+def sample_sums(z1, z2, mu=None):
+    """By the N x N matrix of inner products; see the head of this file.
+
+    Args:
+        z1, z2: float32 or float64 [N, d].
+        mu: Float > 0, or None for no clipping.
+    """
+    a, b, clipped = _clip_both(z1, z2, mu)
+    inner, squares = _sample(a, b)
+    return tf.cast(tf.shape(z1)[0], z1.dtype), inner, squares, clipped
+
+
+@tf.custom_gradient
+def _sample(a, b):
+    gram = tf.matmul(a, b, transpose_b=True)
+    inner = tf.linalg.diag_part(gram)
+    gram = tf.linalg.set_diag(gram, tf.zeros_like(inner))
+
+    def gradient(d_inner, d_squares):
+        weights = 2.0 * d_squares * gram
+        da = tf.matmul(weights, b) + d_inner * b
+        db = tf.matmul(weights, a, transpose_a=True) + d_inner * a
+        return da, db
+
+    return (tf.reduce_sum(inner), tf.reduce_sum(tf.square(gram))), gradient
+
+
+def gathered_sums(z1, z2, mu, context):
+    """By inner products with the gathered features of all replicas: n x N here.
+
+    Args:
+        z1, z2, mu: As in `sample_sums`, this replica's n rows.
+        context: `tf.distribute.ReplicaContext`.
+    """
+    a, b, clipped = _clip_both(z1, z2, mu)
+
+    @tf.custom_gradient
+    def sums(a, b):
+        both = context.all_gather(tf.concat([a, b], axis=1), axis=0)  # [N, 2 d]
+        all_a, all_b = tf.split(both, 2, axis=1)
+        a_to_all = tf.matmul(a, all_b, transpose_b=True)  # [n, N]
+        inner = tf.reduce_sum(a * b, axis=1, keepdims=True)  # [n, 1]
+        squares = tf.reduce_sum(tf.square(a_to_all)) - tf.reduce_sum(tf.square(inner))
+
+        def gradient(_, d_inner, d_squares):
+            # b meets the other replicas' rows of A, so it needs products of its own.
+            b_to_all = tf.matmul(b, all_a, transpose_b=True)
+            own = d_inner - 2.0 * d_squares * inner
+            da = tf.matmul(2.0 * d_squares * a_to_all, all_b) + own * b
+            db = tf.matmul(2.0 * d_squares * b_to_all, all_a) + own * a
+            return da, db
+
+        return (tf.cast(tf.shape(both)[0], a.dtype), tf.reduce_sum(inner), squares), gradient
+
+    return *sums(a, b), clipped
+
+
+def moment_sums(z1, z2, mu=None, context=None):
+    """By d x d moments, summed over replicas; see the head of this file.
+
+    Clipping is part of the gradient here: no clipped copy of the rows is kept.
+
+    Args:
+        z1, z2, mu: As in `sample_sums`, this replica's n rows.
+        context: `tf.distribute.ReplicaContext`, or None on one device.
+    """
+
+    @tf.custom_gradient
+    def sums(z1, z2):
+        chunks = _chunks(z1)
+        moment1, moment2, clipped, factors1, factors2, inner = _forward(z1, z2, mu, chunks)
+        pairs, replicas = tf.cast(tf.shape(z1)[0], z1.dtype), 1
+        if context is not None:
+            moment1, moment2, pairs = context.all_reduce(
+                tf.distribute.ReduceOp.SUM, [moment1, moment2, pairs]
+            )
+            replicas = context.num_replicas_in_sync
+        squares = tf.reduce_sum(moment1 * moment2) / replicas - tf.reduce_sum(tf.square(inner))
+
+        def gradient(_, d_inner, d_squares, __):
+            own = d_inner - 2.0 * d_squares * inner
+            weights = 2.0 * d_squares
+            dz1 = _backward(z1, z2, factors1, factors2, inner, own, weights * moment2, mu, chunks)
+            # One after the other: side by side they would hold twice the temporaries.
+            with tf.control_dependencies([dz1]):
+                dz2 = _backward(
+                    z2, z1, factors2, factors1, inner, own, weights * moment1, mu, chunks
+                )
+            return dz1, dz2
+
+        return (pairs, tf.reduce_sum(inner), squares, clipped), gradient
+
+    return sums(z1, z2)
+
+
+def _forward(z1, z2, mu, chunks):
+    """Moments, the number of clipped rows, and what the gradient needs of each row.
+
+    Returns:
+        (A^T A, B^T B, clipped rows, factors of z1, of z2, a_i.b_i): [d, d]
+        twice, a scalar, and [n, 1] three times.
+    """
+
+    def step(z1, z2):
+        factors1, over1 = _clip_factors(z1, mu)
+        factors2, over2 = _clip_factors(z2, mu)
+        inner = factors1 * factors2 * tf.reduce_sum(z1 * z2, axis=1, keepdims=True)
+        clipped = tf.reduce_sum(over1) + tf.reduce_sum(over2)
+        moments = [_moment(z1, factors1, mu), _moment(z2, factors2, mu), clipped]
+        return moments, [factors1, factors2, inner]
+
+    if chunks == 1:
+        sums, rows = step(z1, z2)
+    else:
+        d = z1.shape[1]
+        zeros = [tf.zeros(shape, z1.dtype) for shape in ([d, d], [d, d], [])]
+        sums, rows = _by_chunks(step, [z1, z2], chunks, zeros, [1, 1, 1])
+    return *sums, *rows
+
+
+def _backward(z, other, factors, other_factors, inner, own, moment, mu, chunks):
+    """The gradient with respect to the rows of z before clipping, [n, d].
+
+    With respect to a clipped row a it is g = a M + own b; through the clipping
+    of a row that was longer than sqrt(mu) comes f (g - a (a.g) / mu).
+
+    Args:
+        z, other: [n, d] not clipped; a = factors z and b = other_factors other.
+        inner: a.b, [n, 1].
+        own: Weight of b in the gradient, [n, 1].
+        moment: M, [d, d].
+    """
+
+    def step(z, other, factors, other_factors, inner, own):
+        gradient = tf.matmul(z, moment)
+        if mu is None:
+            return [], [gradient + own * other]
+        square = tf.square(factors)
+        along = square * tf.reduce_sum(z * gradient, axis=1, keepdims=True) + own * inner
+        over = tf.cast(factors < 1.0, z.dtype)
+        gradient = square * gradient + (own * factors * other_factors) * other
+        return [], [gradient - (over * square * along / mu) * z]
+
+    rows = [z, other, factors, other_factors, inner, own]
+    if chunks == 1:
+        return step(*rows)[1][0]
+    return _by_chunks(step, rows, chunks, [], [z.shape[1]])[1][0]
+
+
+def _moment(z, factors, mu):
+    """A^T A of the clipped rows, [d, d]."""
+    return tf.matmul(z if mu is None else tf.square(factors) * z, z, transpose_a=True)
+
+
+def _clip_factors(z, mu):
+    """What each row is multiplied by, and 1 where that is less than 1: both [N, 1]."""
+    if mu is None:
+        ones = tf.ones([tf.shape(z)[0], 1], z.dtype)
+        return ones, tf.zeros_like(ones)
+    squared = tf.reduce_sum(tf.square(z), axis=1, keepdims=True)
+    # Divides by max(|z|^2, mu) so that a zero row has a zero, not a NaN, gradient.
+    factors = tf.sqrt(mu / tf.maximum(squared, mu))
+    return factors, tf.cast(factors < 1.0, z.dtype)
+
+
+def _clip_both(z1, z2, mu):
+    if mu is None:
+        return z1, z2, tf.zeros([], z1.dtype)
+    (factors1, over1), (factors2, over2) = _clip_factors(z1, mu), _clip_factors(z2, mu)
+    return factors1 * z1, factors2 * z2, tf.reduce_sum(over1) + tf.reduce_sum(over2)
+
+
+def _chunks(z):
+    """Into how many chunks the rows are cut; 1 where their number is not static."""
+    n, d = z.shape
+    return 1 if n is None or n * d <= 2 * _CHUNK else min(n, -(-n * d // _CHUNK))
+
+
+def _by_chunks(step, rows, chunks, zeros, widths):
+    """Works through rows chunk by chunk.
+
+    Args:
+        step: From chunks of `rows` to ([sums], [results by row]).
+        rows: Tensors [n, w].
+        chunks: Int, at most n.
+        zeros: Start values of the sums.
+        widths: Int for each result by row.
+
+    Returns:
+        ([sums], [results [n, width]]).
+    """
+    n, dtype = rows[0].shape[0], rows[0].dtype
+    size = n // chunks
+    written = [tf.TensorArray(dtype, chunks, element_shape=[size, width]) for width in widths]
+
+    def body(i, sums, written):
+        more, results = step(*(tf.slice(x, [i * size, 0], [size, x.shape[1]]) for x in rows))
+        sums = [total + part for total, part in zip(sums, more, strict=True)]
+        written = [array.write(i, x) for array, x in zip(written, results, strict=True)]
+        return i + 1, sums, written
+
+    _, sums, written = tf.while_loop(
+        lambda i, *_: i < chunks, body, (0, zeros, written), parallel_iterations=1
+    )
+    results = [
+        tf.reshape(array.stack(), [chunks * size, width])
+        for array, width in zip(written, widths, strict=True)
+    ]
+    if chunks * size < n:
+        more, rest = step(*(x[chunks * size :] for x in rows))
+        sums = [total + part for total, part in zip(sums, more, strict=True)]
+        results = [tf.concat(parts, axis=0) for parts in zip(results, rest, strict=True)]
+    return sums, results

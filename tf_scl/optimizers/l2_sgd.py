@@ -2,6 +2,8 @@
 
 import keras
 
+from tf_scl.optimizers import arguments
+
 
 @keras.saving.register_keras_serializable(package="tf_scl")
 class L2SGD(keras.optimizers.SGD):
@@ -17,13 +19,19 @@ class L2SGD(keras.optimizers.SGD):
             `keras.optimizers.SGD`.
         l2: Float >= 0, the coefficient added as `gradient + l2 * weight` to
             every trainable variable, biases and normalisation too.
+
+    Raises:
+        InputError: A value out of range.
     """
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, l2=0.0, **kwargs):
-        super().__init__(learning_rate, momentum=momentum, nesterov=nesterov, **kwargs)
-        if l2 < 0:
-            raise ValueError(f"`l2` must be at least 0. Received: l2={l2}")
-        self.l2 = l2
+        super().__init__(
+            arguments.rate(learning_rate),
+            momentum=arguments.number("momentum", momentum, 0, 1),
+            nesterov=arguments.flag("nesterov", nesterov),
+            **kwargs,
+        )
+        self.l2 = arguments.number("l2", l2)
 
     def update_step(self, gradient, variable, learning_rate):
         penalty = keras.ops.cast(self.l2, variable.dtype) * variable

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_scl
 
@@ -19,14 +20,45 @@ def test_follows_pytorchs_rule():
     np.testing.assert_allclose(variable.numpy(), w, rtol=1e-5)
 
 
-def test_every_argument_survives_serialisation():
-    arguments = dict(learning_rate=0.3, momentum=0.8, nesterov=True, l2=0.01, clipnorm=1.0)
-    copy = keras.optimizers.deserialize(keras.optimizers.serialize(tf_scl.L2SGD(**arguments)))
-    assert isinstance(copy, tf_scl.L2SGD)
-    config = copy.get_config()
-    assert {name: pytest.approx(config[name]) for name in arguments} == arguments
+def test_two_replicas_take_the_steps_of_one(two_replicas):
+    """Each replica has its own gradient; the optimiser sees the sum, and one penalty."""
+    with two_replicas.scope():
+        variable = keras.Variable(np.array([1.0, -2.0], np.float32))
+        optimizer = tf_scl.L2SGD(0.1, momentum=0.9, l2=0.5)
+        optimizer.build([variable])
+
+    def step():
+        here = tf.distribute.get_replica_context().replica_id_in_sync_group
+        optimizer.apply([tf.where(here == 0, [3.0, 0.0], [1.0, 5.0])], [variable])
+
+    w, velocity = np.array([1.0, -2.0]), np.zeros(2)
+    for _ in range(2):
+        tf.function(lambda: two_replicas.run(step))()
+        velocity = 0.9 * velocity + np.array([4.0, 5.0]) + 0.5 * w
+        w = w - 0.1 * velocity
+    for copy in two_replicas.experimental_local_results(variable.value):
+        np.testing.assert_allclose(copy.numpy(), w, rtol=1e-5)
 
 
-def test_negative_l2_is_refused():
-    with pytest.raises(ValueError, match="l2=-1"):
-        tf_scl.L2SGD(l2=-1)
+def test_an_embeddings_sparse_gradient():
+    """Row 0 twice, row 2 once; the penalty is on every row."""
+    variable = keras.Variable(np.ones((3, 2), np.float32))
+    gradient = tf.IndexedSlices(tf.ones((3, 2)), [0, 0, 2], (3, 2))
+    tf_scl.L2SGD(0.1, momentum=0.9, l2=0.5).apply([gradient], [variable])
+    np.testing.assert_allclose(variable, [[0.75] * 2, [0.95] * 2, [0.85] * 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"l2": -1}, "`l2` must be a number at least 0. Received: l2=-1"),
+        ({"l2": float("nan")}, "l2=nan"),
+        ({"momentum": 1.5}, "`momentum` must be a number between 0 and 1.*momentum=1.5"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0"),
+        ({"nesterov": "yes"}, "nesterov='yes'"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(tf_scl.InputError, match=message):
+        tf_scl.L2SGD(**options)

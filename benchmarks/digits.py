@@ -9,13 +9,14 @@ README with versions and machine.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+
+from benchmarks._machine import machine
 
 ENCODERS = ("pretrained encoder", "untrained encoder", "raw pixels")
 
@@ -39,7 +40,7 @@ def main():
             values = " | ".join(f"{value:.1f}" for value in table[name])
             mean, std = np.mean(table[name]), np.std(table[name], ddof=1)
             print(f"| {name}{note} | {values} | {mean:.1f} | {std:.1f} |")
-    print(f"\n{_machine()}")
+    print(f"\n{machine('tensorflow', 'keras', 'tfx')}")
 
 
 def _run(seed):
@@ -54,15 +55,6 @@ def _run(seed):
         print(f"seed {seed}: {time.time() - start:.0f} s", flush=True)
         with open(os.path.join(out, "summary.json")) as file:
             return json.load(file)["evaluation"]["representations"]
-
-
-def _machine():
-    from importlib.metadata import version
-
-    versions = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "tfx"))
-    with open("/proc/cpuinfo") as file:
-        cpu = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    return f"{versions}, Python {platform.python_version()}; {os.cpu_count()} cores of {cpu}"
 
 
 if __name__ == "__main__":

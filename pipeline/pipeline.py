@@ -1,5 +1,7 @@
 """The graph: which components there are, and what feeds what."""
 
+import os
+
 from tfx import v1 as tfx
 
 from components.atomic_pusher.component import AtomicPusher
@@ -34,7 +36,10 @@ def create_pipeline(name, root, images, serving, config, metadata=None, beam_pip
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
     )
     trainer = pretrainer(
-        examples, schema_gen.outputs["schema"], config.to_dict("augment", "model", "train")
+        examples,
+        schema_gen.outputs["schema"],
+        config.to_dict("augment", "model", "train"),
+        checkpoints=os.path.join(root, "checkpoints"),
     )
     evaluator = RepresentationEvaluator(
         examples, trainer.outputs["model"], trainer.outputs["model_run"], settings["evaluate"]

@@ -28,6 +28,21 @@ def spectral_contrastive_loss(z1, z2, mu=None):
     return (attraction + repulsion) / (mu or 1.0)
 
 
+def nt_xent(z1, z2, temperature):
+    """Equation 1 of arXiv 2002.05709, averaged over both views of every image."""
+    z = np.concatenate([np.asarray(z1, np.float64), np.asarray(z2, np.float64)])
+    n = len(z1)
+    loss = 0.0
+    for i in range(2 * n):
+        similarity = []
+        for k in range(2 * n):
+            norms = np.sqrt(np.sum(z[i] ** 2)) * np.sqrt(np.sum(z[k] ** 2))
+            similarity.append(np.sum(z[i] * z[k]) / norms / temperature)
+        others = [np.exp(similarity[k]) for k in range(2 * n) if k != i]
+        loss += np.log(np.sum(others)) - similarity[(i + n) % (2 * n)]
+    return loss / (2 * n)
+
+
 def numeric_gradient(function, x, step=1e-5):
     """Central differences of a scalar function at x, float64."""
     x = np.asarray(x, np.float64)

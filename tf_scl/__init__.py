@@ -14,10 +14,17 @@ import importlib
 __version__ = "0.1.0"
 
 _HOME_OF = {
+    "CheckpointAndResume": "tf_scl.callbacks.checkpoint_and_resume",
     "Config": "tf_scl.config",
     "InputError": "tf_scl.errors",
     "L2SGD": "tf_scl.optimizers.l2_sgd",
+    "LARS": "tf_scl.optimizers.lars",
+    "OnlineKNN": "tf_scl.callbacks.online_knn",
+    "OnlineLinearProbe": "tf_scl.callbacks.online_linear_probe",
+    "SimCLR": "tf_scl.models.simclr",
+    "SimSiam": "tf_scl.models.simsiam",
     "SpectralContrastive": "tf_scl.models.spectral_contrastive",
+    "StopOnNonFinite": "tf_scl.callbacks.stop_on_non_finite",
     "TwoViewModel": "tf_scl.models.two_view_model",
     "TwoViews": "tf_scl.augmentation.two_views",
     "effective_rank": "tf_scl.evaluation.collapse",
@@ -25,6 +32,7 @@ _HOME_OF = {
     "export_saved_model": "tf_scl.export",
     "knn_accuracy": "tf_scl.evaluation.knn",
     "linear_probe": "tf_scl.evaluation.linear_probe",
+    "prediction_head": "tf_scl.models.prediction_head",
     "preset": "tf_scl.config",
     "pretrain": "tf_scl.training",
     "projection_head": "tf_scl.models.projection_head",

@@ -1,18 +1,32 @@
 """Pretraining from record files, as the pipeline does it."""
 
+import contextlib
 import logging
-import math
 
 import keras
+import tensorflow as tf
 
 from tf_scl import distribute
 from tf_scl.augmentation.two_views import TwoViews
-from tf_scl.data.input_pipeline import training_batches
+from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
+from tf_scl.callbacks.epoch_summaries import EpochSummaries
+from tf_scl.callbacks.log_learning_rate import LogLearningRate
+from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
+from tf_scl.data.input_pipeline import count_records, training_batches
 from tf_scl.encoders.resnet import resnet
 from tf_scl.errors import InputError
+from tf_scl.models.methods import build_method
 from tf_scl.models.projection_head import projection_head
-from tf_scl.models.spectral_contrastive import SpectralContrastive
 from tf_scl.optimizers.l2_sgd import L2SGD
+from tf_scl.optimizers.lars import LARS
+
+# Settings that a run may go on with, other than those of its checkpoint.
+_MAY_CHANGE = (
+    "train.base_learning_rate",
+    "train.checkpoint_steps",
+    "train.strategy",
+    "train.xla",
+)
 
 _log = logging.getLogger(__name__)
 
@@ -21,22 +35,42 @@ def build_model(config):
     """The model that a `Config` describes, not compiled.
 
     Args:
-        config: `tf_scl.Config`; its sections augment, model and train.seed count.
+        config: `tf_scl.Config`; its sections augment and model count, and of
+            train precision and seed.
 
     Returns:
-        `SpectralContrastive` with all its weights.
+        `TwoViewModel` with all its weights.
     """
     model, augment = config.model, config.augment
-    encoder = resnet(
-        model.depth,
-        (model.image_size, model.image_size, model.channels),
-        model.stem,
-        model.width,
-        model.zero_init_residual,
-    )
-    projector = projection_head(model.embedding_dim, model.projector_hidden)
-    views = TwoViews(model.image_size, seed=config.train.seed, **vars(augment))
-    return SpectralContrastive(encoder, projector, views, mu=model.mu)
+    with _precision(config.train.precision):
+        encoder = resnet(
+            model.depth,
+            (model.image_size, model.image_size, model.channels),
+            model.stem,
+            model.width,
+            model.zero_init_residual,
+        )
+        projector = projection_head(model.embedding_dim, model.projector_hidden)
+        views = TwoViews(model.image_size, seed=config.train.seed, **vars(augment))
+        return build_method(config, encoder, projector, views)
+
+
+def build_optimizer(train, rate):
+    """The optimizer that a `TrainConfig` describes.
+
+    Args:
+        train: `tf_scl.config.TrainConfig`.
+        rate: Float or schedule, the learning rate.
+
+    Returns:
+        `keras.optimizers.Optimizer`.
+    """
+    return {
+        "sgd": lambda: L2SGD(rate, momentum=train.momentum, l2=train.weight_decay),
+        "lars": lambda: LARS(rate, momentum=train.momentum, l2=train.weight_decay),
+        "lamb": lambda: keras.optimizers.Lamb(rate, weight_decay=train.weight_decay),
+        "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=train.weight_decay),
+    }[train.optimizer]()
 
 
 def learning_rate(train, steps_per_epoch):
@@ -56,54 +90,130 @@ def learning_rate(train, steps_per_epoch):
     )
 
 
-def pretrain(files, config, before_training=None, verbose="auto"):
+def pretrain(
+    files,
+    config,
+    before_training=None,
+    verbose="auto",
+    checkpoint_dir=None,
+    log_dir=None,
+    callbacks=(),
+):
     """Trains an encoder on record files, under the configured strategy.
+
+    With `checkpoint_dir` the whole state is saved every
+    `config.train.checkpoint_steps` steps, and the same call goes on from the
+    newest checkpoint there: at its step, with the batches and views that would
+    have come next, so that the run follows the curve of one never stopped.
 
     Args:
         files: List of TFRecord paths (`tf_scl.data.features`); labels in them
             are not read.
         config: `tf_scl.Config`.
-        before_training: Called with the model before its first step, or None.
+        before_training: Called with the model before its first step, or None;
+            with untrained weights also in a run that goes on.
         verbose: Of `keras.Model.fit`.
+        checkpoint_dir: Folder of this run's checkpoints, local or remote, or
+            None for no checkpoints.
+        log_dir: Folder for TensorBoard, or None.
+        callbacks: `keras.callbacks.Callback`s, such as `OnlineLinearProbe`.
+            Those with `get_state` and `set_state` are saved and restored too.
 
     Returns:
-        (`SpectralContrastive`, dict of lists: the metrics of each epoch).
+        (`TwoViewModel`, dict of lists: the metrics of each epoch, from the
+        first one, and "learning_rate" at its end).
 
     Raises:
-        InputError: Fewer images than a batch takes; or the loss became NaN or
-            infinite.
+        InputError: Fewer images than a batch takes; a batch that replicas and
+            micro-batches cannot share evenly; a checkpoint of other settings
+            or data; or the loss became NaN or infinite.
     """
     train = config.train
     keras.utils.set_random_seed(train.seed)
     strategy = distribute.strategy(train.strategy)
-    batches = training_batches(files, train, config.model.image_size, config.model.channels)
-    steps = len(batches)
+    _require_even_batch(train, strategy.num_replicas_in_sync)
+    images = count_records(files)
+    train.require_batch(images)
+    steps = images // train.batch_size
     with strategy.scope():
         model = build_model(config)
-        rate = learning_rate(train, steps)
-        model.compile(L2SGD(rate, momentum=train.momentum, l2=train.l2))
+        optimizer = build_optimizer(train, learning_rate(train, steps))
+        model.compile(optimizer, jit_compile=train.xla)
     if before_training:
         before_training(model)
+    followers, first_step = [StopOnNonFinite(checkpoint_dir), *callbacks, LogLearningRate()], 0
+    summaries = EpochSummaries(log_dir) if log_dir else None
+    if summaries:
+        followers.append(summaries)
+    if checkpoint_dir:
+        saver = _saver(checkpoint_dir, files, images, config, callbacks)
+        followers.append(saver)
+        first_step = (saver.find(strategy) or {"step": 0})["step"]
+        if first_step == train.epochs * steps:
+            _log.info("training has finished before; its last checkpoint is used")
+            return _restore_finished(model, saver, summaries)
     _log.info(
-        "training for %d epochs of %d steps on %d replica(s)",
+        "training for %d epochs of %d steps on %d replica(s)%s",
         train.epochs,
         steps,
         strategy.num_replicas_in_sync,
+        f", going on after step {first_step}" if first_step else "",
     )
-    history = model.fit(batches, epochs=train.epochs, verbose=verbose, callbacks=[_StopOnNaN()])
+    size, channels = config.model.image_size, config.model.channels
+    history = model.fit(
+        training_batches(files, train, size, channels, first_step, images),
+        epochs=train.epochs,
+        steps_per_epoch=steps,
+        verbose=verbose,
+        shuffle=False,  # the data are
+        callbacks=followers,
+    )
     return model, history.history
 
 
-class _StopOnNaN(keras.callbacks.Callback):
-    """Ends a diverged run at once, with the place and the parts of the loss."""
+def _saver(folder, files, images, config, callbacks):
+    """The `CheckpointAndResume` of a run on some files with so many images in all."""
+    size = sum(tf.io.gfile.stat(path).length for path in files)
+    data = {"images": images, "files": len(files), "bytes": size}
+    return CheckpointAndResume(
+        folder,
+        config.train.checkpoint_steps,
+        settings={**config.to_dict("augment", "model", "train"), "data": data},
+        may_change=_MAY_CHANGE,
+        also=[callback for callback in callbacks if hasattr(callback, "get_state")],
+        data_resumes=True,
+    )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            parts = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
-            raise InputError(
-                f"the loss is not finite at epoch {self._epoch + 1}, step {batch + 1} ({parts}); "
-                "train with a smaller --train.base_learning_rate"
-            )
+def _restore_finished(model, saver, summaries):
+    """(Model, history) of a run of which nothing is left to do."""
+    saver.set_model(model)
+    saver.restore()
+    if summaries:
+        summaries.set_model(model)
+        summaries.open(saver.history)
+        summaries.on_train_end()
+    return model, saver.history
+
+
+def _require_even_batch(train, replicas):
+    unit = train.accumulate * replicas
+    if train.batch_size % unit:
+        below = train.batch_size // unit * unit
+        good = [str(size) for size in (below, below + unit) if size >= 2]
+        raise InputError(
+            f"train.batch_size {train.batch_size} cannot be shared evenly by train.accumulate "
+            f"{train.accumulate} x {replicas} replica(s) = {unit}; "
+            f"use --train.batch_size {' or '.join(good)}"
+        )
+
+
+@contextlib.contextmanager
+def _precision(name):
+    """The dtype policy for layers that are made meanwhile."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -6,7 +6,7 @@ from components.code_digest import code_digest
 from components.pretrainer import run_fn
 
 
-def pretrainer(examples, schema, settings):
+def pretrainer(examples, schema, settings, checkpoints=None):
     """Makes the Trainer.
 
     Args:
@@ -14,6 +14,10 @@ def pretrainer(examples, schema, settings):
             of it no label.
         schema: Channel of `Schema`.
         settings: Dict of the sections augment, model and train of a `Config`.
+        checkpoints: Path of a folder, the same in every run, in which a
+            training that was stopped leaves what the next run goes on from;
+            or None to begin anew each time. (TFX gives each run new folders
+            for its outputs.)
 
     Returns:
         `tfx.components.Trainer`. It runs again when the examples, a setting
@@ -25,5 +29,9 @@ def pretrainer(examples, schema, settings):
         schema=schema,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config={"settings": settings, "code_digest": code_digest(run_fn.__name__)},
+        custom_config={
+            "settings": settings,
+            "code_digest": code_digest(run_fn.__name__),
+            "checkpoints": checkpoints,
+        },
     )

@@ -1,5 +1,6 @@
 """What TFX's Trainer runs."""
 
+import hashlib
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from tf_scl.training import pretrain
 
 KERAS_FILE = "encoder.keras"
 HISTORY_FILE = "history.json"
+LOG_DIR = "logs"
 
 
 def run_fn(fn_args):
@@ -23,11 +25,15 @@ def run_fn(fn_args):
     Writes the trained encoder to `fn_args.serving_model_dir`; to
     `fn_args.model_run_dir` the same encoder before its first step
     (`untrained`), the trained one as a Keras model (`encoder.keras`) and the
-    metrics of each epoch (`history.json`).
+    metrics of each epoch, as `history.json` and for TensorBoard (`logs`).
+
+    A run that was stopped is gone on with by the next one of the same code,
+    settings and examples. Its checkpoints are deleted once all is written.
 
     Args:
-        fn_args: `tfx.components.FnArgs`; "settings" in its custom_config holds
-            the sections augment, model and train.
+        fn_args: `tfx.components.FnArgs`; of its custom_config "settings" holds
+            the sections augment, model and train, "checkpoints" the folder for
+            those of all runs, or None, and "code_digest" stands for the code.
     """
     settings = fn_args.custom_config["settings"]
     metadata = {"tf_scl": tf_scl.__version__, "settings": settings}
@@ -39,10 +45,29 @@ def run_fn(fn_args):
         path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)
         export_saved_model(model.encoder, path, metadata)
 
-    # A bar for a person at a terminal; a line each epoch in a log.
-    verbose = 1 if sys.stdout.isatty() else 2
-    model, history = pretrain(files, Config.from_dict(settings), keep_untrained, verbose)
+    checkpoint_dir = _checkpoint_dir(fn_args.custom_config, folders)
+    model, history = pretrain(
+        files,
+        Config.from_dict(settings),
+        keep_untrained,
+        # A bar for a person at a terminal; a line each epoch in a log.
+        verbose=1 if sys.stdout.isatty() else 2,
+        checkpoint_dir=checkpoint_dir,
+        log_dir=os.path.join(fn_args.model_run_dir, LOG_DIR),
+    )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(history))
     model.encoder.save(os.path.join(fn_args.model_run_dir, KERAS_FILE))
     export_saved_model(model.encoder, fn_args.serving_model_dir, metadata)
+    if checkpoint_dir:
+        tf.io.gfile.rmtree(checkpoint_dir)
+
+
+def _checkpoint_dir(custom_config, folders):
+    """A folder of this code, these settings and these examples alone, or None."""
+    root = custom_config.get("checkpoints")
+    if not root:
+        return None
+    identity = [custom_config["settings"], custom_config["code_digest"], folders]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return os.path.join(root, digest[:16])

@@ -14,6 +14,8 @@ from components.pretrainer.component import pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
 from components.representation_evaluator.executor import Executor
 from tests.conftest import TINY_MODEL, encode, photo
+from tests.tf_scl.callbacks.test_epoch_summaries import scalars
+from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
@@ -35,13 +37,17 @@ def _channel(artifact_type):
 def test_trainer_carries_settings_and_digest():
     settings = _CONFIG.to_dict("augment", "model", "train")
     trainer = pretrainer(
-        _channel(standard_artifacts.Examples), _channel(standard_artifacts.Schema), settings
+        _channel(standard_artifacts.Examples),
+        _channel(standard_artifacts.Schema),
+        settings,
+        checkpoints="/somewhere",
     )
     parameters = trainer.spec.exec_properties
     assert parameters["run_fn"] == "components.pretrainer.run_fn.run_fn"
     custom = json.loads(parameters["custom_config"])
     assert custom["settings"] == json.loads(json.dumps(settings))
     assert len(custom["code_digest"]) == 64
+    assert custom["checkpoints"] == "/somewhere"
     assert parameters["module_file"] is None
 
 
@@ -57,10 +63,7 @@ def test_evaluator_channels():
     assert json.loads(evaluator.spec.exec_properties["evaluate_config"]) == {"draws": 2}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Examples, model and model_run artifacts of a real, tiny training."""
-    root = tmp_path_factory.mktemp("trained")
+def _write_examples(root):
     for split, numbers in (("train", range(32)), ("eval", range(32, 44))):
         directory = root / "examples" / f"Split-{split}"
         directory.mkdir(parents=True)
@@ -69,14 +72,28 @@ def trained(tmp_path_factory):
                 image = check_image(encode(photo(number)), 10**6)
                 record = features.encode_example(image, b"", "", number % 2, b"even or odd")
                 writer.write(record)
-    run_fn.run_fn(
-        types.SimpleNamespace(
-            custom_config={"settings": _CONFIG.to_dict("augment", "model", "train")},
-            train_files=[str(root / "examples" / "Split-train" / "*")],
-            serving_model_dir=str(root / "model" / "Format-Serving"),
-            model_run_dir=str(root / "model_run"),
-        )
+
+
+def _arguments(root, outputs, config=_CONFIG):
+    """What TFX's Trainer hands to `run_fn`; a new folder for outputs in each execution."""
+    return types.SimpleNamespace(
+        custom_config={
+            "settings": config.to_dict("augment", "model", "train"),
+            "code_digest": "of the code",
+            "checkpoints": str(root / "checkpoints"),
+        },
+        train_files=[str(root / "examples" / "Split-train" / "*")],
+        serving_model_dir=str(outputs / "model" / "Format-Serving"),
+        model_run_dir=str(outputs / "model_run"),
     )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Examples, model and model_run artifacts of a real, tiny training."""
+    root = tmp_path_factory.mktemp("trained")
+    _write_examples(root)
+    run_fn.run_fn(_arguments(root, root))
     artifacts = {
         "examples": standard_artifacts.Examples(),
         "model": standard_artifacts.Model(),
@@ -104,6 +121,54 @@ def test_run_fn_exports_the_trained_and_the_untrained_encoder(trained):
     assert len(history["loss"]) == 1
     settings = read_metadata(str(root / "model" / "Format-Serving"))["settings"]
     assert Config.from_dict(settings).train == _CONFIG.train
+
+
+def test_run_fn_leaves_curves_and_no_checkpoints(trained):
+    root, _ = trained
+    curves = scalars(root / "model_run" / "logs" / "train")
+    history = json.loads((root / "model_run" / "history.json").read_text())
+    assert curves["epoch_loss"] == pytest.approx(dict(enumerate(history["loss"])))
+    assert list((root / "checkpoints").iterdir()) == []
+
+
+def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monkeypatch):
+    _write_examples(tmp_path)
+    config = _CONFIG.replace({"train": {"epochs": 3, "checkpoint_steps": 1}})
+    steps, checked = [], StopOnNonFinite.on_train_batch_end
+
+    def count(self, batch, logs=None):
+        checked(self, batch, logs)
+        if logs:
+            steps.append(logs["loss"])
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(StopOnNonFinite, "on_train_batch_end", count)
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    with pytest.raises(KeyboardInterrupt):
+        run_fn.run_fn(_arguments(tmp_path, first, config))
+    assert not (first / "model").exists()
+    (saved,) = (tmp_path / "checkpoints").iterdir()
+
+    # Other settings are another training; they neither use nor harm what was saved.
+    slower = config.replace({"train": {"base_learning_rate": 0.01, "epochs": 1}})
+    run_fn.run_fn(_arguments(tmp_path, other, slower))
+    assert len(steps) == 6
+    assert list((tmp_path / "checkpoints").iterdir()) == [saved]
+
+    run_fn.run_fn(_arguments(tmp_path, second, config))
+    assert len(steps) == 6 + 3  # of six steps, four were made and three saved
+    history = json.loads((second / "model_run" / "history.json").read_text())
+    assert len(history["loss"]) == 3
+    assert history["loss"][0] == pytest.approx(steps[1])
+    curves = scalars(second / "model_run" / "logs" / "train")
+    assert curves["epoch_loss"] == pytest.approx(dict(enumerate(history["loss"])))
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    model = tf.saved_model.load(str(second / "model_run" / "untrained"))
+    untouched = tf.saved_model.load(str(first / "model_run" / "untrained"))
+    image = tf.constant([encode(photo(0))])
+    embeddings = [m.signatures["serving_default"](image)["embedding"] for m in (model, untouched)]
+    np.testing.assert_array_equal(*embeddings)
 
 
 def _evaluate(trained, tmp_path, config):

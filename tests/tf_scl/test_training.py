@@ -5,9 +5,11 @@ import tensorflow as tf
 
 import tf_scl
 from tests.conftest import TINY_MODEL, encode, photo
-from tf_scl import distribute, training
+from tests.tf_scl.callbacks.test_epoch_summaries import scalars
+from tf_scl import checkpoints, training
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
+from tf_scl.models.methods import METHODS
 
 _TINY = {
     "augment": {"flip": 0.0},
@@ -60,53 +62,218 @@ def test_build_model_follows_the_configuration():
     assert (model.augmentation.size, model.augmentation.flip) == (32, 0.5)
 
 
+@pytest.mark.parametrize("method", ["spectral", "simclr", "simsiam"])
+def test_build_model_follows_the_method(method):
+    changes = {"model": {"method": method}, "train": {"accumulate": 2}}
+    model = training.build_model(_config(**changes))
+    assert type(model) is METHODS[method][0]
+    assert model.accumulate == 2
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [
+        ("sgd", tf_scl.L2SGD),
+        ("lars", tf_scl.LARS),
+        ("lamb", keras.optimizers.Lamb),
+        ("adamw", keras.optimizers.AdamW),
+    ],
+)
+def test_build_optimizer_follows_the_configuration(name, kind):
+    train = tf_scl.Config().replace({"train": {"optimizer": name, "weight_decay": 1e-3}}).train
+    optimizer = training.build_optimizer(train, 0.5)
+    assert type(optimizer) is kind
+    assert float(optimizer.learning_rate) == 0.5
+    if name in ("sgd", "lars"):
+        assert (optimizer.momentum, optimizer.l2) == (0.9, 1e-3)
+    else:
+        assert optimizer.weight_decay == 1e-3
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_precision_is_that_of_the_layers_and_of_nothing_else(precision):
+    before = keras.config.dtype_policy().name
+    model = training.build_model(_config(train={"precision": precision}))
+    assert keras.config.dtype_policy().name == before
+    assert model.dtype_policy.name == precision
+    assert all(layer.compute_dtype == precision[6:] for layer in model.projector.layers)
+    assert all(weight.dtype == "float32" for weight in model.weights)
+
+
+def _config(**changes):
+    return tf_scl.Config.from_dict(_TINY).replace(changes)
+
+
+def _weights(model):
+    return [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+
+
 def test_pretrain_is_reproducible_and_hands_out_the_untrained_model(records):
-    config = tf_scl.Config.from_dict(_TINY)
     runs, starts = [], []
     for _ in range(2):
         model, history = tf_scl.pretrain(
-            records,
-            config,
-            lambda model: starts.append([w.numpy() for w in model.encoder.weights]),
-            verbose=0,
+            records, _config(), lambda model: starts.append(_weights(model)), verbose=0
         )
-        runs.append([w.numpy() for w in model.encoder.weights])
-    assert sorted(history) == ["attraction", "loss", "repulsion"]
+        runs.append(_weights(model))
+    assert {"attraction", "learning_rate", "loss", "repulsion"} <= set(history)
     assert len(history["loss"]) == 2
-    for one, two, start in zip(*runs, starts[0], strict=True):
+    for one, two in zip(*runs, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-5)
-        assert one.shape == start.shape
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(runs[0], starts[0], strict=True))
 
 
 def test_pretrain_under_a_mirrored_strategy(records):
-    config = tf_scl.Config.from_dict(_TINY).replace({"train": {"strategy": "mirrored"}})
-    model, history = tf_scl.pretrain(records, config, verbose=0)
+    model, history = tf_scl.pretrain(records, _config(train={"strategy": "mirrored"}), verbose=0)
     assert model.distribute_strategy.num_replicas_in_sync == 2
     assert np.isfinite(history["loss"]).all()
 
 
-def test_a_diverged_run_stops_with_the_place_named(records):
-    config = tf_scl.Config.from_dict(_TINY).replace({"train": {"base_learning_rate": 1e30}})
-    with pytest.raises(tf_scl.InputError, match="not finite at epoch [12], step [12].*smaller"):
+def test_xla_compiles_the_step(records):
+    models = {}
+    for xla in (False, True):
+        models[xla], _ = tf_scl.pretrain(records, _config(train={"xla": xla}), verbose=0)
+        assert models[xla].jit_compile is xla
+    for one, two in zip(*map(_weights, models.values()), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+class _Crash(keras.callbacks.Callback):
+    """Ends a run after so many steps, as a kill would; notes the steps that were made."""
+
+    def __init__(self, after=None):
+        super().__init__()
+        self.after = after
+        self.losses = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        if logs:
+            self.losses.append(logs["loss"])
+        if len(self.losses) == self.after:
+            raise KeyboardInterrupt
+
+
+def _crash(records, config, folder, after, **kwargs):
+    with pytest.raises(KeyboardInterrupt):
+        tf_scl.pretrain(
+            records, config, verbose=0, checkpoint_dir=folder, callbacks=[_Crash(after)], **kwargs
+        )
+
+
+_MIRRORED = {"strategy": "mirrored", "optimizer": "adamw"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="plain"),
+        pytest.param({"precision": "mixed_float16", "optimizer": "lars"}, id="mixed_float16"),
+        # The callback's own test has a quick one on two replicas.
+        pytest.param(_MIRRORED, id="mirrored", marks=pytest.mark.slow),
+        pytest.param({"accumulate": 2}, id="accumulate", marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_was_killed_goes_on_where_it_was(records, tmp_path, changes):
+    config = _config(train={**changes, "epochs": 3, "batch_size": 4, "checkpoint_steps": 3})
+    watch = _Crash()
+    whole, history = tf_scl.pretrain(records, config, verbose=0, callbacks=[watch])
+    assert len(watch.losses) == 15
+
+    folder, starts = str(tmp_path / "checkpoints"), []
+    logs = str(tmp_path / "logs")
+    _crash(records, config, folder, 8, log_dir=logs, before_training=_note(starts))
+    rest = _Crash()
+    resumed, resumed_history = tf_scl.pretrain(
+        records,
+        config,
+        _note(starts),
+        verbose=0,
+        checkpoint_dir=folder,
+        log_dir=logs,
+        callbacks=[rest],
+    )
+    assert rest.losses == pytest.approx(watch.losses[6:], rel=1e-3)
+    for one, other in zip(_weights(resumed), _weights(whole), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    for one, other in zip(*starts, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sorted(resumed_history) == sorted(history)
+    for name, values in history.items():
+        assert resumed_history[name] == pytest.approx(values, rel=1e-3, abs=1e-5), name
+    curve = scalars(tmp_path / "logs" / "train")["epoch_loss"]
+    assert curve == pytest.approx(dict(enumerate(resumed_history["loss"])))
+
+    again, again_history = tf_scl.pretrain(
+        records, config, verbose=0, checkpoint_dir=folder, log_dir=str(tmp_path / "again")
+    )
+    assert again_history == resumed_history
+    assert scalars(tmp_path / "again" / "train")["epoch_loss"] == pytest.approx(curve)
+    for one, other in zip(_weights(again), _weights(resumed), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _note(starts):
+    return lambda model: starts.append(_weights(model))
+
+
+def test_a_probe_is_in_the_history_and_resumes(records, tmp_path):
+    images = np.stack([photo(number, 8, 8) for number in range(20)])
+    labels = np.arange(20) % 2
+
+    def probe():
+        return tf_scl.OnlineLinearProbe(images, labels, images, labels, batch_size=4)
+
+    config, folder = _config(train={"checkpoint_steps": 1}), str(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        tf_scl.pretrain(
+            records, config, verbose=0, checkpoint_dir=folder, callbacks=[probe(), _Crash(4)]
+        )
+    resumed = probe()
+    _, history = tf_scl.pretrain(
+        records, config, verbose=0, checkpoint_dir=folder, callbacks=[resumed]
+    )
+    assert len(history["probe_accuracy"]) == 2
+    assert resumed.get_state()["steps"] == 4
+
+
+def test_a_checkpoint_of_other_settings_or_data_is_refused(records, tmp_path):
+    folder = str(tmp_path / "checkpoints")
+    config = _config(train={"checkpoint_steps": 2})
+    _crash(records, config, folder, 3)
+    for changes, message in (
+        ({"train": {"batch_size": 4}}, "train.batch_size is 4, but was 8 when the checkpoint .*"),
+        ({"train": {"seed": 1}}, "train.seed is 1, but was 0"),
+        ({"model": {"width": 8}}, "model.width is 8, but was 4"),
+        ({"augment": {"blur": 0.5}}, "augment.blur is 0.5, but was 0.0"),
+    ):
+        with pytest.raises(tf_scl.InputError, match=f"{message}.*delete this one"):
+            tf_scl.pretrain(records, config.replace(changes), verbose=0, checkpoint_dir=folder)
+    with pytest.raises(tf_scl.InputError, match="data.bytes is .*, but was"):
+        tf_scl.pretrain(2 * records, config, verbose=0, checkpoint_dir=folder)
+    slower = config.replace({"train": {"base_learning_rate": 0.1, "strategy": "one_device"}})
+    rest = _Crash()
+    tf_scl.pretrain(records, slower, verbose=0, checkpoint_dir=folder, callbacks=[rest])
+    assert len(rest.losses) == 2
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(records):
+    changes = {"batch_size": 10, "accumulate": 2, "strategy": "mirrored"}
+    message = r"batch_size 10 cannot.*accumulate 2 x 2 replica.* = 4; use .*batch_size 8 or 12"
+    with pytest.raises(tf_scl.InputError, match=message):
+        tf_scl.pretrain(records, _config(train=changes), verbose=0)
+    changes = {"batch_size": 3, "strategy": "mirrored", "accumulate": 2}
+    with pytest.raises(tf_scl.InputError, match="batch_size 4$"):
+        tf_scl.pretrain(records, _config(train=changes), verbose=0)
+
+
+def test_a_diverged_run_stops_with_the_place_named(records, tmp_path):
+    config = _config(train={"base_learning_rate": 1e30})
+    with pytest.raises(
+        tf_scl.InputError, match="not finite at epoch [12], step [12].*no checkpoint.*smaller"
+    ):
         tf_scl.pretrain(records, config, verbose=0)
-
-
-def test_strategies_by_name():
-    assert distribute.strategy("one_device").num_replicas_in_sync == 1
-    assert distribute.strategy("mirrored").num_replicas_in_sync == 2
-    assert isinstance(distribute.strategy("auto"), tf.distribute.OneDeviceStrategy)
-    with pytest.raises(tf_scl.InputError, match="no strategy 'tpu9'"):
-        distribute.strategy("tpu9")
-
-
-def test_normalisation_is_pytorchs():
-    from tf_scl.normalization import batch_normalization
-
-    layer = batch_normalization()
-    x = np.random.default_rng(0).normal(3, 2, size=(64, 5)).astype(np.float32)
-    layer(x, training=True)
-    # Running mean of torch's momentum 0.1: 0.9 * 0 + 0.1 * mean.
-    np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean(0), rtol=1e-4)
-    assert layer.epsilon == 1e-5
-    assert isinstance(layer, keras.layers.BatchNormalization)
+    config = _config(train={"base_learning_rate": 1e30, "checkpoint_steps": 1})
+    with pytest.raises(tf_scl.InputError, match="not finite.*last good checkpoint is .*-0000000"):
+        tf_scl.pretrain(records, config, verbose=0, checkpoint_dir=str(tmp_path))
+    for path in checkpoints.list_checkpoints(str(tmp_path)):
+        for name, array in np.load(path).items():
+            assert not name.startswith("model/") or np.isfinite(array).all()

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf_scl.config import NEGATIVES
 from tf_scl.errors import InputError
 from tf_scl.losses import spectral_forms
+from tf_scl.losses.precision import as_accurate
 
 FORMS = ("auto", "moment", "sample")
 
@@ -76,8 +77,7 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     z1, z2 = tf.convert_to_tensor(z1), tf.convert_to_tensor(z2)
     _check(z1, z2, mu, form, alone)
     check_negatives(negatives)
-    dtype = tf.float64 if z1.dtype == tf.float64 else tf.float32
-    z1, z2 = tf.cast(z1, dtype), tf.cast(z2, dtype)
+    z1, z2 = as_accurate(z1), as_accurate(z2)
     if alone:
         sums, share = _alone(z1, z2, mu, form), 1.0 / replicas
     else:
@@ -132,6 +132,12 @@ def check_mu(mu):
         raise InputError(f"`mu` must be None or a positive number. Received: mu={mu!r}")
 
 
+def check_form(form):
+    """Raises InputError unless `form` is known."""
+    if form not in FORMS:
+        raise InputError(f"`form` must be one of {FORMS}. Received: form={form!r}")
+
+
 def check_negatives(negatives):
     """Raises InputError unless `negatives` is known."""
     if negatives not in NEGATIVES:
@@ -139,8 +145,7 @@ def check_negatives(negatives):
 
 
 def _check(z1, z2, mu, form, alone):
-    if form not in FORMS:
-        raise InputError(f"`form` must be one of {FORMS}. Received: form={form!r}")
+    check_form(form)
     check_mu(mu)
     if len(z1.shape) != 2 or not z1.shape.is_compatible_with(z2.shape):
         raise InputError(

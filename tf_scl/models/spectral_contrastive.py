@@ -11,9 +11,9 @@ class SpectralContrastive(TwoViewModel):
     """Trains an encoder with the spectral contrastive loss.
 
     Under a `tf.distribute` strategy the loss and its gradient are exactly
-    those of one device with the global batch: replicas exchange one d x d
-    moment for each view, not their features. That holds for the whole step if
-    the layers do so too; our encoders and projector, made under the strategy,
+    those of one device with the global batch: replicas exchange d x d moments
+    of the embeddings, or the embeddings where these are fewer. That holds for
+    the whole step if the layers do so too; our encoders and projector
     synchronise their batch normalisation.
 
     Example:
@@ -27,25 +27,51 @@ class SpectralContrastive(TwoViewModel):
     ```
 
     Args:
-        encoder, projector, augmentation: As in `TwoViewModel`.
+        encoder, projector, augmentation, accumulate: As in `TwoViewModel`.
         mu: Float > 0, rows of the embeddings are clipped to norm sqrt(mu)
             and the loss is divided by mu, as in the official code. None for
             the plain loss.
+        negatives: "global", the images of all replicas; or "replica", those of
+            the same replica, as in the official code under DataParallel.
+        form: "auto", "sample" or "moment": how the loss is computed, see
+            `tf_scl.spectral_contrastive_loss`. The result is the same.
 
     Metrics: "loss" and its parts "attraction" (-2 mean z.z') and "repulsion"
     (mean of the squared inner products of different images), both divided by
-    mu where there is one.
+    mu where there is one; "clipped", the share of embeddings that mu shortened.
     """
 
     term_names = ("attraction", "repulsion")
+    metric_names = ("clipped",)
 
-    def __init__(self, encoder, projector=None, augmentation=None, mu=1.0, **kwargs):
+    def __init__(
+        self,
+        encoder,
+        projector=None,
+        augmentation=None,
+        accumulate=1,
+        mu=1.0,
+        negatives="global",
+        form="auto",
+        **kwargs,
+    ):
         spectral.check_mu(mu)
-        super().__init__(encoder, projector, augmentation, **kwargs)
+        spectral.check_negatives(negatives)
+        spectral.check_form(form)
+        super().__init__(encoder, projector, augmentation, accumulate, **kwargs)
         self.mu = mu
+        self.negatives = negatives
+        self.form = form
 
-    def contrastive_terms(self, z1, z2, context):
-        return spectral.replica_terms(z1, z2, mu=self.mu, context=context)
+    def contrastive_terms(self, embedding1, embedding2, context):
+        return spectral.replica_terms(
+            embedding1, embedding2, self.mu, self.form, self.negatives, context
+        )
 
     def get_config(self):
-        return {**super().get_config(), "mu": self.mu}
+        return {
+            **super().get_config(),
+            "mu": self.mu,
+            "negatives": self.negatives,
+            "form": self.form,
+        }

@@ -23,8 +23,15 @@ def records(tmp_path):
     return paths
 
 
-def _train(batch_size, seed=0):
-    return TrainConfig(batch_size=batch_size, seed=seed)
+@pytest.fixture(params=["in memory", "from files"])
+def storage(request, monkeypatch):
+    """Both ways to deliver images: decoded at once, and read again in every epoch."""
+    if request.param == "from files":
+        monkeypatch.setattr(input_pipeline, "_CACHE_BYTES", 0)
+
+
+def _train(batch_size, seed=0, epochs=3):
+    return TrainConfig(batch_size=batch_size, seed=seed, epochs=epochs)
 
 
 def _numbers(images):
@@ -32,35 +39,70 @@ def _numbers(images):
     return [known[image.tobytes()] for image in images]
 
 
-def test_every_image_is_seen_once_an_epoch(records):
-    batches = input_pipeline.training_batches(records, _train(5), 16, 3)
-    assert len(batches) == 2
-    epochs = [_numbers(np.concatenate(list(batches.as_numpy_iterator()))) for _ in range(3)]
-    for epoch in epochs:
-        assert sorted(epoch) == list(range(10))
+def _batches(records, train, **kwargs):
+    """Numbers of the images of each batch."""
+    batches = input_pipeline.training_batches(records, train, 16, 3, **kwargs)
+    return [_numbers(batch) for batch in batches.as_numpy_iterator()]
+
+
+def test_every_image_is_seen_once_an_epoch(records, storage):
+    batches = _batches(records, _train(5))
+    assert len(batches) == 6
+    epochs = [batches[start] + batches[start + 1] for start in (0, 2, 4)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_what_does_not_fit_in_memory_is_seen_once_an_epoch_too(records, monkeypatch, seed):
+def test_images_left_out_differ_from_epoch_to_epoch(records, storage):
+    batches = _batches(records, _train(8, epochs=6))
+    assert len(batches) == 6
+    left_out = [frozenset(range(10)) - set(batch) for batch in batches]
+    assert all(len(numbers) == 2 for numbers in left_out)
+    assert len(set(left_out)) > 1
+
+
+def test_order_depends_on_the_seed_and_the_epoch_alone(records, storage):
+    whole = _batches(records, _train(5, seed=1))
+    tf.random.set_seed(7)  # TensorFlow's global seed plays no part
+    assert _batches(records, _train(5, seed=1)) == whole
+    assert _batches(records, _train(5, seed=2)) != whole
+    assert _batches(records, _train(5, seed=1, epochs=5))[:6] == whole
+
+
+@pytest.mark.parametrize("batch_size", [2, 3])
+def test_batches_from_a_step_on_are_the_tail(records, storage, batch_size):
+    train = _train(batch_size)
+    whole = _batches(records, train)
+    assert len(whole) == 3 * (10 // batch_size)
+    for first_step in range(len(whole) + 1):
+        assert _batches(records, train, first_step=first_step, count=10) == whole[first_step:]
+
+
+def test_what_lies_before_the_first_step_is_not_decoded(records, monkeypatch):
     monkeypatch.setattr(input_pipeline, "_CACHE_BYTES", 0)
-    batches = input_pipeline.training_batches(records, _train(5, seed), 16, 3)
-    epochs = [_numbers(np.concatenate(list(batches.as_numpy_iterator()))) for _ in range(2)]
-    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
-    assert epochs[0] != epochs[1]
+    decoded = []
+
+    def decode_batch(encoded, size, channels):
+        tf.py_function(lambda: decoded.append(1), [], [])
+        return original(encoded, size, channels)
+
+    original = input_pipeline.decode.decode_batch
+    monkeypatch.setattr(input_pipeline.decode, "decode_batch", decode_batch)
+    assert len(_batches(records, _train(5), first_step=5)) == 1
+    assert len(decoded) == 5
 
 
-def test_order_depends_on_the_seed_alone(records):
-    def order(seed):
-        batches = input_pipeline.training_batches(records, _train(5, seed), 16, 3)
-        return _numbers(np.concatenate(list(batches.as_numpy_iterator())))
+def test_replicas_share_each_batch(records, storage, two_replicas):
+    train = _train(4)
+    whole = _batches(records, train)
+    batches = input_pipeline.training_batches(records, train, 16, 3)
+    shared = two_replicas.experimental_distribute_dataset(batches)
+    parts = [[_numbers(part.numpy()) for part in batch.values] for batch in shared]
+    assert parts == [[batch[:2], batch[2:]] for batch in whole]
 
-    assert order(1) == order(1)
-    assert order(1) != order(2)
 
-
-def test_the_rest_of_a_batch_is_dropped(records):
-    batches = input_pipeline.training_batches(records, _train(4), 16, 3)
+def test_the_rest_of_a_batch_is_dropped(records, storage):
+    batches = input_pipeline.training_batches(records, _train(4, epochs=1), 16, 3)
     assert [len(batch) for batch in batches] == [4, 4]
     assert batches.element_spec == tf.TensorSpec([4, 16, 16, 3], tf.uint8)
 

@@ -1,0 +1,35 @@
+import pytest
+import tensorflow as tf
+
+import tf_scl
+from tf_scl.callbacks.online_knn import OnlineKNN
+
+
+def _fit(model, pairs, *callbacks, epochs=3):
+    data = tf.data.Dataset.from_tensor_slices(pairs).batch(8)
+    return model.fit(data, epochs=epochs, verbose=0, callbacks=list(callbacks)).history
+
+
+def test_the_accuracy_is_that_of_the_features(pair_model, pairs, labelled):
+    model = pair_model()
+    history = _fit(model, pairs, OnlineKNN(*labelled, k=5))
+    images, labels, test_images, test_labels = labelled
+    features = [model.predict(x, verbose=0) for x in (images, test_images)]
+    expected = tf_scl.knn_accuracy(features[0], labels, features[1], test_labels, k=5)
+    assert len(history["knn_accuracy"]) == 3
+    assert history["knn_accuracy"][-1] == pytest.approx(expected)
+    assert expected > 0.8
+
+
+def test_epochs_in_between_repeat_the_last_value(pair_model, pairs, labelled, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "tf_scl.callbacks.online_knn.knn_accuracy", lambda *args: calls.append(1) or len(calls)
+    )
+    callback = OnlineKNN(*labelled, every_epochs=2)
+    assert _fit(pair_model(), pairs, callback, epochs=5)["knn_accuracy"] == [1, 2, 2, 3, 3]
+    resumed = OnlineKNN(*labelled, every_epochs=2)
+    resumed.set_state(callback.get_state())
+    assert _fit(pair_model(), pairs, resumed, epochs=1)["knn_accuracy"] == [3]
+    resumed.set_state({})
+    assert resumed.get_state() == {}

@@ -1,0 +1,112 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_scl
+from tests import one_step
+from tf_scl import distribute
+
+
+def test_strategies_by_name():
+    assert distribute.strategy("one_device").num_replicas_in_sync == 1
+    assert distribute.strategy("mirrored").num_replicas_in_sync == 2
+    assert isinstance(distribute.strategy("auto"), tf.distribute.OneDeviceStrategy)
+    with pytest.raises(tf_scl.InputError, match="no strategy 'tpu9'; there are auto.*tpu"):
+        distribute.strategy("tpu9")
+    assert distribute.is_chief(distribute.strategy("mirrored"))
+
+
+@pytest.mark.parametrize("config", [None, "", "{", "{}", '{"cluster": {"worker": ["a:1"]}}'])
+def test_multi_worker_without_a_usable_tf_config(monkeypatch, config):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config is not None:
+        monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(tf_scl.InputError, match="needs the environment variable TF_CONFIG, such"):
+        distribute.strategy("multi_worker")
+
+
+def test_no_tpu_is_named(monkeypatch):
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    with pytest.raises(tf_scl.InputError, match="no TPU was found.*TPU_NAME"):
+        distribute.strategy("tpu")
+
+
+@pytest.mark.parametrize("case", one_step.CASES)
+def test_two_replicas_take_the_step_of_one(one_replica, two_replicas, case):
+    """2 x 8 images, different ones on each, against 1 x 16: weights, in float64."""
+    one = one_step.weights_after_one_step(one_replica, case)
+    two = one_step.weights_after_one_step(two_replicas, case)
+    _check_same(one, two, case)
+
+
+def _check_same(one, other, case):
+    start = one_step.build(case).trainable_variables
+    moved = [np.abs(a - b.numpy()).max() for a, b in zip(one, start, strict=False)]
+    assert max(moved) > 1e-3
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-10)
+
+
+def _start(strategy, cpus, path, tf_config=None):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    environment.pop("TF_CONFIG", None)
+    if tf_config:
+        environment["TF_CONFIG"] = json.dumps(tf_config)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.one_step", strategy, str(cpus), str(path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _results(processes, paths):
+    for process in processes:
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, output[-3000:]
+    return [np.load(path) for path in paths]
+
+
+def _compare(found, replicas, one_replica):
+    assert found["replicas"] == replicas
+    for case in one_step.CASES:
+        names = sorted(name for name in found if name.startswith(f"{case}/"))
+        one = one_step.weights_after_one_step(one_replica, case)
+        _check_same(one, [found[name] for name in names], case)
+
+
+@pytest.mark.slow
+def test_four_replicas_take_the_step_of_one(one_replica, tmp_path):
+    path = tmp_path / "four.npz"
+    [found] = _results([_start("mirrored", 4, path)], [path])
+    _compare(found, 4, one_replica)
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_step_of_one(one_replica, tmp_path):
+    """`multi_worker`, two real processes that talk over the loopback interface."""
+    sockets = [socket.socket() for _ in range(2)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    paths = [tmp_path / f"worker{index}.npz" for index in range(2)]
+    processes = [
+        _start(
+            "multi_worker",
+            1,
+            path,
+            {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}},
+        )
+        for index, path in enumerate(paths)
+    ]
+    for found in _results(processes, paths):
+        _compare(found, 2, one_replica)

@@ -1,0 +1,251 @@
+"""Checkpoints during `fit`, and going on from the newest one."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_scl import checkpoints, distribute
+from tf_scl.errors import InputError
+
+
+class CheckpointAndResume(keras.callbacks.Callback):
+    """Saves the whole state of a training and goes on from it after a stop.
+
+    Run the same script again after a crash: `fit` begins at the step of the
+    newest checkpoint, with the weights, the optimiser, the seeds of random
+    layers, the running means of the metrics and the history of that moment.
+    Where the data come in an order that each epoch repeats, or that depends on
+    the epoch alone, the run is the one that was never stopped. What was saved
+    is never touched: to begin anew, give another folder or delete this one.
+
+    In the epoch that was interrupted, `fit` passes over the batches that were
+    trained on already. Other callbacks see them, with empty logs. For the
+    interrupted epoch `fit` needs data with as many batches as before.
+
+    The callback comes after those whose logs or state it saves. It keeps the
+    two newest checkpoints and never saves weights that are not finite.
+
+    Example:
+
+    ```python
+    model.fit(data, epochs=100, callbacks=[tf_scl.CheckpointAndResume("checkpoints")])
+    ```
+
+    Args:
+        folder: Path of a folder for this run alone, local or remote (gs://).
+            Several workers must share it; one of them writes.
+        every_steps: Int, steps between two checkpoints. The end of training is
+            saved as well.
+        settings: JSON-able dict; a checkpoint that was made with others is
+            refused.
+        may_change: Names of settings, such as "train.strategy", that need not
+            agree.
+        also: Callbacks to save along with the model: objects with
+            `get_state()`, which gives a dict from name to array, and
+            `set_state(dict)`.
+        data_resumes: Whether the data given to `fit` begin where the run goes
+            on (`find`), and not at the start of the epoch.
+
+    Raises:
+        InputError: From `fit`: a checkpoint of another model, optimiser or
+            other settings; a folder that cannot be used; weights that became
+            NaN or infinite; a model that is not built.
+    """
+
+    def __init__(
+        self, folder, every_steps=500, settings=None, may_change=(), also=(), data_resumes=False
+    ):
+        super().__init__()
+        if not isinstance(every_steps, int) or every_steps < 1:
+            raise InputError(
+                f"`every_steps` of CheckpointAndResume must be a whole number above 0. "
+                f"Received: {every_steps!r}"
+            )
+        self.folder = str(folder)
+        self.every_steps = every_steps
+        self.settings = settings or {}
+        self.may_change = may_change
+        self.also = also
+        self.data_resumes = data_resumes
+        self.history = {}
+        self._found = None
+        self._train_function = None
+
+    def find(self, strategy=None):
+        """The progress of the newest checkpoint, or None where there is none.
+
+        Args:
+            strategy: `tf.distribute.Strategy` of the training, or None.
+
+        Returns:
+            Dict: "step" (of the run), "epoch" and "batch" (both from 0) to go
+            on with, and "history" (dict of lists: metrics of finished epochs).
+        """
+        chief = distribute.is_chief(strategy or tf.distribute.get_strategy())
+        self._found = checkpoints.load_newest(self.folder, tidy=chief)
+        if self._found is None:
+            return None
+        checkpoints.require_settings(self._found, self.settings, self.may_change)
+        return self._found.progress
+
+    def restore(self):
+        """Puts what `find` found into the model and the callbacks of `also`."""
+        model, strategy, found = self.model, self.model.distribute_strategy, self._found
+        self._require_same_on_all_workers(strategy)
+        self._step = self._epoch = self._batch = 0
+        self._logs, self.history = {}, {}
+        if found is not None:
+            if not model.optimizer.built:
+                with strategy.scope():
+                    model.optimizer.build(model.trainable_variables)
+            for part, variables in self._variables().items():
+                checkpoints.assign_variables(found, part, variables, strategy)
+            for number, owner in enumerate(self.also):
+                part = f"also/{number}"
+                state = checkpoints.part_arrays(found, part)
+                owner.set_state({name[len(part) + 1 :]: array for name, array in state.items()})
+            progress = found.progress
+            self._step, self._epoch = progress["step"], progress["epoch"]
+            self._batch, self._logs = progress["batch"], progress["logs"]
+            self.history = progress["history"]
+        self._saved = self._step
+
+    def on_train_begin(self, logs=None):
+        self._stop_passing_over()
+        if not self.model.built:
+            raise InputError(
+                "CheckpointAndResume needs a model that is built before `fit`; call it on a "
+                "batch of the data first"
+            )
+        if self._found is None:
+            self.find(self.model.distribute_strategy)
+        self._require_same_epochs()
+        self.restore()
+        # What Keras's own BackupAndRestore sets.
+        self.model._initial_epoch = self._epoch or None
+        self._resumed = self._found is not None
+        if self._resumed and getattr(self.model, "history", None):
+            self.model.history.history.update({k: list(v) for k, v in self.history.items()})
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model._initial_epoch = None
+        if not self._resumed or epoch != self._epoch:
+            self._epoch, self._batch = epoch, 0
+        elif self._batch:
+            # Only now: `fit` has just reset the metrics.
+            metrics, saved = self.model.metrics_variables, self._found
+            if len(metrics) == len(checkpoints.part_arrays(saved, "metrics")):
+                strategy = self.model.distribute_strategy
+                checkpoints.assign_variables(saved, "metrics", metrics, strategy)
+            self._pass_over(self._batch)
+        if self._resumed and getattr(self.model, "history", None):
+            self.model.history.epoch = list(range(epoch))
+        self._resumed, self._found = False, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not logs:  # passed over
+            return
+        self._step += batch + 1 - self._batch
+        self._batch, self._logs = batch + 1, logs
+        # The last batch of an epoch is saved with the epoch's metrics.
+        if self._is_due() and self._batch != self.params.get("steps"):
+            self._save(self._epoch, self._batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._stop_passing_over()
+        if logs is not None and not logs:  # the whole epoch was passed over
+            logs.update(self._logs)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        self._epoch, self._batch = epoch + 1, 0
+        if self._is_due():
+            self._save(epoch + 1, 0)
+
+    def on_train_end(self, logs=None):
+        self.model._initial_epoch = None
+        if self._step > self._saved:
+            self._save(self._epoch, self._batch)
+
+    def _is_due(self):
+        return self._step // self.every_steps > self._saved // self.every_steps
+
+    def _save(self, epoch, batch):
+        arrays = {}
+        for part, variables in self._variables().items():
+            arrays.update(checkpoints.read_variables(part, variables))
+        self._require_finite(arrays)
+        if batch:
+            arrays.update(checkpoints.read_variables("metrics", self.model.metrics_variables))
+        for number, owner in enumerate(self.also):
+            state = owner.get_state()
+            arrays.update({f"also/{number}/{name}": array for name, array in state.items()})
+        progress = {
+            "step": self._step,
+            "epoch": epoch,
+            "batch": batch,
+            "steps_per_epoch": self.params.get("steps"),
+            "logs": self._logs if batch else {},
+            "history": self.history,
+            "settings": self.settings,
+            "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
+        }
+        if distribute.is_chief(self.model.distribute_strategy):
+            checkpoints.save(self.folder, self._step, arrays, progress)
+        self._saved = self._step
+
+    def _variables(self):
+        # Keras counts the seeds of random layers among the variables, but not metrics.
+        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+
+    def _require_finite(self, arrays):
+        for array in arrays.values():
+            floats = array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+            if floats and not np.isfinite(array.astype(np.float32)).all():
+                raise InputError(
+                    f"the weights are not finite after step {self._step} of the run, and are not "
+                    f"saved; {checkpoints.describe_newest(self.folder)}; train with a smaller "
+                    "learning rate (--train.base_learning_rate)"
+                )
+
+    def _require_same_on_all_workers(self, strategy):
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return
+        step = self._found.progress["step"] if self._found else 0
+        steps = strategy.run(lambda: tf.constant(step, tf.int64))
+        mean = int(strategy.reduce("SUM", steps, axis=None)) / strategy.num_replicas_in_sync
+        if mean != step:
+            raise InputError(
+                f"workers found different checkpoints in {self.folder} (this one step {step}); "
+                "give all of them one shared checkpoint folder"
+            )
+
+    def _require_same_epochs(self):
+        before = self._found and self._found.progress["steps_per_epoch"]
+        now = self.params.get("steps")
+        if before and now and before != now:
+            raise InputError(
+                f"an epoch has {now} batches, but had {before} when the checkpoint "
+                f"{self._found.path} was made; give the same data and batch size, or another "
+                "checkpoint folder, or delete this one"
+            )
+
+    def _pass_over(self, batches):
+        """Makes `fit` take the next batches without a step."""
+        model, left = self.model, batches
+        train, per_call = model.train_function, model.steps_per_execution
+
+        def pass_over(iterator):
+            nonlocal left
+            if not self.data_resumes:
+                for _ in range(per_call):
+                    next(iterator)
+            left -= per_call
+            if left <= 0:
+                self._stop_passing_over()
+            return {}
+
+        self._train_function, model.train_function = train, pass_over
+
+    def _stop_passing_over(self):
+        if self._train_function is not None:
+            self.model.train_function, self._train_function = self._train_function, None

@@ -1,0 +1,71 @@
+"""Labelled images that an encoder is judged on while it learns without labels."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_scl.errors import InputError
+
+
+class LabelledImages:
+    """Training and test images with labels, and their features.
+
+    Features come from `model(images, training=False)`, computed outside of any
+    gradient tape and handed over as numpy arrays, so nothing that is learned
+    from labels can reach the encoder.
+
+    Args:
+        owner: Name for messages.
+        train_images, test_images: Arrays [N, H, W, C] and [M, H, W, C], as the
+            model takes them.
+        train_labels, test_labels: Int arrays [N] and [M].
+        batch_size: Int, images that are encoded at a time.
+
+    Raises:
+        InputError: Arrays that do not match, no test images, test images of
+            another size, or labels of fewer than two classes.
+    """
+
+    def __init__(self, owner, train_images, train_labels, test_images, test_labels, batch_size=256):
+        self.train_images, self.train_labels = train_images, np.asarray(train_labels)
+        self.test_images, self.test_labels = test_images, np.asarray(test_labels)
+        self.batch_size = batch_size
+        self._model = self._encode = None
+        for name, images, labels in (
+            ("train", train_images, self.train_labels),
+            ("test", test_images, self.test_labels),
+        ):
+            if labels.ndim != 1 or len(images) != len(labels) or not len(labels):
+                raise InputError(
+                    f"{owner} needs at least one {name} image [N, H, W, C] and as many labels "
+                    f"[N]. Received: {len(images)} images, labels of shape {labels.shape}"
+                )
+        if train_images.shape[1:] != test_images.shape[1:]:
+            raise InputError(
+                f"{owner} needs train and test images of one size. Received: "
+                f"{tuple(train_images.shape[1:])} and {tuple(test_images.shape[1:])}"
+            )
+        if len(np.unique(self.train_labels)) < 2:
+            raise InputError(
+                f"{owner} needs train labels of at least two classes. Received labels of "
+                f"{np.unique(self.train_labels).tolist()} only"
+            )
+
+    def features(self, model, images):
+        """float32 [N, D], of images [N, H, W, C]; nothing in the model changes."""
+        if model is not self._model:
+            self._model, self._encode = model, self._encoder(model)
+        batches = range(0, len(images), self.batch_size)
+        parts = [self._encode(images[start : start + self.batch_size]) for start in batches]
+        return np.concatenate([part.numpy() for part in parts])
+
+    def _encoder(self, model):
+        first = np.asarray(self.train_images[:1])
+        spec = tf.TensorSpec([None, *first.shape[1:]], first.dtype)
+
+        @tf.function(input_signature=[spec])
+        def encode(images):
+            features = keras.ops.cast(model(images, training=False), "float32")
+            return tf.reshape(features, [tf.shape(features)[0], -1])
+
+        return lambda images: encode(np.asarray(images, first.dtype))

@@ -1,0 +1,67 @@
+"""kNN accuracy of an encoder while it learns."""
+
+import keras
+import numpy as np
+
+from tf_scl.callbacks.labelled_images import LabelledImages
+from tf_scl.evaluation.knn import knn_accuracy
+
+
+class OnlineKNN(keras.callbacks.Callback):
+    """Adds "knn_accuracy" to the logs at the end of epochs.
+
+    It is `tf_scl.knn_accuracy` of the features that the model has then. The
+    encoder never sees a label. Put it before the callbacks that read logs.
+
+    Args:
+        train_images, train_labels, test_images, test_labels, batch_size: As in
+            `LabelledImages`.
+        every_epochs: Int, epochs between two measurements; in between the last
+            value is repeated.
+        k: Int, neighbours.
+        temperature: Float, of their vote.
+
+    Raises:
+        InputError: Images and labels that do not match.
+    """
+
+    def __init__(
+        self,
+        train_images,
+        train_labels,
+        test_images,
+        test_labels,
+        every_epochs=1,
+        k=200,
+        temperature=0.1,
+        batch_size=256,
+    ):
+        super().__init__()
+        self.every_epochs = every_epochs
+        self.k = k
+        self.temperature = temperature
+        self._data = LabelledImages(
+            "OnlineKNN", train_images, train_labels, test_images, test_labels, batch_size
+        )
+        self._accuracy = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._accuracy is None or (epoch + 1) % self.every_epochs == 0:
+            data = self._data
+            self._accuracy = knn_accuracy(
+                data.features(self.model, data.train_images),
+                data.train_labels,
+                data.features(self.model, data.test_images),
+                data.test_labels,
+                self.k,
+                self.temperature,
+            )
+        logs["knn_accuracy"] = self._accuracy
+
+    def get_state(self):
+        """Dict from name to array: the last value, once there is one."""
+        return {} if self._accuracy is None else {"accuracy": np.float64(self._accuracy)}
+
+    def set_state(self, state):
+        """The inverse of `get_state`."""
+        self._accuracy = float(state["accuracy"]) if state else None

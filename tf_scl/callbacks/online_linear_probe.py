@@ -1,0 +1,123 @@
+"""A linear classifier that is trained beside the encoder."""
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from tf_scl.callbacks.labelled_images import LabelledImages
+
+_KEPT = 0.9  # by the running mean and variance of the features, at each step
+_ADAM = (0.9, 0.999, 1e-8)
+
+
+class OnlineLinearProbe(keras.callbacks.Callback):
+    """Adds "probe_accuracy" to the logs at the end of epochs.
+
+    Softmax regression on standardised features, with an optimiser (Adam,
+    Kingma and Ba 2015, arXiv 1412.6980) of its own. After every `every`
+    training steps it makes one step on a batch of labelled images. It is
+    numpy from the features on: the encoder never sees a label. Unlike
+    `tf_scl.linear_probe` it is always a little behind the encoder; it shows
+    how training goes, not how good the encoder is.
+
+    Put it before the callbacks that read logs. `CheckpointAndResume` saves it
+    where it is among `also`.
+
+    Args:
+        train_images, train_labels, test_images, test_labels: As in
+            `LabelledImages`.
+        every: Int, training steps to a step of the probe.
+        batch_size: Int, labelled images to a step of the probe.
+        learning_rate: Float, of the probe.
+        seed: Int, of the order of the labelled images.
+
+    Raises:
+        InputError: Images and labels that do not match.
+    """
+
+    def __init__(
+        self,
+        train_images,
+        train_labels,
+        test_images,
+        test_labels,
+        every=1,
+        batch_size=256,
+        learning_rate=0.01,
+        seed=0,
+    ):
+        super().__init__()
+        self.every = every
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.seed = seed
+        self._data = LabelledImages(
+            "OnlineLinearProbe", train_images, train_labels, test_images, test_labels, batch_size
+        )
+        self._classes, self._targets = np.unique(train_labels, return_inverse=True)
+        self._state = {"batches": np.int64(0)}
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not logs:  # a batch that was passed over
+            return
+        batches = int(self._state["batches"]) + 1
+        self._state["batches"] = np.int64(batches)
+        if batches % self.every == 0:
+            rng = np.random.default_rng([self.seed, batches])
+            size = min(self.batch_size, len(self._targets))
+            chosen = np.sort(rng.choice(len(self._targets), size, replace=False))
+            images = np.asarray(self._data.train_images[chosen])
+            self._step(self._data.features(self.model, images), self._targets[chosen])
+
+    def on_epoch_end(self, epoch, logs=None):
+        features = self._data.features(self.model, self._data.test_images)
+        if "weights" not in self._state:
+            self._start(features.shape[1])
+        predicted = self._classes[np.argmax(self._logits(features), axis=1)]
+        logs["probe_accuracy"] = float(np.mean(predicted == self._data.test_labels))
+
+    def get_state(self):
+        """Dict from name to array: the probe, its optimiser and its place in the data."""
+        return dict(self._state)
+
+    def set_state(self, state):
+        """The inverse of `get_state`."""
+        self._state = {name: np.array(array) for name, array in state.items()}
+
+    def _start(self, dimension):
+        weights = np.zeros((dimension + 1, len(self._classes)))  # the bias in the last row
+        self._state.update(
+            steps=np.int64(0),
+            weights=weights,
+            first=weights.copy(),
+            second=weights.copy(),
+            mean=np.zeros(dimension),
+            variance=np.ones(dimension),
+        )
+
+    def _step(self, features, targets):
+        """One step of Adam on the mean cross-entropy of features [n, D]."""
+        state, (beta1, beta2, epsilon) = self._state, _ADAM
+        if "weights" not in state:
+            self._start(features.shape[1])
+        kept = _KEPT if state["steps"] else 0.0
+        for name, value in (("mean", features.mean(0)), ("variance", features.var(0))):
+            state[name] = kept * state[name] + (1 - kept) * value
+        state["steps"] = state["steps"] + 1
+        residual = softmax(self._logits(features), axis=1)
+        residual[np.arange(len(targets)), targets] -= 1
+        gradient = self._with_bias(features).T @ residual / len(targets)
+        state["first"] = beta1 * state["first"] + (1 - beta1) * gradient
+        state["second"] = beta2 * state["second"] + (1 - beta2) * gradient**2
+        first = state["first"] / (1 - beta1 ** state["steps"])
+        second = state["second"] / (1 - beta2 ** state["steps"])
+        step = self.learning_rate * first / (np.sqrt(second) + epsilon)
+        state["weights"] = state["weights"] - step
+
+    def _logits(self, features):
+        return self._with_bias(features) @ self._state["weights"]
+
+    def _with_bias(self, features):
+        deviation = np.sqrt(self._state["variance"]) + 1e-6
+        standard = (features - self._state["mean"]) / deviation
+        return np.concatenate([standard, np.ones((len(features), 1))], axis=1)

@@ -1,0 +1,169 @@
+"""One exact training step on a batch that does not fit into memory at once."""
+
+import tensorflow as tf
+
+from tf_scl.distribute import several_replicas
+from tf_scl.errors import InputError
+from tf_scl.losses.precision import as_accurate
+
+
+class AccumulatedStep:
+    """A training step in micro-batches, with the gradient of the whole batch.
+
+    The loss couples all images of a batch, so the mean of the micro-batches'
+    own gradients would be another one, with fewer negatives. Instead, with Z
+    the embeddings of the whole batch, as in GradCache (Gao et al. 2021, arXiv
+    2101.06983, section 3):
+
+    1. embeds all micro-batches, keeping Z [N, d] but no activations;
+    2. takes dL/dZ of the exact loss of all N pairs, on all replicas;
+    3. embeds each micro-batch once more and propagates its rows of dL/dZ
+       back, adding gradients up; then the optimiser takes one step.
+
+    The third pass sees the same views, dropout masks and so on, since seed
+    generators (and batch normalisation's moving averages) are set back to
+    where the first began. The price is a second forward pass.
+
+    Batch normalisation takes the statistics of a micro-batch (over all
+    replicas), never of the whole batch, which would have to be in memory for
+    that: the step is exact for this model, in which each micro-batch is
+    normalised by itself, and so not the same for every number of
+    micro-batches. Its moving averages move once for each micro-batch.
+
+    It stands in for Keras's train function: called with an iterator over
+    batches, returns the metrics. A smaller last batch is worked through in
+    fewer micro-batches.
+
+    Args:
+        model: `TwoViewModel`, compiled.
+
+    Raises:
+        InputError: `steps_per_execution` above 1; or, when called, a batch
+            that XLA cannot cut into micro-batches of one size.
+    """
+
+    def __init__(self, model):
+        if model.steps_per_execution != 1:
+            raise InputError(
+                f"accumulate={model.accumulate} needs steps_per_execution=1 in `compile`. "
+                f"Received: steps_per_execution={model.steps_per_execution}"
+            )
+        self._model = model
+        self._strategy = model.distribute_strategy
+        self._micro_batch = 0  # rows of a replica in one
+        self._penalised = False
+        self._zeros = self._on_replicas(self._zeros_of_replica)
+        self._embed = self._on_replicas(self._embed_on_replica)
+        self._loss = self._on_replicas(self._loss_of_replica)
+        self._backward = self._on_replicas(self._backward_on_replica)
+        self._apply = self._on_replicas(self._apply_on_replica)
+
+    def __call__(self, iterator):
+        data = next(iterator)
+        count = self._count(data)
+        indices = [tf.constant(index) for index in range(count)]
+        if not self._model.optimizer.built:
+            with self._strategy.scope():
+                self._model.optimizer.build(self._model.trainable_variables)
+        state = [(copy, tf.identity(copy)) for copy in self._copies()]
+        embeddings = [self._embed(data, index, count) for index in indices]
+        for copy, value in state:
+            copy.assign(value)
+        values, gradients = self._loss(embeddings)
+        total, penalty = self._zeros()
+        for index in indices:
+            total, penalty = self._backward(data, index, count, gradients, total, penalty)
+        logs = self._apply(values, total, penalty)
+        return {name: self._strategy.experimental_local_results(x)[0] for name, x in logs.items()}
+
+    def _on_replicas(self, function):
+        """The function on every replica, compiled as the model asks."""
+
+        def run(*args):
+            return self._strategy.run(function, args)
+
+        if self._model.run_eagerly:
+            return run
+        return tf.function(run, reduce_retracing=True, jit_compile=self._model.jit_compile)
+
+    def _count(self, data):
+        """Number of micro-batches: fewer where a last batch is smaller."""
+        first = tf.nest.flatten(data)[0]
+        rows = [x.shape[0] for x in self._strategy.experimental_local_results(first)]
+        most = max(rows)
+        if most > self._micro_batch * self._model.accumulate:
+            self._micro_batch = -(-most // self._model.accumulate)
+        count = -(-most // self._micro_batch)
+        if self._model.jit_compile and any(n % count for n in rows):
+            raise InputError(
+                f"XLA needs micro-batches of one size, but a batch of {most} images was to be "
+                f"cut into {count}; use a batch size that is a multiple of accumulate="
+                f"{self._model.accumulate} and drop the rest of the data (drop_remainder=True)"
+            )
+        return count
+
+    def _copies(self):
+        """Every device's copy of what a forward pass may change."""
+        for variable in self._model.non_trainable_variables:
+            yield from self._strategy.experimental_local_results(variable.value)
+
+    def _zeros_of_replica(self):
+        zeros = [tf.zeros(w.shape, w.dtype) for w in self._model.trainable_variables]
+        return zeros, tf.zeros([])
+
+    def _embed_on_replica(self, data, index, count):
+        inputs = self._inputs(data, index, count)
+        with self._model.clustering():
+            return self._model.embed_views(self._model.views(inputs), training=True)[0]
+
+    def _loss_of_replica(self, embeddings):
+        """Shares of loss and terms, and dL/dZ."""
+        whole = tf.nest.map_structure(lambda *x: as_accurate(tf.concat(x, axis=0)), *embeddings)
+        with self._model.clustering():
+            with tf.GradientTape() as tape:
+                tape.watch(whole)
+                values = self._model.loss_and_terms(*whole, None, several_replicas())
+            return values, tape.gradient(values["loss"], whole, unconnected_gradients=_ZERO)
+
+    def _backward_on_replica(self, data, index, count, gradients, total, penalty):
+        """Adds a micro-batch's share to the gradients of the weights, and to the penalty."""
+        model, context = self._model, several_replicas()
+        parts = count * (context.num_replicas_in_sync if context else 1)
+        inputs = self._inputs(data, index, count)
+        gradients = [self._cut(x, index, count) for x in tf.nest.flatten(gradients)]
+        with model.clustering():
+            views = model.views(inputs)
+            with tf.GradientTape() as tape:
+                embeddings, more = model.embed_views(views, training=True)
+                embeddings = [as_accurate(z) for z in tf.nest.flatten(embeddings)]
+                products = zip(embeddings, gradients, strict=True)
+                loss = tf.add_n([tf.reduce_sum(z * gradient) for z, gradient in products])
+                if more is not None:
+                    self._penalised = True
+                    loss += more / parts
+                    penalty += tf.cast(more / parts, penalty.dtype)
+                scaled = model.optimizer.scale_loss(loss)
+            own = tape.gradient(scaled, model.trainable_variables, unconnected_gradients=_ZERO)
+            return [a + tf.convert_to_tensor(b) for a, b in zip(total, own, strict=True)], penalty
+
+    def _apply_on_replica(self, values, total, penalty):
+        context = several_replicas()
+        if self._penalised:
+            penalty = tf.cast(penalty, values["loss"].dtype)
+            values = {**values, "loss": values["loss"] + penalty, "regularization": penalty}
+        self._model.apply_gradients(total, context)
+        return self._model.track(values, context)
+
+    def _inputs(self, data, index, count):
+        inputs = self._model.check_inputs(data)
+        return tf.nest.map_structure(lambda x: self._cut(x, index, count), inputs)
+
+    def _cut(self, x, index, count):
+        """The rows of one micro-batch of `count`."""
+        n = tf.shape(x)[0]
+        if self._model.jit_compile:  # a size that XLA can know
+            return tf.gather(x, index * (n // count) + tf.range(n // count))
+        return x[index * n // count : (index + 1) * n // count]
+
+
+_ZERO = tf.UnconnectedGradients.ZERO

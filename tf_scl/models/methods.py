@@ -1,0 +1,42 @@
+"""Methods by name, for configurations; a new method is one line here."""
+
+from tf_scl.models.prediction_head import prediction_head
+from tf_scl.models.simclr import SimCLR
+from tf_scl.models.simsiam import SimSiam
+from tf_scl.models.spectral_contrastive import SpectralContrastive
+
+
+def _spectral(config):
+    return {"mu": config.model.mu, "negatives": config.train.negatives}
+
+
+def _simclr(config):
+    return {"temperature": config.model.temperature, "negatives": config.train.negatives}
+
+
+def _simsiam(config):
+    return {"predictor": prediction_head(config.model.embedding_dim, config.model.predictor_hidden)}
+
+
+# name -> (class, its own arguments from a `Config`)
+METHODS = {
+    "spectral": (SpectralContrastive, _spectral),
+    "simclr": (SimCLR, _simclr),
+    "simsiam": (SimSiam, _simsiam),
+}
+
+
+def build_method(config, encoder, projector, augmentation):
+    """The two-view model of `config.model.method`, around the given parts.
+
+    Args:
+        config: `tf_scl.Config`.
+        encoder, projector, augmentation: As in `TwoViewModel`.
+
+    Returns:
+        `TwoViewModel`, not compiled.
+    """
+    method, arguments = METHODS[config.model.method]
+    return method(
+        encoder, projector, augmentation, config.train.accumulate, **arguments(config)
+    )

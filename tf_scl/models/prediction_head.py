@@ -1,0 +1,20 @@
+"""The MLP that predicts one view's embedding from the other's."""
+
+import keras
+
+from tf_scl.normalization import batch_normalization
+
+
+def prediction_head(output_dim, hidden_dim=512, name="predictor"):
+    """Dense-BN-ReLU-Dense, the bottleneck of SimSiam (arXiv 2011.10566, section 3).
+
+    Args:
+        output_dim: Int, width d of the embeddings.
+        hidden_dim: Int, width of the hidden layer; a quarter of d in the paper.
+        name: Name of the returned model.
+
+    Returns:
+        `keras.Sequential` from [N, d] to [N, d].
+    """
+    hidden = [keras.layers.Dense(hidden_dim), batch_normalization(), keras.layers.ReLU()]
+    return keras.Sequential([*hidden, keras.layers.Dense(output_dim)], name=name)

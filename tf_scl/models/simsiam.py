@@ -1,0 +1,63 @@
+"""SimSiam (Chen and He, CVPR 2021, arXiv 2011.10566)."""
+
+import keras
+
+from tf_scl.errors import InputError
+from tf_scl.losses import negative_cosine
+from tf_scl.models.prediction_head import prediction_head
+from tf_scl.models.projection_head import projection_head
+from tf_scl.models.two_view_model import TwoViewModel
+
+
+@keras.saving.register_keras_serializable(package="tf_scl")
+class SimSiam(TwoViewModel):
+    """Trains an encoder without negatives: a predictor on one side, a stop-gradient on the other.
+
+    Args:
+        encoder, projector, augmentation, accumulate: As in `TwoViewModel`.
+        predictor: `keras.Model` or layer from embeddings [N, d] to [N, d].
+            Defaults to `prediction_head(d)`.
+
+    Metrics: "loss", which is "negative_cosine", from -1 (equal views) to 1.
+
+    Raises:
+        InputError: No predictor, and an encoder whose output is not known yet.
+    """
+
+    term_names = ("negative_cosine",)
+
+    def __init__(
+        self,
+        encoder,
+        projector=None,
+        augmentation=None,
+        accumulate=1,
+        predictor=None,
+        **kwargs,
+    ):
+        projector = projection_head() if projector is None else projector
+        predictor = _default_predictor(encoder, projector) if predictor is None else predictor
+        super().__init__(
+            encoder, projector, augmentation, accumulate, {"predictor": predictor}, **kwargs
+        )
+
+    def embed(self, view, training):
+        z = super().embed(view, training)
+        return z, self.predictor(z, training=training)
+
+    def contrastive_terms(self, embedding1, embedding2, context):
+        return negative_cosine.replica_terms(*embedding1, *embedding2, context)
+
+    def get_config(self):
+        predictor = keras.saving.serialize_keras_object(self.predictor)
+        return {**super().get_config(), "predictor": predictor}
+
+
+def _default_predictor(encoder, projector):
+    if not (getattr(encoder, "built", False) and hasattr(encoder, "output_shape")):
+        raise InputError(
+            "the width of the default predictor follows from the encoder's output, which "
+            f"{encoder!r} does not tell before it is called; pass "
+            "`predictor=tf_scl.prediction_head(d)`, d being the projector's output width"
+        )
+    return prediction_head(projector(keras.Input(encoder.output_shape[1:])).shape[-1])

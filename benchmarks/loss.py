@@ -166,7 +166,8 @@ def _report_memory(form, n, d):
     stop.set()
     watcher.join()
     finite = all(bool(tf.reduce_all(tf.math.is_finite(g[:: max(1, n // 4096)]))) for g in gradients)
-    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    with open("/proc/self/status") as file:
+        whole = next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 2**20
     print(
         f"{form:8s} N = {n:9,d}, d = {d:4d}: {(peak[0] - before) / 2**20:10.1f} MiB, "
         f"{seconds:.1f} s; loss {float(value):.4f}, gradients finite: {finite}; "

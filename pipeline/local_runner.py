@@ -42,7 +42,9 @@ def main(argv=None):
             print(run(arguments), flush=True)
     except KeyboardInterrupt:
         print(
-            "stopped; run the same command again to go on from the last component", file=sys.stderr
+            "stopped; run the same command again to go on from the last component, and in "
+            "training from the last checkpoint",
+            file=sys.stderr,
         )
         return 130
     except Exception as error:

@@ -60,7 +60,10 @@ def test_recipes_are_those_of_the_official_code():
         ({"train": {"epochs": 2.5}}, r"whole number\). Received: 2.5; set it with --train.epochs"),
         ({"train": {"epochs": True}}, "Received: True"),
         ({"train": {"base_learning_rate": float("nan")}}, "above 0.*nan"),
-        ({"train": {"strategy": "tpu9"}}, "one of auto, one_device, mirrored, multi_worker, tpu .*'tpu9'"),
+        (
+            {"train": {"strategy": "tpu9"}},
+            "one of auto.*mirrored, multi_worker, tpu .*'tpu9'",
+        ),
         ({"augment": {"crop_scale": (1.0, 0.2)}}, "rising.*1.0, 0.2"),
         ({"augment": {"crop_scale": (0.2,)}}, "two numbers"),
         ({"augment": {"flip": 1.5}}, "between 0 and 1.*1.5"),

@@ -6,6 +6,7 @@ maps on a 32 x 32 image; hence a builder of our own, with both stems.
 
 import keras
 
+from tf_scl.encoders.convolution import Conv2D
 from tf_scl.errors import InputError
 from tf_scl.normalization import batch_normalization
 
@@ -112,7 +113,7 @@ def _conv_bn(x, channels, kernel, stride, gamma="ones"):
         padding = "valid"
     else:
         padding = "same"
-    x = keras.layers.Conv2D(
+    x = Conv2D(
         channels,
         kernel,
         stride,

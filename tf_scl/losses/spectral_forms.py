@@ -22,8 +22,8 @@ incoming gradient is the same on every replica.
 import tensorflow as tf
 
 # Rows are worked through in chunks of at most so many numbers: the temporaries of a
-# step then take 64 MB each in float32, whatever N and d are.
-_CHUNK = 2**24
+# step then take 16 MB each in float32, whatever N and d are.
+_CHUNK = 2**22
 
 
 def clip_norm(z, mu):
@@ -122,7 +122,6 @@ def moment_sums(z1, z2, mu=None, context=None):
             own = d_inner - 2.0 * d_squares * inner
             weights = 2.0 * d_squares
             dz1 = _backward(z1, z2, factors1, factors2, inner, own, weights * moment2, mu, chunks)
-            # One after the other: side by side they would hold twice the temporaries.
             with tf.control_dependencies([dz1]):
                 dz2 = _backward(
                     z2, z1, factors2, factors1, inner, own, weights * moment1, mu, chunks
@@ -143,12 +142,18 @@ def _forward(z1, z2, mu, chunks):
     """
 
     def step(z1, z2):
+        # In turn, here and below: side by side each would hold a temporary like z.
         factors1, over1 = _clip_factors(z1, mu)
-        factors2, over2 = _clip_factors(z2, mu)
-        inner = factors1 * factors2 * tf.reduce_sum(z1 * z2, axis=1, keepdims=True)
+        with tf.control_dependencies([factors1]):
+            moment1 = _moment(z1, factors1, mu)
+        with tf.control_dependencies([moment1]):
+            factors2, over2 = _clip_factors(z2, mu)
+        with tf.control_dependencies([factors2]):
+            moment2 = _moment(z2, factors2, mu)
+        with tf.control_dependencies([moment2]):
+            inner = factors1 * factors2 * _row_products(z1, z2)
         clipped = tf.reduce_sum(over1) + tf.reduce_sum(over2)
-        moments = [_moment(z1, factors1, mu), _moment(z2, factors2, mu), clipped]
-        return moments, [factors1, factors2, inner]
+        return [moment1, moment2, clipped], [factors1, factors2, inner]
 
     if chunks == 1:
         sums, rows = step(z1, z2)
@@ -177,15 +182,22 @@ def _backward(z, other, factors, other_factors, inner, own, moment, mu, chunks):
         if mu is None:
             return [], [gradient + own * other]
         square = tf.square(factors)
-        along = square * tf.reduce_sum(z * gradient, axis=1, keepdims=True) + own * inner
+        along = square * _row_products(z, gradient) + own * inner
         over = tf.cast(factors < 1.0, z.dtype)
-        gradient = square * gradient + (own * factors * other_factors) * other
-        return [], [gradient - (over * square * along / mu) * z]
+        with tf.control_dependencies([along]):
+            gradient = square * gradient + (own * factors * other_factors) * other
+        with tf.control_dependencies([gradient]):
+            return [], [gradient - (over * square * along / mu) * z]
 
     rows = [z, other, factors, other_factors, inner, own]
     if chunks == 1:
         return step(*rows)[1][0]
     return _by_chunks(step, rows, chunks, [], [z.shape[1]])[1][0]
+
+
+def _row_products(a, b):
+    """a_i.b_i, [N, 1]."""
+    return tf.reduce_sum(a * b, axis=1, keepdims=True)
 
 
 def _moment(z, factors, mu):

@@ -37,6 +37,4 @@ def build_method(config, encoder, projector, augmentation):
         `TwoViewModel`, not compiled.
     """
     method, arguments = METHODS[config.model.method]
-    return method(
-        encoder, projector, augmentation, config.train.accumulate, **arguments(config)
-    )
+    return method(encoder, projector, augmentation, config.train.accumulate, **arguments(config))

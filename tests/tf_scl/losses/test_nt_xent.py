@@ -21,7 +21,9 @@ def _loss(z1, z2, **options):
 def test_equals_equation_1(n, d, temperature):
     z1, z2 = _pair(n, d)
     expected = reference.nt_xent(z1, z2, temperature)
-    np.testing.assert_allclose(_loss(z1, z2, temperature=temperature), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        _loss(z1, z2, temperature=temperature), expected, rtol=1e-10, atol=1e-12
+    )
     single = _loss(z1.astype("float32"), z2.astype("float32"), temperature=temperature)
     assert single.dtype == tf.float32
     np.testing.assert_allclose(single, expected, rtol=1e-5, atol=1e-6)

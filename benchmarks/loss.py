@@ -39,12 +39,12 @@ def main():
         _report_memory(form, int(n), int(d))
         return
     print(machine("tensorflow", "keras"), f"seed {SEED}")
-    _time_table(SIZES if not arguments.quick else SIZES[:3])
-    _crossing_table()
+    # Memory first: this process then holds none of it.
     _memory_table(MEMORY_SIZES if not arguments.quick else MEMORY_SIZES[:1])
     if not arguments.quick:
-        print(f"\nN = {LARGEST[0]:,}, d = {LARGEST[1]}, form auto, alone in a process:")
-        print(_memory("auto", *LARGEST))
+        print(_memory("auto", *LARGEST), flush=True)
+    _time_table(SIZES if not arguments.quick else SIZES[:3])
+    _crossing_table()
 
 
 def _steps(n, d):

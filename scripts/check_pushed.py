@@ -17,13 +17,13 @@ def write(encoder_path, path):
     """Notes some encoded images and what the Keras encoder makes of their pixels."""
     import io
 
-    import keras
     import numpy as np
     import PIL.Image
 
+    import tf_scl
     from tf_scl.data.decode import fit_to_square
 
-    encoder = keras.models.load_model(encoder_path)
+    encoder = tf_scl.load_model(encoder_path)
     _, size, _, channels = encoder.input_shape
     cases = []
     for number, (height, width) in enumerate([(size, size), (8, 8), (40, 30)] * 2):

@@ -32,6 +32,7 @@ _HOME_OF = {
     "export_saved_model": "tf_scl.export",
     "knn_accuracy": "tf_scl.evaluation.knn",
     "linear_probe": "tf_scl.evaluation.linear_probe",
+    "load_model": "tf_scl.saving",
     "prediction_head": "tf_scl.models.prediction_head",
     "preset": "tf_scl.config",
     "pretrain": "tf_scl.training",

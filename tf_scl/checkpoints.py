@@ -232,6 +232,8 @@ def _read(path):
             with np.load(file) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             progress = json.loads(arrays.pop(_PROGRESS).tobytes())
+        except (OSError, MemoryError, tf.errors.UnavailableError):
+            raise  # not the fault of the file
         except Exception as error:  # bytes at random may raise anything
             raise _DamagedError(f"{type(error).__name__}: {error}") from error
     if progress.get("format") != _FORMAT:

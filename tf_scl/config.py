@@ -169,7 +169,9 @@ class TrainConfig(_Section):
         5e-4, _at_least(0), "inside the gradient of sgd and lars; decoupled in lamb and adamw"
     )
     strategy: str = _setting("auto", _one_of(*STRATEGIES), "of tf.distribute")
-    negatives: str = _setting("global", _one_of(*NEGATIVES), "of all replicas, or of each alone")
+    negatives: str = _setting(
+        "global", _one_of(*NEGATIVES), "of all replicas, or of each alone; simsiam has none"
+    )
     accumulate: int = _setting(1, _at_least(1), "micro-batches that a batch is worked through in")
     precision: str = _setting("float32", _one_of(*PRECISIONS), "of the layers; weights are float32")
     xla: bool = _setting(False, _one_of(True, False), "compile the step with XLA")

@@ -21,7 +21,7 @@ from tf_scl.optimizers.l2_sgd import L2SGD
 from tf_scl.optimizers.lars import LARS
 
 # Settings that a run may go on with, other than those of its checkpoint.
-_MAY_CHANGE = (
+MAY_CHANGE = (
     "train.base_learning_rate",
     "train.checkpoint_steps",
     "train.strategy",
@@ -179,7 +179,7 @@ def _saver(folder, files, images, config, callbacks):
         folder,
         config.train.checkpoint_steps,
         settings={**config.to_dict("augment", "model", "train"), "data": data},
-        may_change=_MAY_CHANGE,
+        may_change=MAY_CHANGE,
         also=[callback for callback in callbacks if hasattr(callback, "get_state")],
         data_resumes=True,
     )

@@ -12,7 +12,7 @@ from components.artifacts import UNTRAINED_DIR
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.export import export_saved_model
-from tf_scl.training import pretrain
+from tf_scl.training import MAY_CHANGE, pretrain
 
 KERAS_FILE = "encoder.keras"
 HISTORY_FILE = "history.json"
@@ -64,10 +64,16 @@ def run_fn(fn_args):
 
 
 def _checkpoint_dir(custom_config, folders):
-    """A folder of this code, these settings and these examples alone, or None."""
+    """A folder of this code, these settings (but for `MAY_CHANGE`) and examples, or None."""
     root = custom_config.get("checkpoints")
     if not root:
         return None
-    identity = [custom_config["settings"], custom_config["code_digest"], folders]
+    settings = {
+        f"{section}.{name}": value
+        for section, values in custom_config["settings"].items()
+        for name, value in values.items()
+        if f"{section}.{name}" not in MAY_CHANGE
+    }
+    identity = [settings, custom_config["code_digest"], folders]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return os.path.join(root, digest[:16])

@@ -195,7 +195,11 @@ class CheckpointAndResume(keras.callbacks.Callback):
 
     def _variables(self):
         # Keras counts the seeds of random layers among the variables, but not metrics.
-        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        optimizer = self.model.optimizer
+        # A constant learning rate is a setting: a run may go on with another.
+        rate = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+        state = [variable for variable in optimizer.variables if variable is not rate]
+        return {"model": self.model.variables, "optimizer": state}
 
     def _require_finite(self, arrays):
         for array in arrays.values():

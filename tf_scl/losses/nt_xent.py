@@ -58,7 +58,7 @@ def replica_terms(z1, z2, temperature=0.5, negatives="global", context=None):
     similarity = tf.matmul(anchors, everyone, transpose_b=True) / temperature  # [2 n, 2 N]
     itself = tf.one_hot(tf.concat([rows, count + rows], axis=0), 2 * count, True, False)
     similarity = tf.where(itself, similarity.dtype.min, similarity)
-    share = (1.0 if gathering else 1.0 / replicas) / tf.cast(2 * count, u1.dtype)
+    share = (1.0 if gathering else 1.0 / replicas) / tf.cast(tf.maximum(2 * count, 1), u1.dtype)
     return {
         "attraction": -2.0 * share * tf.reduce_sum(u1 * u2) / temperature,
         "repulsion": share * tf.reduce_sum(tf.reduce_logsumexp(similarity, axis=1)),

@@ -85,10 +85,10 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     pairs, inner, squares, clipped = sums
     scale = share if mu is None else share / mu
     return {
-        "attraction": -2.0 * scale * inner / pairs,
-        # A last batch of one image has no negatives: its repulsion is 0, not 0/0.
+        # A replica may have no rows of a last batch, or one, without negatives: 0, not 0/0.
+        "attraction": -2.0 * scale * tf.math.divide_no_nan(inner, pairs),
         "repulsion": scale * tf.math.divide_no_nan(squares, pairs * (pairs - 1.0)),
-        "clipped": share * tf.stop_gradient(clipped) / (2.0 * pairs),
+        "clipped": share * tf.math.divide_no_nan(tf.stop_gradient(clipped), 2.0 * pairs),
     }
 
 

@@ -22,8 +22,8 @@ incoming gradient is the same on every replica.
 import tensorflow as tf
 
 # Rows are worked through in chunks of at most so many numbers: the temporaries of a
-# step then take 16 MB each in float32, whatever N and d are.
-_CHUNK = 2**22
+# step then take 64 MB each in float32, whatever N and d are.
+_CHUNK = 2**24
 
 
 def clip_norm(z, mu):

@@ -69,7 +69,7 @@ class AccumulatedStep:
         embeddings = [self._embed(data, index, count) for index in indices]
         for copy, value in state:
             copy.assign(value)
-        values, gradients = self._loss(embeddings)
+        values, gradients = self._loss(embeddings, self._same_shape_everywhere(data))
         total, penalty = self._zeros()
         for index in indices:
             total, penalty = self._backward(data, index, count, gradients, total, penalty)
@@ -88,19 +88,36 @@ class AccumulatedStep:
 
     def _count(self, data):
         """Number of micro-batches: fewer where a last batch is smaller."""
-        first = tf.nest.flatten(data)[0]
-        rows = [x.shape[0] for x in self._strategy.experimental_local_results(first)]
+        rows = [len(x) for x in self._strategy.experimental_local_results(_first(data))]
         most = max(rows)
         if most > self._micro_batch * self._model.accumulate:
             self._micro_batch = -(-most // self._model.accumulate)
         count = -(-most // self._micro_batch)
-        if self._model.jit_compile and any(n % count for n in rows):
-            raise InputError(
-                f"XLA needs micro-batches of one size, but a batch of {most} images was to be "
-                f"cut into {count}; use a batch size that is a multiple of accumulate="
-                f"{self._model.accumulate} and drop the rest of the data (drop_remainder=True)"
-            )
-        return count
+        if not self._needs_static_shapes:
+            return count
+        for more in range(count, 2 * count + 1):
+            if all(n % more == 0 for n in rows):
+                return more
+        raise InputError(
+            f"XLA needs micro-batches of one size, but a batch of {most} images cannot be cut "
+            f"into {count}, nor into a few more; use a batch size that is a multiple of "
+            f"accumulate={self._model.accumulate} and drop the rest of the data "
+            "(drop_remainder=True), or compile with jit_compile=False"
+        )
+
+    @property
+    def _needs_static_shapes(self):
+        on_tpu = isinstance(self._strategy, tf.distribute.TPUStrategy)
+        return on_tpu or bool(self._model.jit_compile)
+
+    def _same_shape_everywhere(self, data):
+        """Whether all replicas are known to hold equally many rows, and more than one.
+
+        What they exchange for the loss depends on static shapes, so these must agree.
+        """
+        rows = {len(x) for x in self._strategy.experimental_local_results(_first(data))}
+        several_workers = isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return len(rows) == 1 and max(rows) > 1 and not several_workers
 
     def _copies(self):
         """Every device's copy of what a forward pass may change."""
@@ -116,9 +133,13 @@ class AccumulatedStep:
         with self._model.clustering():
             return self._model.embed_views(self._model.views(inputs), training=True)[0]
 
-    def _loss_of_replica(self, embeddings):
+    def _loss_of_replica(self, embeddings, same_shape):
         """Shares of loss and terms, and dL/dZ."""
         whole = tf.nest.map_structure(lambda *x: as_accurate(tf.concat(x, axis=0)), *embeddings)
+        if not same_shape and not tf.executing_eagerly():
+            whole = tf.nest.map_structure(
+                lambda x: tf.compat.v1.placeholder_with_default(x, [None, *x.shape[1:]]), whole
+            )
         with self._model.clustering():
             with tf.GradientTape() as tape:
                 tape.watch(whole)
@@ -161,9 +182,13 @@ class AccumulatedStep:
     def _cut(self, x, index, count):
         """The rows of one micro-batch of `count`."""
         n = tf.shape(x)[0]
-        if self._model.jit_compile:  # a size that XLA can know
+        if self._needs_static_shapes:  # a size that XLA can know
             return tf.gather(x, index * (n // count) + tf.range(n // count))
         return x[index * n // count : (index + 1) * n // count]
+
+
+def _first(data):
+    return tf.nest.flatten(data)[0]
 
 
 _ZERO = tf.UnconnectedGradients.ZERO

@@ -154,11 +154,27 @@ def test_a_smaller_last_batch_is_trained_on_too():
         np.testing.assert_allclose(two, one, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("rows", [15, 17])
+def test_replicas_with_unequal_rows_agree_what_to_exchange(one_replica, two_replicas, rows):
+    """d = 64 exceeds the batch: by their own shapes some would gather and some reduce."""
+    views = tuple(np.concatenate([view, view[:1]])[:rows] for view in one_step.views())
+    results = []
+    for strategy, accumulate in ((one_replica, 1), (two_replicas, 2)):
+        with strategy.scope():
+            model = _model("spectral auto d=64", accumulate=accumulate)
+            model.compile(keras.optimizers.SGD(0.1))
+        data = tf.data.Dataset.from_tensors(views).unbatch().batch(8)
+        model.fit(data, verbose=0)
+        results.append([w.numpy() for w in model.trainable_variables])
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-7, atol=1e-9)
+
+
 def test_what_cannot_be_cut_is_named():
-    model = _model("spectral moment", accumulate=6)
+    model = _model("spectral moment", accumulate=3)
     model.compile(keras.optimizers.SGD(0.1), jit_compile=True)
-    with pytest.raises(tf_scl.InputError, match="batch of 16 images.*accumulate=6"):
-        model.fit(_data(), verbose=0)
+    with pytest.raises(tf_scl.InputError, match="batch of 13 images.*accumulate=3.*jit_compile"):
+        model.fit(_data(13), verbose=0)
     model.compile(keras.optimizers.SGD(0.1), steps_per_execution=2)
     with pytest.raises(tf_scl.InputError, match="steps_per_execution=2"):
         model.fit(_data(), verbose=0)

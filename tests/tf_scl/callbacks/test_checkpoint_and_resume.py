@@ -250,7 +250,7 @@ def test_weights_that_are_not_finite_are_not_saved(pair_model, tmp_path):
 
 def test_a_run_goes_on_with_another_learning_rate(pair_model, tmp_path):
     """The remedy after a divergence: the checkpoint must not bring the old rate back."""
-    _fit(pair_model(_sgd()), tmp_path, 8, every_steps=3)
+    _fit(pair_model(keras.optimizers.SGD(0.05, momentum=0.9)), tmp_path, 8, every_steps=3)
     model = pair_model(keras.optimizers.SGD(1e-4, momentum=0.9))
     _fit(model, tmp_path)
     assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(1e-4)

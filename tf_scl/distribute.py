@@ -45,6 +45,11 @@ def several_replicas():
     return context if context and context.num_replicas_in_sync > 1 else None
 
 
+def several_workers(strategy):
+    """Whether other processes take part in the training."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def is_chief(strategy):
     """Whether this process is the one that writes files: always, on one machine."""
     resolver = strategy.cluster_resolver

@@ -212,7 +212,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 )
 
     def _require_same_on_all_workers(self, strategy):
-        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        if not distribute.several_workers(strategy):
             return
         step = self._found.progress["step"] if self._found else 0
         steps = strategy.run(lambda: tf.constant(step, tf.int64))

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.losses.precision import as_accurate
-from tf_scl.losses.spectral import check_negatives
+from tf_scl.losses.spectral import check_negatives, check_pair
 
 
 def replica_terms(z1, z2, temperature=0.5, negatives="global", context=None):
@@ -41,11 +41,7 @@ def replica_terms(z1, z2, temperature=0.5, negatives="global", context=None):
     check_temperature(temperature)
     check_negatives(negatives)
     z1, z2 = as_accurate(z1), as_accurate(z2)
-    if len(z1.shape) != 2 or not z1.shape.is_compatible_with(z2.shape):
-        raise InputError(
-            "`z1` and `z2` must be of one shape [N, d], a row for each image. "
-            f"Received: {tuple(z1.shape)} and {tuple(z2.shape)}"
-        )
+    check_pair(z1, z2)
     replicas = context.num_replicas_in_sync if context else 1
     gathering = replicas > 1 and negatives == "global"
     u1, u2 = (tf.math.l2_normalize(z, axis=1) for z in (z1, z2))

@@ -126,6 +126,15 @@ def _together(z1, z2, mu, form, context):
     return spectral_forms.moment_sums(z1, z2, mu, context)
 
 
+def check_pair(z1, z2):
+    """Raises InputError unless two tensors are of one shape [N, d]."""
+    if len(z1.shape) != 2 or not z1.shape.is_compatible_with(z2.shape):
+        raise InputError(
+            "`z1` and `z2` must be of one shape [N, d], a row for each image. "
+            f"Received: {tuple(z1.shape)} and {tuple(z2.shape)}"
+        )
+
+
 def check_mu(mu):
     """Raises InputError unless `mu` is None or positive."""
     if mu is not None and not mu > 0:
@@ -147,11 +156,7 @@ def check_negatives(negatives):
 def _check(z1, z2, mu, form, alone):
     check_form(form)
     check_mu(mu)
-    if len(z1.shape) != 2 or not z1.shape.is_compatible_with(z2.shape):
-        raise InputError(
-            "`z1` and `z2` must be of one shape [N, d], a row for each image. "
-            f"Received: {tuple(z1.shape)} and {tuple(z2.shape)}"
-        )
+    check_pair(z1, z2)
     if alone and z1.shape[0] in (0, 1):
         raise InputError(
             "the spectral contrastive loss needs at least two pairs in a batch, since "

@@ -26,19 +26,6 @@ import tensorflow as tf
 _CHUNK = 2**24
 
 
-def clip_norm(z, mu):
-    """Scales every row longer than sqrt(mu) back to that length.
-
-    Args:
-        z: Float tensor [N, d].
-        mu: Positive float, the largest squared norm that a row may have.
-
-    Returns:
-        Tensor like `z`. Shorter rows, zero rows too, are left as they are.
-    """
-    return z * _clip_factors(z, mu)[0]
-
-
 def sample_sums(z1, z2, mu=None):
     """By the N x N matrix of inner products; see the head of this file.
 
@@ -206,7 +193,10 @@ def _moment(z, factors, mu):
 
 
 def _clip_factors(z, mu):
-    """What each row is multiplied by, and 1 where that is less than 1: both [N, 1]."""
+    """What each row is multiplied by, and 1 where that is less than 1: both [N, 1].
+
+    Rows longer than sqrt(mu) get that length; shorter ones, zero rows too, stay.
+    """
     if mu is None:
         ones = tf.ones([tf.shape(z)[0], 1], z.dtype)
         return ones, tf.zeros_like(ones)

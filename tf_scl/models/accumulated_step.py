@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_scl.distribute import several_replicas
+from tf_scl.distribute import several_replicas, several_workers
 from tf_scl.errors import InputError
 from tf_scl.losses.precision import as_accurate
 
@@ -116,8 +116,7 @@ class AccumulatedStep:
         What they exchange for the loss depends on static shapes, so these must agree.
         """
         rows = {len(x) for x in self._strategy.experimental_local_results(_first(data))}
-        several_workers = isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        return len(rows) == 1 and max(rows) > 1 and not several_workers
+        return len(rows) == 1 and max(rows) > 1 and not several_workers(self._strategy)
 
     def _copies(self):
         """Every device's copy of what a forward pass may change."""

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.data.decode import fit_to_square
-from tf_scl.distribute import several_replicas
+from tf_scl.distribute import several_replicas, several_workers
 from tf_scl.errors import InputError
 from tf_scl.losses.precision import as_accurate
 from tf_scl.models.accumulated_step import AccumulatedStep
@@ -273,7 +273,7 @@ def _finite_on_all_or_none(gradients, context):
 
 def _as_keras_reduces(logs, context):
     """Keras takes the mean of a step's logs over axis 0 if there are several workers."""
-    several = context and isinstance(context.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    several = context and several_workers(context.strategy)
     return {name: value[None] for name, value in logs.items()} if several else logs
 
 

@@ -15,6 +15,7 @@ METHODS = ("spectral", "simclr", "simsiam")
 OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 NEGATIVES = ("global", "replica")
+VIEWS_IN = ("step", "input")
 
 
 def _setting(default, allowed, help):
@@ -129,6 +130,7 @@ class AugmentConfig(_Section):
     grayscale: float = _setting(0.2, _PROBABILITY, "probability of a grey view")
     blur: float = _setting(0.0, _PROBABILITY, "probability of a Gaussian blur")
     blur_sigma: tuple[float, ...] = _setting((0.1, 2.0), _rising(0, 100), "its std, pixels")
+    solarize: float = _setting(0.0, _PROBABILITY, "probability that bright values are inverted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +176,9 @@ class TrainConfig(_Section):
     )
     accumulate: int = _setting(1, _at_least(1), "micro-batches that a batch is worked through in")
     precision: str = _setting("float32", _one_of(*PRECISIONS), "of the layers; weights are float32")
+    views_in: str = _setting(
+        "step", _one_of(*VIEWS_IN), "views are made on the device, or by tf.data on the host"
+    )
     xla: bool = _setting(False, _one_of(True, False), "compile the step with XLA")
     checkpoint_steps: int = _setting(500, _at_least(1), "steps between two checkpoints")
     seed: int = _setting(0, _between(0, 2**31 - 1), "of weights, order and views")

@@ -12,7 +12,7 @@ from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
 from tf_scl.callbacks.epoch_summaries import EpochSummaries
 from tf_scl.callbacks.log_learning_rate import LogLearningRate
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
-from tf_scl.data.input_pipeline import count_records, training_batches
+from tf_scl.data.input_pipeline import Share, count_records, training_batches
 from tf_scl.encoders.resnet import resnet
 from tf_scl.errors import InputError
 from tf_scl.models.methods import build_method
@@ -36,12 +36,13 @@ def build_model(config):
 
     Args:
         config: `tf_scl.Config`; its sections augment and model count, and of
-            train precision and seed.
+            train precision, seed, accumulate, negatives and views_in: where
+            views are made by tf.data, the model takes pairs of them.
 
     Returns:
         `TwoViewModel` with all its weights.
     """
-    model, augment = config.model, config.augment
+    model = config.model
     with _precision(config.train.precision):
         encoder = resnet(
             model.depth,
@@ -51,8 +52,13 @@ def build_model(config):
             model.zero_init_residual,
         )
         projector = projection_head(model.embedding_dim, model.projector_hidden)
-        views = TwoViews(model.image_size, seed=config.train.seed, **vars(augment))
-        return build_method(config, encoder, projector, views)
+        in_step = config.train.views_in == "step"
+        return build_method(config, encoder, projector, build_views(config) if in_step else None)
+
+
+def build_views(config):
+    """The `TwoViews` that a `Config` describes."""
+    return TwoViews(config.model.image_size, seed=config.train.seed, **vars(config.augment))
 
 
 def build_optimizer(train, rate):
@@ -159,9 +165,8 @@ def pretrain(
         strategy.num_replicas_in_sync,
         f", going on after step {first_step}" if first_step else "",
     )
-    size, channels = config.model.image_size, config.model.channels
     history = model.fit(
-        training_batches(files, train, size, channels, first_step, images),
+        _training_data(files, config, strategy, first_step, images),
         epochs=train.epochs,
         steps_per_epoch=steps,
         verbose=verbose,
@@ -169,6 +174,37 @@ def pretrain(
         callbacks=followers,
     )
     return model, history.history
+
+
+def _training_data(files, config, strategy, first_step, images):
+    """Batches of images or of pairs of views, shared out to the replicas of a strategy."""
+
+    def batches(context=None):
+        share = Share()
+        if context is not None:
+            share = Share(
+                context.input_pipeline_id,
+                context.num_input_pipelines,
+                context.num_replicas_in_sync,
+            )
+        size, channels = config.model.image_size, config.model.channels
+        data = training_batches(files, config.train, size, channels, first_step, images, share)
+        return data if config.train.views_in == "step" else _with_views(data, share)
+
+    def _with_views(data, share):
+        views = build_views(config)
+
+        def pair(number, images):
+            step, replica = share.place(tf.cast(number, tf.int32))
+            # What `TwoViews` in the model would draw at this step, on this replica.
+            seed = tf.stack([config.train.seed, first_step + step])
+            return views.pair(images, seed, replica, share.replicas)
+
+        return data.enumerate().map(pair, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    if strategy.num_replicas_in_sync == 1:
+        return batches()
+    return strategy.distribute_datasets_from_function(batches)
 
 
 def _saver(folder, files, images, config, callbacks):

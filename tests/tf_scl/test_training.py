@@ -104,6 +104,17 @@ def _config(**changes):
     return tf_scl.Config.from_dict(_TINY).replace(changes)
 
 
+def test_the_same_training_wherever_views_are_made_and_on_any_replicas(records):
+    histories = {}
+    for views_in, strategy in [("step", "one_device"), ("step", "mirrored"), ("input", "mirrored")]:
+        config = _config(train={"views_in": views_in, "strategy": strategy})
+        _, history = training.pretrain(records, config, verbose=0)
+        histories[views_in, strategy] = history["loss"]
+    one_device = histories.pop(("step", "one_device"))
+    for losses in histories.values():
+        np.testing.assert_allclose(losses, one_device, rtol=1e-4)
+
+
 def _weights(model):
     return [keras.ops.convert_to_numpy(weight) for weight in model.weights]
 
@@ -165,7 +176,7 @@ _MIRRORED = {"strategy": "mirrored", "optimizer": "adamw"}
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({}, id="plain"),
+        pytest.param({"views_in": "input"}, id="views in tf.data"),
         pytest.param({"precision": "mixed_float16", "optimizer": "lars"}, id="mixed_float16"),
         # The callback's own test has a quick one on two replicas.
         pytest.param(_MIRRORED, id="mirrored", marks=pytest.mark.slow),

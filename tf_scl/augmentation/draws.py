@@ -74,6 +74,11 @@ def happens(seed, count, probability):
     return uniform(seed, [count], 0.0, 1.0) < probability
 
 
+def orders(seed, count, steps):
+    """int32 [N, steps], each row a permutation of 0..steps-1, all equally likely."""
+    return tf.argsort(uniform(seed, [count, steps], 0.0, 1.0), axis=1)
+
+
 def factors(seed, count, strength):
     """float32 [N], uniform in [max(0, 1 - strength), 1 + strength]."""
     return uniform(seed, [count], max(0.0, 1.0 - strength), 1.0 + strength)

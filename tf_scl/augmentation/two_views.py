@@ -7,14 +7,23 @@ from tf_scl.augmentation import draws, ops
 from tf_scl.distribute import several_replicas
 from tf_scl.errors import InputError
 
+# What a view draws; a new name goes to the end, or all others' seeds change.
+_DRAWN = (
+    "box flip jitter order brightness contrast saturation hue grayscale blur sigma solarize"
+).split()
+
 
 @keras.saving.register_keras_serializable(package="tf_scl")
 class TwoViews(keras.layers.Layer):
     """Two random views of every image, on whole batches at once.
 
     The order is that of the official code: random resized crop and mirror,
-    colour jitter (brightness, contrast, saturation, hue, in this order),
-    grayscale, Gaussian blur. The defaults are its CIFAR-10 policy.
+    colour jitter (brightness, contrast, saturation and hue, in an order that
+    each view draws), grayscale, Gaussian blur; then BYOL's solarisation. The
+    defaults are the official CIFAR-10 policy; `policies.policy` has others.
+
+    As a layer of a model it draws a new seed at every call. `pair` is the same
+    as a pure function of a seed, for `tf.data`.
 
     Args:
         size: Int, side of the views in pixels.
@@ -28,6 +37,7 @@ class TwoViews(keras.layers.Layer):
         grayscale: Probability that an image loses its colours.
         blur: Probability of a Gaussian blur.
         blur_sigma: (low, high) of its standard deviation, in pixels.
+        solarize: Probability that values from 128 on are inverted.
         seed: Int or None. The same seed gives the same sequence of views.
 
     Input shape:
@@ -55,6 +65,7 @@ class TwoViews(keras.layers.Layer):
         grayscale=0.2,
         blur=0.0,
         blur_sigma=(0.1, 2.0),
+        solarize=0.0,
         seed=None,
         **kwargs,
     ):
@@ -72,6 +83,7 @@ class TwoViews(keras.layers.Layer):
         self.grayscale = grayscale
         self.blur = blur
         self.blur_sigma = _pair(blur_sigma)
+        self.solarize = solarize
         self.seed = seed
         self._check()
         self._seeds = keras.random.SeedGenerator(seed)
@@ -86,7 +98,7 @@ class TwoViews(keras.layers.Layer):
                     )
 
         require("size", "a whole number above 0", lambda v: isinstance(v, int) and v > 0)
-        require("flip jitter grayscale blur", "between 0 and 1", lambda v: 0 <= v <= 1)
+        require("flip jitter grayscale blur solarize", "between 0 and 1", lambda v: 0 <= v <= 1)
         require("brightness contrast saturation", "at least 0", lambda v: v >= 0)
         require("hue", "between 0 and 0.5", lambda v: 0 <= v <= 0.5)
         rising = "(low, high), above 0 and rising"
@@ -98,45 +110,96 @@ class TwoViews(keras.layers.Layer):
         require("crop_scale", f"{rising}, at most 1", lambda v: v[1] <= 1)
 
     def call(self, images):
-        if len(images.shape) != 4 or images.shape[-1] not in (1, 3):
-            raise InputError(
-                "TwoViews needs images [N, H, W, C] with 1 or 3 channels. "
-                f"Received a batch of shape {tuple(images.shape)}"
-            )
-        images = tf.cast(images, tf.float32)
-        seed = tf.cast(self._seeds.next(), tf.int32)
+        _check_images(images)
         context = several_replicas()
-        if context is not None:
-            # Replicas count calls alike; their images must not share draws.
-            seed = draws.fold_in(seed, context.replica_id_in_sync_group)
-        first, second = draws.split(seed, 2)
-        return self.view(images, first), self.view(images, second)
+        seed = tf.cast(self._seeds.next(), tf.int32)
+        if context is None:
+            return self.pair(images, seed)
+        return self.pair(
+            images, seed, context.replica_id_in_sync_group, context.num_replicas_in_sync
+        )
 
-    def view(self, images, seed):
-        """One view of float32 images [N, H, W, C]; the same seed, the same view."""
-        seeds = draws.split(seed, 10)
-        n = tf.shape(images)[0]
-        height, width = tf.shape(images)[1], tf.shape(images)[2]
-        boxes = draws.crop_boxes(seeds[0], n, height, width, self.crop_scale, self.crop_ratio)
-        x = ops.crop_resize(images, boxes, draws.happens(seeds[1], n, self.flip), self.size)
-        if self.jitter > 0:
-            changed = self._jitter_colours(x, seeds[2:6])
-            x = ops.where(draws.happens(seeds[6], n, self.jitter), changed, x)
-        if self.grayscale > 0 and x.shape[-1] == 3:
-            x = ops.where(draws.happens(seeds[7], n, self.grayscale), ops.grayscale(x), x)
+    def pair(self, images, seed, replica=0, replicas=1):
+        """Two views of every image; a pure function, for `tf.data` too.
+
+        `call` with `seed=s` gives at its n-th call, from 0, what this gives
+        with the seed [s, n]. Images of a batch draw as if the whole batch were
+        in one place: replica r of R takes the r-th share of the draws, so that
+        views depend on neither the number of replicas nor on where they are made.
+
+        Args:
+            images: uint8 or float [N, H, W, C] with values 0..255.
+            seed: int32 [2].
+            replica, replicas: Ints, which share of the global batch `images`
+                is, and of how many of this size.
+
+        Returns:
+            Tuple of two float32 [N, size, size, C] with values 0..255.
+        """
+        images = tf.cast(images, tf.float32)
+        n, height, width = (tf.shape(images)[axis] for axis in range(3))
+
+        def view(seed):
+            drawn = self.draw(seed, n * replicas, height, width)
+            share = {name: d[replica * n : (replica + 1) * n] for name, d in drawn.items()}
+            return self.apply(images, share)
+
+        return tuple(view(one) for one in draws.split(seed, 2))
+
+    def draw(self, seed, count, height, width):
+        """The random parameters of one view of `count` images of one size.
+
+        Args:
+            seed: int32 [2].
+            count: Number of images N.
+            height, width: Their size in pixels.
+
+        Returns:
+            Dict of tensors with N rows, the arguments of `ops`: "box", "flip",
+            "jitter", "order", "brightness", "contrast", "saturation", "hue",
+            "grayscale", "blur", "sigma", "solarize".
+        """
+        seeds = dict(zip(_DRAWN, draws.split(seed, len(_DRAWN)), strict=True))
+
+        def happens(name, probability):
+            return draws.happens(seeds[name], count, probability)
+
+        def factors(name, strength):
+            return draws.factors(seeds[name], count, strength)
+
+        return {
+            "box": draws.crop_boxes(
+                seeds["box"], count, height, width, self.crop_scale, self.crop_ratio
+            ),
+            "flip": happens("flip", self.flip),
+            "jitter": happens("jitter", self.jitter),
+            "order": draws.orders(seeds["order"], count, 4),
+            "brightness": factors("brightness", self.brightness),
+            "contrast": factors("contrast", self.contrast),
+            "saturation": factors("saturation", self.saturation),
+            "hue": draws.uniform(seeds["hue"], [count], -self.hue, self.hue),
+            "grayscale": happens("grayscale", self.grayscale),
+            "blur": happens("blur", self.blur),
+            "sigma": draws.uniform(seeds["sigma"], [count], *self.blur_sigma),
+            "solarize": happens("solarize", self.solarize),
+        }
+
+    def apply(self, images, drawn):
+        """One view of float32 images [N, H, W, C] with what `draw` gave."""
+        x = ops.crop_resize(images, drawn["box"], drawn["flip"], self.size)
+        if self.jitter > 0 or self.grayscale > 0:
+            # A factor of one and no turn of the hue leave an image as it is.
+            b, c, s = (
+                tf.where(drawn["jitter"], drawn[name], 1.0)
+                for name in ("brightness", "contrast", "saturation")
+            )
+            hue = tf.where(drawn["jitter"], drawn["hue"], 0.0)
+            x = ops.adjust_colors(x, drawn["order"], b, c, s, hue, drawn["grayscale"])
         if self.blur > 0:
-            blurred = ops.gaussian_blur(x, draws.uniform(seeds[8], [n], *self.blur_sigma))
-            x = ops.where(draws.happens(seeds[9], n, self.blur), blurred, x)
-        return x
-
-    def _jitter_colours(self, x, seeds):
-        n = tf.shape(x)[0]
-        x = ops.adjust_brightness(x, draws.factors(seeds[0], n, self.brightness))
-        x = ops.adjust_contrast(x, draws.factors(seeds[1], n, self.contrast))
-        if x.shape[-1] == 3:
-            x = ops.adjust_saturation(x, draws.factors(seeds[2], n, self.saturation))
-            x = ops.adjust_hue(x, draws.uniform(seeds[3], [n], -self.hue, self.hue))
-        return x
+            x = ops.where(drawn["blur"], ops.gaussian_blur(x, drawn["sigma"]), x)
+        if self.solarize > 0:
+            x = ops.where(drawn["solarize"], ops.solarize(x), x)
+        return ops.to_images(x)
 
     def compute_output_shape(self, input_shape):
         view = (input_shape[0], self.size, self.size, input_shape[-1])
@@ -145,9 +208,17 @@ class TwoViews(keras.layers.Layer):
     def get_config(self):
         names = (
             "size crop_scale crop_ratio flip brightness contrast saturation hue "
-            "jitter grayscale blur blur_sigma seed"
+            "jitter grayscale blur blur_sigma solarize seed"
         ).split()
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _check_images(images):
+    if len(images.shape) != 4 or images.shape[-1] not in (1, 3):
+        raise InputError(
+            "TwoViews needs images [N, H, W, C] with 1 or 3 channels. "
+            f"Received a batch of shape {tuple(images.shape)}"
+        )
 
 
 def _pair(value):

@@ -1,5 +1,6 @@
 """tf.data: from record files to batches of images."""
 
+import dataclasses
 import os
 
 import tensorflow as tf
@@ -19,7 +20,30 @@ def count_records(files):
     return int(tf.data.TFRecordDataset(files).reduce(0, lambda count, _: count + 1))
 
 
-def training_batches(files, train, image_size, channels, first_step=0, count=None):
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What one worker reads of every global batch: rows of it, in parts for its replicas.
+
+    Attributes:
+        worker, workers: Ints, which one of how many.
+        replicas: Int, over all workers, equally many on each.
+    """
+
+    worker: int = 0
+    workers: int = 1
+    replicas: int = 1
+
+    @property
+    def parts(self):
+        """Elements of the data set that make up one step."""
+        return self.replicas // self.workers
+
+    def place(self, element):
+        """(Step, replica) of the data set's element of this number, from 0."""
+        return element // self.parts, self.worker * self.parts + element % self.parts
+
+
+def training_batches(files, train, image_size, channels, first_step=0, count=None, share=Share()):
     """Shuffled batches of images, without labels, of a whole run.
 
     Every image comes at most once in an epoch, of which each has
@@ -37,26 +61,24 @@ def training_batches(files, train, image_size, channels, first_step=0, count=Non
             not decoded.
         count: `count_records(files)`, where it is known already: to count is to
             read all files.
+        share: `Share` of this worker. It reads all records, for their order
+            is that of the whole, but decodes its own rows only.
 
     Returns:
-        `tf.data.Dataset` of uint8 [batch_size, image_size, image_size, channels],
-        of epochs * (count // batch_size) - first_step elements. Under a
-        `tf.distribute` strategy each worker takes its part of each batch.
+        `tf.data.Dataset` of uint8 [batch_size / replicas, image_size, image_size,
+        channels], of epochs * (count // batch_size) - first_step times
+        `share.parts` elements.
 
     Raises:
         InputError: Fewer images than one batch takes.
     """
     count = count_records(files) if count is None else count
     train.require_batch(count)
-    steps = count // train.batch_size
-    if count * image_size**2 * channels <= _CACHE_BYTES:
-        batches = _batches_from_memory(files, train, image_size, channels, count, first_step)
-    else:
-        batches = _batches_from_files(files, train, image_size, channels, steps, first_step)
+    read = _Reading(files, train, image_size, channels, count, first_step, share)
+    in_memory = count * image_size**2 * channels <= _CACHE_BYTES
     options = tf.data.Options()
     options.deterministic = True
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = policy
+    batches = read.from_memory() if in_memory else read.from_files()
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
@@ -75,46 +97,78 @@ def labelled_batches(files, batch_size, image_size, channels):
     return records.batch(batch_size).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _batches_from_memory(files, train, image_size, channels, count, first_step):
-    """All images are decoded at once; a batch is gathered by its numbers."""
-    steps, size = count // train.batch_size, train.batch_size
-    with tf.device("CPU:0"):
-        records = tf.data.TFRecordDataset(files)
-        images = _images(records, image_size, channels).batch(count).get_single_element()
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """The arguments of `training_batches`, and its two ways."""
 
-    def numbers(epoch):
-        order = _permutation(count, train.seed, epoch)[: steps * size]
-        return tf.data.Dataset.from_tensor_slices(tf.reshape(order, [steps, size]))
+    files: list
+    train: object
+    image_size: int
+    channels: int
+    count: int
+    first_step: int
+    share: Share
 
-    def gather(rows):
-        return tf.ensure_shape(tf.gather(images, rows), [size, *images.shape[1:]])
+    @property
+    def steps(self):
+        return self.count // self.train.batch_size
 
-    epochs = tf.data.Dataset.range(first_step // steps, train.epochs)
-    return epochs.flat_map(numbers).skip(first_step % steps).map(gather, tf.data.AUTOTUNE)
+    @property
+    def batch(self):
+        return self.train.batch_size // self.share.replicas
 
+    def epochs(self, rows):
+        """All epochs from `first_step` on, of `rows(epoch)`, a data set of steps."""
+        numbers = tf.data.Dataset.range(self.first_step // self.steps, self.train.epochs)
+        return numbers.flat_map(rows).skip(self.first_step % self.steps)
 
-def _batches_from_files(files, train, image_size, channels, steps, first_step):
-    """Several files are open at once, in an order of the epoch; a window is shuffled."""
-    size = train.batch_size
+    def own(self, rows):
+        """This worker's of the rows of a global batch."""
+        own = self.batch * self.share.parts
+        return rows[self.share.worker * own : (self.share.worker + 1) * own]
 
-    def records(epoch):
-        # The seed of this function's graph, not of the program. `shuffle` mixes it
-        # with its own, an epoch; it must not be 0.
-        tf.random.set_seed(1 + train.seed % (2**31 - 2))
-        order = _permutation(len(files), train.seed, epoch)
-        paths = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(files), order))
-        opened = paths.interleave(
-            tf.data.TFRecordDataset,
-            cycle_length=min(16, len(files)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        window = opened.shuffle(16 * size, seed=epoch, reshuffle_each_iteration=False)
-        return window.take(steps * size)
+    def from_memory(self):
+        """All images are decoded at once; a batch is gathered by its numbers."""
+        steps, size = self.steps, self.train.batch_size
+        with tf.device("CPU:0"):
+            records = tf.data.TFRecordDataset(self.files)
+            images = _images(records, self.image_size, self.channels)
+            images = images.batch(self.count).get_single_element()
 
-    epochs = tf.data.Dataset.range(first_step // steps, train.epochs)
-    rest = epochs.flat_map(records).skip(first_step % steps * size)
-    return _images(rest, image_size, channels).batch(size, drop_remainder=True)
+        def numbers(epoch):
+            order = _permutation(self.count, self.train.seed, epoch)[: steps * size]
+            return tf.data.Dataset.from_tensor_slices(tf.reshape(order, [steps, size]))
+
+        def gather(rows):
+            return tf.ensure_shape(tf.gather(images, rows), [self.batch, *images.shape[1:]])
+
+        rows = self.epochs(numbers).map(self.own)
+        if self.share.parts > 1:
+            rows = rows.unbatch().batch(self.batch, drop_remainder=True)
+        return rows.map(gather, tf.data.AUTOTUNE)
+
+    def from_files(self):
+        """Several files are open at once, in an order of the epoch; a window is shuffled."""
+        size = self.train.batch_size
+
+        def records(epoch):
+            # The seed of this function's graph, not of the program. `shuffle` mixes it
+            # with its own, an epoch; it must not be 0.
+            tf.random.set_seed(1 + self.train.seed % (2**31 - 2))
+            order = _permutation(len(self.files), self.train.seed, epoch)
+            paths = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(self.files), order))
+            opened = paths.interleave(
+                tf.data.TFRecordDataset,
+                cycle_length=min(16, len(self.files)),
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            window = opened.shuffle(16 * size, seed=epoch, reshuffle_each_iteration=False)
+            return window.batch(size, drop_remainder=True).take(self.steps)
+
+        own = self.epochs(records).map(self.own).unbatch()
+        decoded = _images(own, self.image_size, self.channels)
+        return decoded.batch(self.batch, drop_remainder=True)
 
 
 def _permutation(count, seed, epoch):

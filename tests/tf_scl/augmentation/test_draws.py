@@ -1,3 +1,6 @@
+import collections
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -64,3 +67,15 @@ def test_factors(strength, low, high):
 def test_happens_with_its_probability():
     count = int(draws.happens(_SEED, 20_000, 0.2).numpy().sum())
     assert scipy.stats.binomtest(count, 20_000, 0.2).pvalue > 0.01
+
+
+def test_every_order_is_equally_likely():
+    rows = draws.orders(_SEED, 24_000, 4).numpy()
+    counts = collections.Counter(map(tuple, rows))
+    assert sorted(counts) == sorted(itertools.permutations(range(4)))
+    assert scipy.stats.chisquare(list(counts.values())).pvalue > 0.01
+
+
+def test_numbers_are_spread_evenly_whatever_the_seed():
+    firsts = [draws.uniform([9, step], [1], 0.0, 1.0).numpy()[0] for step in range(500)]
+    assert scipy.stats.kstest(firsts, "uniform").pvalue > 0.01

@@ -1,8 +1,10 @@
 import colorsys
+import itertools
 
 import numpy as np
 import PIL.Image
 import PIL.ImageEnhance
+import PIL.ImageOps
 import pytest
 import scipy.ndimage
 import tensorflow as tf
@@ -13,6 +15,19 @@ from tf_scl.augmentation import ops
 
 def _batch(n=3, height=24, width=32):
     return np.stack([photo(seed, height, width) for seed in range(n)]).astype(np.float32)
+
+
+def _planes(images):
+    return tf.transpose(tf.constant(images, tf.float32), [0, 3, 1, 2])
+
+
+def _adjust(images, order=(0, 1, 2, 3), brightness=1, contrast=1, saturation=1, hue=0, grey=False):
+    """`adjust_colors` with numbers, or a list of one for each image."""
+    n = len(images)
+    values = (np.broadcast_to(np.float32(v), n) for v in (brightness, contrast, saturation, hue))
+    order = np.broadcast_to(np.int32(order), (n, 4))
+    planes = ops.adjust_colors(_planes(images), order, *values, np.broadcast_to(grey, n))
+    return ops.to_images(planes).numpy()
 
 
 @pytest.mark.parametrize("size", [8, 24, 40])
@@ -28,57 +43,105 @@ def test_crop_resize_equals_pil(size, box):
             expected = PIL.Image.fromarray(image[..., channel]).resize(
                 (size, size), PIL.Image.BILINEAR, box=(left, top, left + width, top + height)
             )
-            np.testing.assert_allclose(got[..., channel], np.asarray(expected), atol=2e-3)
+            np.testing.assert_allclose(got[channel], np.asarray(expected), atol=2e-3)
 
 
 def test_each_image_has_its_own_box_and_flip():
     images = _batch(2)
     boxes = tf.constant([[0, 0, 24, 24], [0, 8, 24, 24]], tf.float32)
-    result = ops.crop_resize(images, boxes, tf.constant([False, True]), 24).numpy()
+    planes = ops.crop_resize(images, boxes, tf.constant([False, True]), 24)
+    result = ops.to_images(planes).numpy()
     np.testing.assert_allclose(result[0], images[0, :, :24], atol=1e-3)
     np.testing.assert_allclose(result[1], images[1, :, 8:][:, ::-1], atol=1e-3)
 
 
+def test_crop_resize_of_a_size_known_only_when_it_runs():
+    images = tf.constant(_batch())
+    boxes, flips = tf.constant([[1.0, 2, 9, 9]] * 3), tf.constant([False] * 3)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
+    def crop(images):
+        return ops.crop_resize(images, boxes, flips, 8)
+
+    np.testing.assert_allclose(crop(images), ops.crop_resize(images, boxes, flips, 8), atol=1e-3)
+
+
 @pytest.mark.parametrize(
-    "function,enhancer",
+    "name,enhancer",
     [
-        (ops.adjust_brightness, PIL.ImageEnhance.Brightness),
-        (ops.adjust_contrast, PIL.ImageEnhance.Contrast),
-        (ops.adjust_saturation, PIL.ImageEnhance.Color),
+        ("brightness", PIL.ImageEnhance.Brightness),
+        ("contrast", PIL.ImageEnhance.Contrast),
+        ("saturation", PIL.ImageEnhance.Color),
     ],
 )
-def test_colour_factors_equal_pil(function, enhancer):
+def test_colour_factors_equal_pil(name, enhancer):
     images, factors = _batch(), [0.6, 1.0, 1.4]
-    result = function(images, tf.constant(factors)).numpy()
+    result = _adjust(images, **{name: factors})
     for image, factor, got in zip(images, factors, result, strict=True):
         expected = enhancer(PIL.Image.fromarray(image.astype(np.uint8))).enhance(factor)
         # PIL rounds its greys and its result to whole numbers.
         np.testing.assert_allclose(got, np.asarray(expected, np.float32), atol=1.6)
 
 
-@pytest.mark.parametrize("turn", [-0.1, 0.0, 0.1, 0.25])
-def test_hue_turns_yiqs_colour_plane(turn):
-    image = 96 + photo(0, 6, 6) / 4  # no clipping
-    result = ops.adjust_hue(tf.constant(image[None], tf.float32), tf.constant([turn])).numpy()[0]
-    for before, after in zip(image.reshape(-1, 3), result.reshape(-1, 3), strict=True):
-        y0, i0, q0 = colorsys.rgb_to_yiq(*(before / 255))
-        y1, i1, q1 = colorsys.rgb_to_yiq(*(after / 255))
-        turned = complex(i0, q0) * np.exp(2j * np.pi * turn)
-        # colorsys has the matrix of 1953 to two digits.
-        assert abs(y1 - y0) < 2e-3
-        assert abs(complex(i1, q1) - turned) < 5e-3
+@pytest.mark.parametrize("turn", [-0.5, -0.1, 0.0, 0.1, 0.25, 0.5, 1.3])
+def test_hue_is_turned_in_hsv(turn):
+    # Greys, primaries, ties of two channels, and random colours.
+    corners = 255.0 * np.array(list(itertools.product([0, 0.5, 1], repeat=3)))
+    colors = np.concatenate([corners, np.random.default_rng(0).uniform(0, 255, (73, 3))])
+    result = _adjust(colors.reshape(1, 10, 10, 3), hue=turn).reshape(-1, 3)
+    for before, after in zip(colors, result, strict=True):
+        hue, saturation, value = colorsys.rgb_to_hsv(*(before / 255))
+        expected = 255 * np.array(colorsys.hsv_to_rgb((hue + turn) % 1, saturation, value))
+        np.testing.assert_allclose(after, expected, atol=1e-3)
 
 
-def test_grayscale_is_pils_luma():
-    images = _batch(1)
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_colours_change_in_the_order_of_each_image(order):
+    images = _batch(2)
+    factors = {"brightness": 1.4, "contrast": 0.5, "saturation": 1.4, "hue": 0.2}
+    expected = images
+    for step in order:
+        name = list(factors)[step]
+        expected = _adjust(expected, **{name: factors[name]})
+    # The other image has another order, and so does not hide a mix-up of rows.
+    got = _adjust(images, [order, order[::-1]], **factors)
+    np.testing.assert_allclose(got[0], expected[0], atol=2e-3)
+    assert np.abs(got[1] - expected[1]).max() > 1
+
+
+def test_no_factor_no_turn_no_change():
+    np.testing.assert_allclose(_adjust(_batch()), _batch(), atol=1e-3)
+
+
+def test_one_channel_has_brightness_and_contrast():
+    images = _batch()
+    grey = images @ np.float32([[0.299], [0.587], [0.114]])
+    both = _adjust(grey, brightness=0.6, contrast=1.4, saturation=0.1, hue=0.3, grey=True)
+    mean = (0.6 * grey).mean(axis=(1, 2, 3), keepdims=True)
+    expected = np.clip(mean + 1.4 * (0.6 * grey - mean), 0, 255)
+    np.testing.assert_allclose(both, expected, atol=1e-3)
+
+
+def test_grey_is_pils_luma():
+    images = _batch(2)
+    result = _adjust(images, grey=[True, False])
     expected = np.asarray(PIL.Image.fromarray(images[0].astype(np.uint8)).convert("L"), np.float32)
-    for channel in np.moveaxis(ops.grayscale(images).numpy()[0], -1, 0):
+    for channel in np.moveaxis(result[0], -1, 0):
         np.testing.assert_allclose(channel, expected, atol=0.6)
+    np.testing.assert_allclose(result[1], images[1], atol=1e-3)
+
+
+def test_solarize_equals_pil():
+    images = _batch()
+    result = ops.to_images(ops.solarize(_planes(images))).numpy()
+    for image, got in zip(images, result, strict=True):
+        expected = PIL.ImageOps.solarize(PIL.Image.fromarray(image.astype(np.uint8)), 128)
+        np.testing.assert_array_equal(got, np.asarray(expected, np.float32))
 
 
 def test_gaussian_blur_equals_scipy():
     images, sigmas = _batch(), [0.3, 1.0, 2.0]
-    result = ops.gaussian_blur(tf.constant(images), tf.constant(sigmas)).numpy()
+    result = ops.to_images(ops.gaussian_blur(_planes(images), tf.constant(sigmas))).numpy()
     for image, sigma, got in zip(images, sigmas, result, strict=True):
         sigma = (sigma, sigma, 0)
         blur = dict(mode="constant", truncate=20)
@@ -88,6 +151,6 @@ def test_gaussian_blur_equals_scipy():
 
 
 def test_where_chooses_by_image():
-    images = tf.ones([3, 2, 2, 1])
-    result = ops.where(tf.constant([True, False, True]), 2 * images, images)
+    planes = tf.ones([3, 1, 2, 2])
+    result = ops.where(tf.constant([True, False, True]), 2 * planes, planes)
     np.testing.assert_array_equal(result[:, 0, 0, 0], [2, 1, 2])

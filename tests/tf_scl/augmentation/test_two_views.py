@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_scl
 from tests.conftest import photo
 
-_ALL = dict(size=16, flip=0.5, jitter=1.0, grayscale=0.5, blur=0.5)
+_ALL = dict(size=16, flip=0.5, jitter=1.0, grayscale=0.5, blur=0.5, solarize=0.5)
 
 
 def _images(n=8, channels=3):
@@ -46,29 +46,52 @@ def test_off_means_untouched():
     np.testing.assert_allclose(layer(image)[0], image, atol=1e-3)
 
 
-def test_one_channel_and_uint8_and_float_inputs():
-    layer = tf_scl.TwoViews(**_ALL, seed=0)
-    grey = _images(channels=1)
-    seed = tf.constant([1, 2])
-    from_float = layer.view(tf.constant(grey, tf.float32), seed)
-    assert from_float.shape == (8, 16, 16, 1)
-    first = tf_scl.TwoViews(**_ALL, seed=0)(grey)[0]
-    second = tf_scl.TwoViews(**_ALL, seed=0)(grey.astype(np.float32))[0]
+@pytest.mark.parametrize("channels", [1, 3])
+def test_uint8_and_float_images_give_the_same_views(channels):
+    images = _images(channels=channels)
+    first = tf_scl.TwoViews(**_ALL, seed=0)(images)[0]
+    second = tf_scl.TwoViews(**_ALL, seed=0)(images.astype(np.float32))[0]
+    assert first.shape == (8, 16, 16, channels)
     np.testing.assert_array_equal(first, second)
 
 
-def test_compiles_under_xla_to_the_same_views():
-    layer = tf_scl.TwoViews(**_ALL)
-    images, seed = tf.constant(_images(), tf.float32), tf.constant([1, 2])
-    compiled = tf.function(layer.view, jit_compile=True)
-    np.testing.assert_allclose(compiled(images, seed), layer.view(images, seed), atol=0.05)
+def test_the_same_views_in_a_model_in_tf_data_and_under_xla():
+    images = tf.constant(_images())
+    layer = tf_scl.TwoViews(**_ALL, seed=5)
+    in_model = [layer(images) for _ in range(3)]
+
+    def pair(step):
+        return layer.pair(images, tf.stack([5, step]))
+
+    in_data = list(tf.data.Dataset.range(3, output_type=tf.int32).map(pair))
+    compiled = tf.function(pair, jit_compile=True)
+    for step in range(3):
+        for expected, got, xla in zip(in_model[step], in_data[step], compiled(step), strict=True):
+            np.testing.assert_allclose(got, expected, atol=0.05)
+            np.testing.assert_allclose(xla, expected, atol=0.05)
+
+
+def test_views_do_not_depend_on_the_number_of_replicas(two_replicas):
+    images = tf.constant(_images())
+    expected = tf_scl.TwoViews(**_ALL, seed=5)(images)
+    with two_replicas.scope():
+        layer = tf_scl.TwoViews(**_ALL, seed=5)
+    halves = iter(
+        two_replicas.experimental_distribute_dataset(
+            tf.data.Dataset.from_tensors(images).unbatch().batch(8)
+        )
+    )
+    views = two_replicas.run(tf.function(layer), (next(halves),))
+    for view, whole in zip(views, expected, strict=True):
+        parts = two_replicas.experimental_local_results(view)
+        np.testing.assert_allclose(tf.concat(parts, 0), whole, atol=0.05)
 
 
 def test_every_argument_survives_serialisation():
     arguments = dict(
         size=9, crop_scale=(0.1, 0.9), crop_ratio=(0.5, 2.0), flip=0.1, brightness=0.2,
         contrast=0.3, saturation=0.45, hue=0.05, jitter=0.6, grayscale=0.7, blur=0.8,
-        blur_sigma=(0.2, 0.9), seed=11,
+        blur_sigma=(0.2, 0.9), solarize=0.15, seed=11,
     )  # fmt: skip
     copy = keras.layers.deserialize(keras.layers.serialize(tf_scl.TwoViews(**arguments)))
     assert {name: getattr(copy, name) for name in arguments} == arguments

@@ -78,8 +78,8 @@ def test_batches_from_a_step_on_are_the_tail(records, storage, batch_size):
         assert _batches(records, train, first_step=first_step, count=10) == whole[first_step:]
 
 
-def test_what_lies_before_the_first_step_is_not_decoded(records, monkeypatch):
-    monkeypatch.setattr(input_pipeline, "_CACHE_BYTES", 0)
+def _count_decoded(monkeypatch):
+    """A list that grows by one with every image that is decoded."""
     decoded = []
 
     def decode_batch(encoded, size, channels):
@@ -88,17 +88,38 @@ def test_what_lies_before_the_first_step_is_not_decoded(records, monkeypatch):
 
     original = input_pipeline.decode.decode_batch
     monkeypatch.setattr(input_pipeline.decode, "decode_batch", decode_batch)
+    return decoded
+
+
+def test_what_lies_before_the_first_step_is_not_decoded(records, monkeypatch):
+    monkeypatch.setattr(input_pipeline, "_CACHE_BYTES", 0)
+    decoded = _count_decoded(monkeypatch)
     assert len(_batches(records, _train(5), first_step=5)) == 1
     assert len(decoded) == 5
 
 
-def test_replicas_share_each_batch(records, storage, two_replicas):
-    train = _train(4)
-    whole = _batches(records, train)
-    batches = input_pipeline.training_batches(records, train, 16, 3)
-    shared = two_replicas.experimental_distribute_dataset(batches)
-    parts = [[_numbers(part.numpy()) for part in batch.values] for batch in shared]
-    assert parts == [[batch[:2], batch[2:]] for batch in whole]
+@pytest.mark.parametrize("workers,replicas", [(1, 2), (2, 2), (2, 4)])
+def test_workers_and_replicas_share_each_batch(records, storage, workers, replicas):
+    train = _train(8, epochs=4)
+    whole = _batches(records, train, first_step=1)
+    found = {}
+    for worker in range(workers):
+        share = input_pipeline.Share(worker, workers, replicas)
+        for element, rows in enumerate(_batches(records, train, first_step=1, share=share)):
+            found[share.place(element)] = rows
+    joined = [
+        sum((found[step, replica] for replica in range(replicas)), []) for step in range(len(whole))
+    ]
+    assert joined == whole
+    assert len(found) == len(whole) * replicas
+
+
+def test_a_worker_decodes_its_own_rows_only(records, monkeypatch):
+    monkeypatch.setattr(input_pipeline, "_CACHE_BYTES", 0)
+    decoded = _count_decoded(monkeypatch)
+    share = input_pipeline.Share(1, 2, 2)
+    assert len(_batches(records, _train(4, epochs=2), share=share)) == 4
+    assert len(decoded) == 8
 
 
 def test_the_rest_of_a_batch_is_dropped(records, storage):

@@ -15,24 +15,21 @@ channels_last, flushed denormals, fused SGD, with and without torch.compile
 """
 
 import argparse
-import json
 import math
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 
 import numpy as np
 
+from benchmarks import _turns as turns
 from benchmarks._machine import machine
 
 SEED = 0
 THREADS = 2
 LEARNING_RATE, MOMENTUM, L2, MU = 0.03 * 64 / 256, 0.9, 5e-4, 1.0
-TORCH = "2.13.0"
-TORCH_PYTHON = ".tools/torch/bin/python"
 DEFAULT = "PyTorch default: eager float32"
 # name -> (precision, framework, its options)
 CONFIGURATIONS = {
@@ -52,40 +49,43 @@ def main():
     parser.add_argument("--steps", type=int, default=2, help="steps of each turn")
     parser.add_argument("--batch", type=int, default=64, help="image pairs")
     parser.add_argument("--precision", choices=["float32", "bfloat16", "both"], default="both")
-    parser.add_argument("--worker", choices=CONFIGURATIONS, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
-        _work(args.worker, args.batch)
+        name, batch = args.worker
+        turns.answer(lambda: _make_step(name, int(batch)))
     else:
         _compare(args)
 
 
 def _compare(args):
-    _install_torch()
+    if shutil.which("g++") is None:
+        sys.exit("torch.compile needs g++: install it (Debian: apt-get install g++)")
+    turns.install_torch()
     names = [
         name
         for name, (precision, _, _) in CONFIGURATIONS.items()
         if args.precision in (precision, "both") or name == DEFAULT
     ]
-    print(f"{machine('tensorflow', 'keras')}; torch {TORCH}")
+    print(f"{machine('tensorflow', 'keras')}; torch {turns.TORCH}")
     print(f"seed {SEED}, {THREADS} threads, {args.batch} pairs, load {os.getloadavg()}", flush=True)
     workers, seconds = {}, {}
     for name in names:
         start = time.time()
-        workers[name], seconds[name] = _start(name, args.batch), []
-        _ask(workers[name], 3)  # tracing, compiling, allocating
+        torch = CONFIGURATIONS[name][1] == "torch"
+        workers[name] = turns.start("benchmarks.train_step", name, str(args.batch), torch=torch)
+        seconds[name] = []
+        turns.ask(workers[name], 3)  # tracing, compiling, allocating
         print(f"{name}: ready in {time.time() - start:.0f} s", flush=True)
     for _ in range(args.rounds):
         for name in list(seconds):
-            answer = _ask(workers[name], args.steps)
-            if math.isfinite(answer["loss"]):
+            answer = turns.ask(workers[name], args.steps)
+            if math.isfinite(answer["result"]):
                 seconds[name].append(answer["seconds"] / args.steps)
             else:
-                print(f"{name} is out: its loss is {answer['loss']}")
+                print(f"{name} is out: its loss is {answer['result']}")
                 del seconds[name]
-    for worker in workers.values():
-        worker.stdin.close()
-        worker.wait()
+    turns.stop(workers.values())
     _print_table(seconds, 2 * args.batch)
     print(f"\nload at the end {os.getloadavg()}")
 
@@ -115,57 +115,11 @@ def _ratio(seconds, rival, name):
     return f"{statistics.median(theirs / ours for theirs, ours in pairs):.2f}"
 
 
-def _install_torch():
-    if shutil.which("g++") is None:
-        sys.exit("torch.compile needs g++: install it (Debian: apt-get install g++)")
-    check = f"import torch; assert torch.__version__.startswith('{TORCH}')"
-    if os.path.exists(TORCH_PYTHON):
-        if subprocess.run([TORCH_PYTHON, "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
-            return
-    print(f"installing PyTorch {TORCH} into .tools/torch", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", ".tools/torch"], check=True)
-    # pip takes the build without CUDA, 2.13.0+cpu, from wherever it can reach it.
-    subprocess.run(
-        [TORCH_PYTHON, "-m", "pip", "install", "--quiet", f"torch=={TORCH}", "numpy"]
-        + ["--extra-index-url", "https://download.pytorch.org/whl/cpu", "--retries", "1"],
-        check=True,
-    )
-
-
-def _start(name, batch):
-    python = TORCH_PYTHON if CONFIGURATIONS[name][1] == "torch" else sys.executable
-    return subprocess.Popen(
-        [python, "-m", "benchmarks.train_step", "--worker", name, "--batch", str(batch)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        text=True,
-    )
-
-
-def _ask(worker, steps):
-    """Has a worker do some steps: {"seconds": of them all, "loss": of the last}."""
-    print(steps, file=worker.stdin, flush=True)
-    answer = worker.stdout.readline()
-    if not answer:
-        sys.exit(f"{' '.join(worker.args)} ended without an answer")
-    return json.loads(answer)
-
-
-def _work(name, batch):
-    """Answers requests for steps until its input is closed."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+def _make_step(name, batch):
     precision, framework, options = CONFIGURATIONS[name]
     views = np.random.default_rng(SEED).integers(0, 256, (2, batch, 32, 32, 3))
     make_step = {"tf_scl": _our_step, "torch": _torch_step}[framework]
-    step = make_step(views.astype(np.float32), precision, **options)
-    for request in sys.stdin:
-        start = time.perf_counter()
-        for _ in range(int(request)):
-            loss = step()
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "loss": loss}), file=answers, flush=True)
+    return make_step(views.astype(np.float32), precision, **options)
 
 
 def _our_step(views, precision):

@@ -8,6 +8,8 @@ from tfx import v1 as tfx
 
 # In a `ModelRun`: the SavedModel of the encoder before its first step.
 UNTRAINED_DIR = "untrained"
+# Custom property of `Examples`: JSON list of the class names, in the order of the labels.
+CLASS_NAMES = "class_names"
 
 
 class IngestionReport(tfx.dsl.Artifact):

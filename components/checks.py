@@ -5,7 +5,8 @@ import fcntl
 import os
 import tempfile
 
-from tf_scl.data import image_folder
+from tf_scl.data.sources.folder_source import FolderSource
+from tf_scl.data.sources.open_source import open_source
 from tf_scl.errors import InputError
 
 _LOCK_FILE = ".lock"
@@ -15,22 +16,24 @@ def check_run(images, out, config):
     """Makes the output folder of a run, if the run can work.
 
     Args:
-        images: Path of the image folder, or None for the bundled digits.
+        images: The source of images, or None for the bundled digits.
         out: Path of the output folder.
         config: `tf_scl.Config`.
 
     Raises:
-        InputError: An image folder that cannot be used, fewer files than a
-            batch takes, or an output folder that cannot.
+        InputError: A source that cannot be used, fewer images than a batch
+            takes, or an output folder that cannot.
     """
     if images is not None:
+        source = open_source(images)
         folder = os.path.realpath(images)
-        if os.path.commonpath([folder, os.path.realpath(out)]) == folder:
+        inside = os.path.commonpath([folder, os.path.realpath(out)]) == folder
+        if isinstance(source, FolderSource) and inside:
             raise InputError(
                 f"the output folder {out!r} lies inside the image folder {images!r}; "
                 "give another with --out (make run OUT=...)"
             )
-        config.train.require_batch(len(image_folder.list_images(images)))
+        config.train.require_batch(sum(unit.items for unit in source.units()))
     if set("*?[]") & set(out):
         raise InputError(
             f"the output folder {out!r} has one of the characters * ? [ ] in its path, which "

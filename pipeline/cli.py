@@ -8,6 +8,7 @@ import re
 import typing
 
 from tf_scl.config import PRESETS, Config, preset, type_name
+from tf_scl.data.sources.open_source import absolute
 from tf_scl.errors import InputError
 
 
@@ -17,7 +18,8 @@ class Arguments:
 
     Attributes:
         config: `tf_scl.Config`.
-        data: Path of the image folder, or None for the bundled digits.
+        data: The source of images, as `tf_scl.data.sources.open_source` reads
+            it, or None for the bundled digits.
         out: Path of the folder for everything that a run writes.
     """
 
@@ -50,27 +52,30 @@ def parse(argv=None):
 
 
 def _default_out(data):
-    """runs/digits, or runs/NAME-HASH: two folders of one name must not share their output."""
+    """runs/digits, or runs/NAME-HASH: two sources of one name must not share their output."""
     if data is None:
         return os.path.join("runs", "digits")
-    path = os.path.abspath(data)
-    name = re.sub(r"[^\w.-]", "_", os.path.basename(path))
+    path = absolute(data)
+    name = re.sub(r"[^\w.-]+", "_", os.path.basename(path.partition("?")[0]))
     return os.path.join("runs", f"{name}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:6]}")
 
 
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.local_runner",
-        description="From a folder of images to a served encoder, on this machine.",
+        description="From images to a served encoder, on this machine.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--data", metavar="FOLDER", help="image folder (default: scikit-learn's digits)"
+        "--data",
+        metavar="SOURCE",
+        help="a folder of images, tfds:NAME, tfrecord:PATTERN, webdataset:PATTERN or "
+        "numpy:FILE (default: scikit-learn's digits)",
     )
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="for all output (default: runs/digits, or runs/NAME-HASH of the image folder)",
+        help="for all output (default: runs/digits, or runs/NAME-HASH of the images)",
     )
     parser.add_argument(
         "--preset",

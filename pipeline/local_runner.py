@@ -9,17 +9,13 @@ import absl.logging
 
 from components import checks
 from pipeline import cli
+from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
 
 PIPELINE_NAME = "tf_scl"
 LOG_FILE = "run.log"
-# One process: starting Beam's worker processes takes longer than a small folder does.
-BEAM_ARGS = [
-    "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
-    "--direct_running_mode=in_memory",
-    "--direct_num_workers=1",
-    f"--setup_file={pathlib.Path(__file__).resolve().parent.parent / 'setup.py'}",
-]
+# TFX gives workers the code of this checkout by way of its setup.py.
+SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
 
 _log = logging.getLogger("pipeline")
 
@@ -63,10 +59,12 @@ def run(arguments):
         from tf_scl.data.digits import write_digits
 
         data = str(write_digits(os.path.join(arguments.out, "images")))
+    data = absolute(data)  # Beam's workers start in folders of their own
     _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
     # Heavy imports wait until the arguments are known to be good.
     from tfx import v1 as tfx
 
+    from components.image_example_gen import local_beam
     from pipeline import summary
     from pipeline.pipeline import create_pipeline
 
@@ -77,11 +75,12 @@ def run(arguments):
     graph = create_pipeline(
         PIPELINE_NAME,
         os.path.join(arguments.out, "pipeline"),
-        os.path.abspath(data),
+        data,
         os.path.join(arguments.out, "serving"),
         arguments.config,
         metadata,
-        BEAM_ARGS,
+        local_beam.one_process(SETUP_FILE),
+        local_beam.for_source(open_source(data), SETUP_FILE),
     )
     tfx.orchestration.LocalDagRunner().run(graph)
     return summary.write(metadata, arguments.out)

@@ -10,23 +10,35 @@ from components.pretrainer.component import pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
 
 
-def create_pipeline(name, root, images, serving, config, metadata=None, beam_pipeline_args=None):
-    """From a folder of images to a served encoder.
+def create_pipeline(
+    name,
+    root,
+    images,
+    serving,
+    config,
+    metadata=None,
+    beam_pipeline_args=None,
+    ingest_beam_args=None,
+):
+    """From images to a served encoder.
 
     Args:
         name: Name of the pipeline.
         root: Folder for the artifacts.
-        images: Image folder.
+        images: The source of images, a folder or such as "tfds:cifar10".
         serving: Folder that a model server watches; versions go below it.
         config: `tf_scl.Config`.
         metadata: ML Metadata connection config, where the runner needs one.
         beam_pipeline_args: Beam flags, a list, or None.
+        ingest_beam_args: Beam flags of the ingestion, where others suit it better.
 
     Returns:
         `tfx.dsl.Pipeline`.
     """
     settings = config.to_dict()
     example_gen = ImageExampleGen(images, settings["ingest"])
+    if ingest_beam_args:
+        example_gen.with_beam_pipeline_args(ingest_beam_args)
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = tfx.components.SchemaGen(

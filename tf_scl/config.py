@@ -16,6 +16,7 @@ OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 NEGATIVES = ("global", "replica")
 VIEWS_IN = ("step", "input")
+COMPRESSIONS = ("none", "gzip")
 
 
 def _setting(default, allowed, help):
@@ -111,7 +112,14 @@ class IngestConfig(_Section):
     max_pixels: int = _setting(
         100_000_000, _between(1, 178_000_000), "images with more pixels are set aside"
     )
-    shard_megabytes: int = _setting(100, _at_least(1), "size of a record file")
+    max_megabytes: int = _setting(
+        100, _between(1, 2**20), "image files of more bytes are set aside"
+    )
+    short_side: int = _setting(
+        0, _at_least(0), "larger images are shrunk to this short side, pixels; 0 keeps them"
+    )
+    shard_megabytes: int = _setting(100, _at_least(1), "size of a record file, about")
+    compression: str = _setting("none", _one_of(*COMPRESSIONS), "of the record files")
 
 
 @dataclasses.dataclass(frozen=True)

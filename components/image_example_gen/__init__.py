@@ -1,1 +1,1 @@
-"""ImageExampleGen: a folder of images to Examples."""
+"""ImageExampleGen: images to Examples."""

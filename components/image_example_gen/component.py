@@ -32,33 +32,35 @@ class ImageExampleGenSpec(types.ComponentSpec):
 
 
 class ImageExampleGen(FileBasedExampleGen):
-    """Ingests a folder of images, with or without class sub-folders.
+    """Ingests a source of images, with or without labels.
 
     Outputs:
         examples: `Examples` with the splits "train" and "eval", TFRecords of
-            tf.train.Example (`tf_scl.data.features`).
-        report: `IngestionReport`, the counts and every rejected file.
+            tf.train.Example (`tf_scl.data.features`); "class_names" is a
+            custom property of it.
+        report: `IngestionReport`, the counts and every rejected image.
 
-    It runs again when a file of the folder, a setting or its code changes.
+    It runs again when the source, a setting or its code changes.
     """
 
     SPEC_CLASS = ImageExampleGenSpec
     EXECUTOR_SPEC = BeamExecutorSpec(executor.Executor)
-    DRIVER_CLASS = driver.ImageFolderDriver
+    DRIVER_CLASS = driver.SourceDriver
 
-    def __init__(self, folder, ingest):
+    def __init__(self, source, ingest):
         """Makes the component.
 
         Args:
-            folder: Path of the image folder.
+            source: The images, as `tf_scl.data.sources.open_source` reads it: the
+                path of a folder, or such as "tfds:cifar10".
             ingest: `tf_scl.config.IngestConfig` as a dict.
         """
-        # What TFX's driver parses; ours fingerprints the whole folder.
+        # What TFX's driver parses; ours fingerprints the source.
         everything = example_gen_pb2.Input(
             splits=[example_gen_pb2.Input.Split(name="all", pattern="*")]
         )
         spec = ImageExampleGenSpec(
-            input_base=folder,
+            input_base=source,
             input_config=proto_utils.proto_to_json(everything),
             ingest_config=json.dumps(ingest, sort_keys=True),
             # Its section of the settings is a parameter; the others do not concern it.

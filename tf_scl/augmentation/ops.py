@@ -30,12 +30,13 @@ def crop_resize(images, boxes, flips, size):
 
     Args:
         images: float32 [N, H, W, C].
-        boxes: float32 [N, 4] of (top, left, height, width), in pixels.
-        flips: bool [N], mirror left and right.
+        boxes: float32 [K * N, 4] of (top, left, height, width), in pixels: one
+            for each image, then one more for each, and so on.
+        flips: bool [K * N], mirror left and right.
         size: Int, side of the result in pixels.
 
     Returns:
-        float32 [N, C, size, size].
+        float32 [K * N, C, size, size].
     """
     channels = images.shape[-1]
     n, height, width = (tf.shape(images)[axis] for axis in range(3))
@@ -47,10 +48,11 @@ def crop_resize(images, boxes, flips, size):
         images.shape[2] or width,
         size,
     )
+    rows = tf.reshape(rows, [-1, n, size, height])
     x = tf.matmul(rows, tf.reshape(images, [n, height, width * channels]))
-    x = tf.transpose(tf.reshape(x, [n, size, width, channels]), [0, 3, 1, 2])
+    x = tf.transpose(tf.reshape(x, [-1, size, width, channels]), [0, 3, 1, 2])
     x = tf.matmul(x, columns[:, None], transpose_b=True)
-    return tf.ensure_shape(x, [images.shape[0], channels, size, size])
+    return tf.ensure_shape(x, [boxes.shape[0], channels, size, size])
 
 
 @_compiled

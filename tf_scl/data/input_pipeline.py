@@ -15,9 +15,21 @@ def record_files(directory):
     return sorted(os.path.join(directory, name) for name in tf.io.gfile.listdir(directory))
 
 
+def open_records(files):
+    """`tf.data.Dataset` of the serialised examples in record files (a list of paths).
+
+    Those that end in ".gz" are compressed; either all do, or none.
+    """
+    return tf.data.TFRecordDataset(files, _compression(files))
+
+
+def _compression(files):
+    return "GZIP" if files and files[0].endswith(".gz") else ""
+
+
 def count_records(files):
     """Number of records in TFRecord files (a list of paths)."""
-    return int(tf.data.TFRecordDataset(files).reduce(0, lambda count, _: count + 1))
+    return int(open_records(files).reduce(0, lambda count, _: count + 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +100,7 @@ def labelled_batches(files, batch_size, image_size, channels):
     Images are uint8 [n, image_size, image_size, channels]; labels int64 [n],
     `features.NO_LABEL` where an image has none; class names string [n].
     """
-    records = tf.data.TFRecordDataset(files)
+    records = open_records(files)
 
     def parse(serialized):
         encoded, labels, names = features.parse_labelled(serialized)
@@ -131,7 +143,7 @@ class _Reading:
         """All images are decoded at once; a batch is gathered by its numbers."""
         steps, size = self.steps, self.train.batch_size
         with tf.device("CPU:0"):
-            records = tf.data.TFRecordDataset(self.files)
+            records = open_records(self.files)
             images = _images(records, self.image_size, self.channels)
             images = images.batch(self.count).get_single_element()
 
@@ -157,8 +169,9 @@ class _Reading:
             tf.random.set_seed(1 + self.train.seed % (2**31 - 2))
             order = _permutation(len(self.files), self.train.seed, epoch)
             paths = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(self.files), order))
+            compression = _compression(self.files)
             opened = paths.interleave(
-                tf.data.TFRecordDataset,
+                lambda path: tf.data.TFRecordDataset(path, compression),
                 cycle_length=min(16, len(self.files)),
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,

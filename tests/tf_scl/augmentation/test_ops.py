@@ -1,5 +1,6 @@
 import colorsys
 import itertools
+import pathlib
 
 import numpy as np
 import PIL.Image
@@ -148,6 +149,35 @@ def test_gaussian_blur_equals_scipy():
         inside = scipy.ndimage.gaussian_filter(np.ones(image.shape), sigma, **blur)
         expected = scipy.ndimage.gaussian_filter(image.astype(np.float64), sigma, **blur) / inside
         np.testing.assert_allclose(got, expected, atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def addons():
+    """What tensorflow-addons 0.23 made of the same images (make_addons_vectors.py)."""
+    with np.load(pathlib.Path(__file__).with_name("addons_vectors.npz")) as file:
+        return dict(file)
+
+
+def test_blur_equals_tensorflow_addons(addons):
+    images = addons["blur_images"]
+    for number, sigma in enumerate(addons["blur_sigmas"]):
+        blurred = ops.gaussian_blur(_planes(images), tf.fill([len(images)], np.float32(sigma)))
+        # Ours has weights that add up to one inside the image; addons went on with zeros.
+        expected = addons["blur_constant"][number] / addons["blur_constant_ones"][number]
+        np.testing.assert_allclose(ops.to_images(blurred), expected, atol=2e-3)
+
+
+def test_saturation_and_brightness_equal_tensorflow_addons(addons):
+    images = addons["yiq_images"]
+    checked = 0
+    for (turn, saturation, value), expected in zip(
+        addons["yiq_factors"], addons["yiq_adjusted"], strict=True
+    ):
+        if turn == 0:
+            result = _adjust(255 * images, brightness=value, saturation=saturation) / 255
+            np.testing.assert_allclose(result, expected, atol=2e-4)
+            checked += 1
+    assert checked >= 4
 
 
 def test_where_chooses_by_image():

@@ -12,17 +12,22 @@ from tests.conftest import encode, photo
 from tests.tf_scl.data.test_check_image import huge_png_header, sixteen_bit_png
 from tf_scl.config import IngestConfig
 from tf_scl.data import ingest
+from tf_scl.data.input_pipeline import open_records, record_files
+from tf_scl.data.sources.open_source import open_source
 from tf_scl.errors import InputError
 
 _RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _IN_MEMORY = [_RUNNER, "--direct_running_mode=in_memory"]
 
 
-def _ingest(folder, out, config=None, flags=_IN_MEMORY):
+def _ingest(source, out, config=None, flags=_IN_MEMORY):
     splits = {split: str(out / f"Split-{split}") for split in ingest.SPLITS}
-    pipeline = beam.Pipeline(options=PipelineOptions(flags))
-    return ingest.ingest_folder(
-        pipeline, str(folder), config or IngestConfig(), splits, str(out / "report")
+    return ingest.ingest(
+        lambda: beam.Pipeline(options=PipelineOptions(flags)),
+        open_source(source),
+        config or IngestConfig(),
+        splits,
+        str(out / "report"),
     )
 
 
@@ -31,9 +36,7 @@ def _records(out):
     return {
         split: [
             tf.train.Example.FromString(record.numpy()).features.feature
-            for record in tf.data.TFRecordDataset(
-                sorted(str(path) for path in (out / f"Split-{split}").iterdir())
-            )
+            for record in open_records(record_files(str(out / f"Split-{split}")))
         ]
         for split in ingest.SPLITS
     }
@@ -103,7 +106,7 @@ def test_bad_neighbours_are_set_aside_with_their_reason_and_cost_no_image(image_
         "cat/caf\udce9.png": "empty file (0 bytes)",
     }
     assert sum(summary.rejected.values()) == 7
-    assert "60 files: 53 kept" in ingest.describe(summary)
+    assert "60 images: 53 kept" in ingest.describe(summary)
     assert "2 empty file (0 bytes)" in ingest.describe(summary)
 
 
@@ -159,12 +162,84 @@ def test_worker_processes_write_the_same_bytes(image_folder, tmp_path):
     workers = [_RUNNER, "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     _ingest(image_folder, tmp_path / "two", flags=workers)
 
-    def contents(out):
-        return {
-            path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()
-        }
+    assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
 
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+def _contents(out):
+    return {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_what_does_not_fit_into_memory_is_ingested_in_passes(image_folder, tmp_path, monkeypatch):
+    (image_folder / "bad.png").write_bytes(b"no image")
+    (image_folder / "copy.png").write_bytes((image_folder / "cat" / "00.png").read_bytes())
+    (image_folder / "nowhere.png").symlink_to(tmp_path / "nothing")
+    config = IngestConfig(eval_fraction=0.4)
+    monkeypatch.setattr(ingest, "_shard_counts", lambda *_: {"train": 4, "eval": 3})
+    whole = _ingest(image_folder, tmp_path / "whole", config)
+    monkeypatch.setattr(ingest, "_MEMORY_SHARE", 1e-9)
+    passes = []
+    run = ingest._run
+    monkeypatch.setattr(ingest, "_run", lambda *args: passes.append(run(*args)))
+    assert _ingest(image_folder, tmp_path / "parts", config) == whole
+    assert len(passes) == 7
+    assert _contents(tmp_path / "parts") == _contents(tmp_path / "whole")
+
+
+def test_of_the_same_image_the_first_is_kept(image_folder, tmp_path):
+    data = (image_folder / "cat" / "00.png").read_bytes()
+    for name in ("cat/01-copy.png", "dog/99-copy.png", "no-class.png"):
+        (image_folder / name).write_bytes(data)
+    summary = _ingest(image_folder, tmp_path / "out")
+    assert summary.rejected == {"duplicate": 3}
+    assert summary.classes == {"cat": 24, "dog": 24}
+    lines = (tmp_path / "out" / "report" / "rejected.jsonl").read_text().splitlines()
+    details = {entry["file"]: entry["detail"] for entry in map(json.loads, lines)}
+    same = "same content as cat/00.png"
+    assert details == {
+        "cat/01-copy.png": same,
+        "dog/99-copy.png": f"{same}, but in another class: dog, not cat",
+        "no-class.png": f"{same}, but in another class: no class, not cat",
+    }
+
+
+def test_compressed_records_are_the_same_records(image_folder, tmp_path):
+    _ingest(image_folder, tmp_path / "plain")
+    _ingest(image_folder, tmp_path / "gzip", IngestConfig(compression="gzip"))
+    for path in (tmp_path / "gzip").rglob("data_*"):
+        assert path.suffix == ".gz"
+        assert path.read_bytes()[:2] == b"\x1f\x8b"
+    assert _records(tmp_path / "plain") == _records(tmp_path / "gzip")
+
+
+def test_large_images_are_shrunk_and_large_files_set_aside(tmp_path):
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.jpg").write_bytes(encode(photo(number, 60, 90), "JPEG"))
+    (folder / "huge.bmp").write_bytes(encode(photo(1, 600, 600), "BMP"))
+    config = IngestConfig(short_side=20, max_megabytes=1, eval_fraction=0.4)
+    summary = _ingest(folder, tmp_path / "out", config)
+    assert summary.rejected == {"file too large": 1}
+    for examples in _records(tmp_path / "out").values():
+        for example in examples:
+            size = [example[f"image/{side}"].int64_list.value[0] for side in ("height", "width")]
+            assert size == [20, 30]
+
+
+def test_arrays_are_ingested_without_loss(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (30, 6, 5, 3), np.uint8), np.arange(30) % 11
+    np.savez(tmp_path / "arrays.npz", images=images, labels=labels)
+    summary = _ingest(f"numpy:{tmp_path}/arrays.npz", tmp_path / "out")
+    # In the order of the labels, not of their names.
+    assert list(summary.classes) == [str(label) for label in range(11)]
+    found = {}
+    for examples in _records(tmp_path / "out").values():
+        for example in examples:
+            row = int(example["image/filename"].bytes_list.value[0].split(b":")[1])
+            assert example["image/class/label"].int64_list.value[0] == labels[row]
+            found[row] = tf.io.decode_png(example["image/encoded"].bytes_list.value[0]).numpy()
+    np.testing.assert_array_equal([found[row] for row in range(30)], images)
 
 
 def test_lost_records_are_noticed(image_folder, tmp_path, monkeypatch):
@@ -175,7 +250,7 @@ def test_lost_records_are_noticed(image_folder, tmp_path, monkeypatch):
         return write(self, (key, list(records)[1:]))
 
     monkeypatch.setattr(ingest._WriteShard, "process", lose_one)
-    with pytest.raises(RuntimeError, match="48 files were listed but 46"):
+    with pytest.raises(RuntimeError, match="48 images were listed but 46"):
         _ingest(image_folder, tmp_path / "out")
 
 
@@ -205,5 +280,5 @@ def test_a_split_with_too_few_images_is_an_error(tmp_path):
     folder.mkdir()
     for number in range(4):
         (folder / f"{number}.png").write_bytes(encode(photo(number)) if number < 2 else b"bad")
-    with pytest.raises(InputError, match="of the 2 usable images.*4 files: 2 kept"):
+    with pytest.raises(InputError, match="of the 2 usable images.*4 images: 2 kept"):
         _ingest(folder, tmp_path / "out")

@@ -1,0 +1,1 @@
+"""Where images come from, behind one interface: folders, tfds, TFRecords, tars, numpy."""

@@ -1,0 +1,60 @@
+"""A local folder of images, with class sub-folders or without."""
+
+import os
+import stat
+
+from tf_scl.data import image_folder
+from tf_scl.data.sources.source import UNREADABLE, Item, Source, Unit, too_large
+
+_FILES_PER_UNIT = 32
+
+
+class FolderSource(Source):
+    """`PATH`: FOLDER/CLASS/**/file, or FOLDER/file without a class.
+
+    Items are named by their path below the folder. A file that cannot be
+    opened, be it a broken link or a pipe, is an item with a problem.
+    """
+
+    def units(self):
+        """Runs of at most 32 files, sorted by path; see `Source.units`."""
+        files = image_folder.list_images(self._location)
+        labels = self._labels(files)
+        return [
+            _unit(files[start : start + _FILES_PER_UNIT], labels)
+            for start in range(0, len(files), _FILES_PER_UNIT)
+        ]
+
+    def read(self, unit, max_bytes):
+        """See `Source.read`."""
+        root = os.fsencode(self._location)
+        for path, label, class_name in unit.locator:
+            data, problem = _read(os.path.join(root, path), max_bytes)
+            yield Item(path, data, label, class_name, problem)
+
+    def fingerprint(self):
+        """Of names, sizes and times; see `Source.fingerprint`."""
+        return image_folder.fingerprint(image_folder.list_images(self._location))
+
+    def _labels(self, files):
+        return image_folder.class_labels(files)
+
+
+def _unit(files, labels):
+    locator = tuple((file.path, labels.get(file.class_name), file.class_name) for file in files)
+    return Unit(locator, len(files), sum(max(file.size, 0) for file in files))
+
+
+def _read(path, max_bytes):
+    """(data, None), or (None, problem)."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return None, (UNREADABLE, "not a regular file")
+        problem = too_large(status.st_size, max_bytes)
+        if problem:
+            return None, problem
+        with open(path, "rb") as file:
+            return file.read(), None
+    except OSError as error:
+        return None, (UNREADABLE, error.strerror)

@@ -1,0 +1,118 @@
+"""From one string, such as `webdataset:shards/{000..010}.tar`, to the source it names.
+
+| text                                    | what it is                                     |
+|-----------------------------------------|------------------------------------------------|
+| `PATH`                                  | a folder of images: class sub-folders, or flat |
+| `numpy:FILE`                            | an array of pixels in a .npz or .npy           |
+| `tfds:NAME[/CONFIG][:VERSION]`          | a data set of tensorflow-datasets              |
+| `tfds:ImageFolder?data_dir=ROOT`        | ROOT/SPLIT/CLASS/file, as tfds.ImageFolder     |
+| `tfrecord:PATTERN`                      | TFRecord files of `tf.train.Example`           |
+| `webdataset:PATTERN`                    | tar shards                                     |
+
+Options follow as `?option=value&option=value`; each class lists its own.
+"""
+
+import importlib
+import os
+import re
+
+from tf_scl.data.sources.folder_source import FolderSource
+from tf_scl.errors import InputError
+
+# Loaded when they are named: some take TensorFlow, which a command line can do without.
+SCHEMES = {
+    "numpy": "numpy_source.NumpySource",
+    "tfds": "tfds_source.TfdsSource",
+    "tfrecord": "tfrecord_source.TfrecordSource",
+    "webdataset": "webdataset_source.WebdatasetSource",
+}
+_TFDS_IMAGE_FOLDER = "tfds_image_folder_source.TfdsImageFolderSource"
+
+_SCHEME = re.compile(r"([A-Za-z]\w*):(.*)", re.DOTALL)
+# The last "?" with "=" after it: patterns of file names hold others.
+_OPTIONS = re.compile(r"(.*?)\?([^?=]*=[^?]*)", re.DOTALL)
+
+
+def open_source(text):
+    """The source that a text names.
+
+    Nothing is read yet: that the data is there shows when units are listed.
+
+    Args:
+        text: Str or path, as in the table above.
+
+    Returns:
+        `Source`.
+
+    Raises:
+        InputError: An unknown scheme or option, or no location.
+    """
+    text = os.fspath(text)
+    scheme, location, options = _split(text)
+    if scheme is None:
+        return FolderSource(text, text, {})
+    images_of_folder = (scheme, location) == ("tfds", "ImageFolder")
+    module, name = (_TFDS_IMAGE_FOLDER if images_of_folder else SCHEMES[scheme]).split(".")
+    kind = getattr(importlib.import_module(f"tf_scl.data.sources.{module}"), name)
+    return kind(text, os.path.expanduser(location), _parse(options, kind.OPTIONS, text))
+
+
+def absolute(text):
+    """The same source for a program that runs in another folder.
+
+    Args:
+        text: As `open_source` takes it.
+
+    Returns:
+        Str, with local paths made absolute.
+
+    Raises:
+        InputError: An unknown scheme, or no location.
+    """
+    scheme, location, options = _split(os.fspath(text))
+    if scheme is None:
+        return _absolute(location)
+    if scheme != "tfds":
+        location = _absolute(location)
+    parts = [part.partition("=") for part in filter(None, options.split("&"))]
+    options = "&".join(
+        f"{name}={_absolute(value) if name == 'data_dir' else value}" for name, _, value in parts
+    )
+    return f"{scheme}:{location}" + (f"?{options}" if options else "")
+
+
+def _absolute(path):
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+
+
+def _split(text):
+    """(Scheme or None, location, options)."""
+    match = _SCHEME.fullmatch(text)
+    if not match:
+        return None, text, ""
+    scheme, rest = match.groups()
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"{text!r} has an unknown scheme, {scheme!r}; it must be one of "
+            f"{', '.join(sorted(SCHEMES))}. A folder whose name holds a colon is given as "
+            f"{'./' + text!r}"
+        )
+    match = _OPTIONS.fullmatch(rest)
+    location, options = match.groups() if match else (rest, "")
+    if not location:
+        raise InputError(f"{text!r} names no data; write {scheme}:LOCATION")
+    return scheme, location, options
+
+
+def _parse(options, allowed, text):
+    parsed = {}
+    for option in filter(None, options.split("&")):
+        name, _, value = option.partition("=")
+        if name not in allowed or name in parsed or not value:
+            names = f"the names are {', '.join(allowed)}" if allowed else "here there are none"
+            raise InputError(
+                f"{text!r} has the option {option!r}; options are written NAME=VALUE, each once, "
+                f"joined by '&', and {names}"
+            )
+        parsed[name] = value
+    return parsed

@@ -1,0 +1,160 @@
+"""TFRecord files of `tf.train.Example` records, each with an encoded image."""
+
+import functools
+import gzip
+import struct
+import zlib
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from tf_scl.data import features
+from tf_scl.data.sources import shards
+from tf_scl.data.sources.source import (
+    UNREADABLE,
+    Item,
+    Source,
+    Unit,
+    complete,
+    make_item,
+    require_items,
+)
+from tf_scl.errors import InputError
+
+_LOOK_AT = 100  # records, to see which features there are
+_LENGTH = struct.Struct("<Q")
+_FAR = 2**62  # behind the end of any file
+_DAMAGE = (tf.errors.OpError,)
+
+
+class TfrecordSource(Source):
+    """`tfrecord:PATTERN?image=image/encoded&label=image/class/label&class=image/class/text`.
+
+    `image` is a feature with one encoded image, `label` one with an int64
+    from 0, `class` one with text; the last two need not be there. Files that
+    end in .gz are read as GZIP. Items are named FILE:INDEX.
+    """
+
+    OPTIONS = ("image", "label", "class")
+
+    def __init__(self, name, location, options):
+        """See `Source`."""
+        super().__init__(name, location, options)
+        self._image = options.get("image", features.ENCODED)
+        self._label = options.get("label", features.LABEL)
+        self._class = options.get("class", features.CLASS)
+
+    def units(self):
+        """One for each file, whose records are counted; see `Source.units`."""
+        files = shards.find_shards(self._location, self.name)
+        self._check_features(files[0].path)
+        units = [Unit((file.path, file.short), _count(file.path), file.size) for file in files]
+        return require_items([unit for unit in units if unit.items], self.name)
+
+    def read(self, unit, max_bytes):
+        """See `Source.read`; a file that is damaged cannot be read from there on."""
+        path, short = unit.locator
+        name_of = functools.partial(_name, short)
+        items = (
+            self._item(name_of(index), record, max_bytes)
+            for index, record in enumerate(_records(path))
+        )
+        return complete(unit, items, name_of, _DAMAGE)
+
+    def fingerprint(self):
+        """Of names, sizes and times; see `Source.fingerprint`."""
+        return shards.fingerprint(shards.find_shards(self._location, self.name))
+
+    def _item(self, name, record, max_bytes):
+        try:
+            example = _parse(record)
+            data = _value(example, self._image, "bytes_list")
+            label = _value(example, self._label, "int64_list")
+            class_name = _value(example, self._class, "bytes_list")
+            if data is None:
+                raise _BadRecordError(f"no feature {self._image!r}, only {sorted(example)}")
+        except _BadRecordError as error:
+            return Item(name, None, problem=(UNREADABLE, str(error)))
+        return make_item(name, data, label, class_name, max_bytes)
+
+    def _check_features(self, path):
+        """That the image, and what the user named, is in some of the first records."""
+        seen = set()
+        try:
+            for record in _records(path, _LOOK_AT):
+                seen.update(_parse(record))
+        except (*_DAMAGE, _BadRecordError):
+            return  # counted, and reported, when the file is read
+        for name in {"image": self._image, **self._options}.values():
+            if seen and name not in seen:
+                raise InputError(
+                    f"{self.name!r}: the records of {path!r} have no feature {name!r}, but "
+                    f"{sorted(seen)}; say which is which with ?image=NAME&label=NAME&class=NAME"
+                )
+
+
+class _BadRecordError(Exception):
+    pass
+
+
+def _parse(record):
+    """The features of a record, a mapping from name to `tf.train.Feature`."""
+    try:
+        return tf.train.Example.FromString(record).features.feature
+    except DecodeError as error:
+        raise _BadRecordError(f"not a tf.train.Example: {error}") from error
+
+
+def _value(example, name, kind):
+    """The one value of a feature, or None where the record has none."""
+    if name not in example:
+        return None
+    held, values = example[name].WhichOneof("kind"), getattr(example[name], kind).value
+    if held in (None, kind) and not values:
+        return None
+    if len(values) != 1:
+        raise _BadRecordError(f"feature {name!r} is not one value of {kind}, but of {held}")
+    return values[0]
+
+
+def _name(short, index):
+    return b"%s:%d" % (short, index)
+
+
+def _records(path, limit=-1):
+    compression = "GZIP" if _is_gzip(path) else ""
+    return tf.data.TFRecordDataset(path, compression).take(limit).as_numpy_iterator()
+
+
+def _is_gzip(path):
+    return path.endswith((".gz", ".gzip"))
+
+
+def _count(path):
+    """Number of records; whatever is left behind the last whole one counts as one."""
+    count = 0
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            for _ in _ends(gzip.GzipFile(fileobj=file) if _is_gzip(path) else file):
+                count += 1
+    except (*_DAMAGE, OSError, EOFError, zlib.error):
+        count += 1
+    return count
+
+
+def _ends(file):
+    """Yields where each record ends, reading no more than the lengths.
+
+    A record is its length, a checksum of it, the data and a checksum.
+    """
+    end, read = 0, file.read(_LENGTH.size)
+    while read:
+        if len(read) < _LENGTH.size:
+            raise EOFError
+        end += 16 + min(_LENGTH.unpack(read)[0], _FAR)
+        file.seek(end - 1)
+        read = file.read(1 + _LENGTH.size)
+        if not read:
+            raise EOFError
+        yield end
+        read = read[1:]

@@ -1,15 +1,14 @@
-"""The command line: one flag for every setting of `tf_scl.Config`."""
+"""The command line of the local runner."""
 
 import argparse
 import dataclasses
 import hashlib
 import os
 import re
-import typing
 
-from tf_scl.config import PRESETS, Config, preset, type_name
+from tf_scl.config import Config
 from tf_scl.data.sources.open_source import absolute
-from tf_scl.errors import InputError
+from tf_scl.flags import add_flags, config_from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,16 +38,11 @@ def parse(argv=None):
         SystemExit: An unknown flag, or --help.
     """
     given = vars(_parser().parse_args(argv))
-    name = given.pop("preset") or ("laptop" if given["data"] is not None else "digits")
     data, out = given.pop("data"), given.pop("out")
+    config = config_from(given, "digits" if data is None else "laptop")
     data = data if data is None else os.path.expanduser(data)
-    changes = {}
-    for flag, text in given.items():
-        if text is not None:
-            section, setting = flag.split(".")
-            changes.setdefault(section, {})[setting] = _value(flag, text)
     out = os.path.expanduser(out) if out else _default_out(data)
-    return Arguments(preset(name).replace(changes), data, os.path.abspath(out))
+    return Arguments(config, data, os.path.abspath(out))
 
 
 def _default_out(data):
@@ -77,39 +71,5 @@ def _parser():
         metavar="FOLDER",
         help="for all output (default: runs/digits, or runs/NAME-HASH of the images)",
     )
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help=f"one of {', '.join(PRESETS)} (default: digits, or laptop with --data)",
-    )
-    for section in dataclasses.fields(Config):
-        group = parser.add_argument_group(section.name, section.default.__doc__)
-        for field in dataclasses.fields(section.default):
-            text, _ = field.metadata["allowed"]
-            group.add_argument(
-                f"--{section.name}.{field.name}",
-                metavar="V",
-                help=f"{field.metadata['help']}; {text}".replace("%", "%%"),
-                default=argparse.SUPPRESS,
-            )
+    add_flags(parser, "digits, or laptop with --data")
     return parser
-
-
-def _value(flag, text):
-    section, setting = flag.split(".")
-    kind = typing.get_type_hints(type(getattr(Config(), section)))[setting]
-    try:
-        return _converted(text, kind)
-    except ValueError:
-        raise InputError(f"--{flag} takes a {type_name(kind)}. Received: {text!r}") from None
-
-
-def _converted(text, kind):
-    arguments = typing.get_args(kind)
-    if typing.get_origin(kind) is tuple:
-        return tuple(_converted(item, arguments[0]) for item in text.split(",") if item)
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise ValueError(text)
-        return text.lower() == "true"
-    return kind(text)

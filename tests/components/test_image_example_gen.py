@@ -1,15 +1,20 @@
 import json
+import os
 
 import pytest
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import IngestionReport
+from components.code_digest import import_closure
+from components.image_example_gen import local_beam
 from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.driver import ImageFolderDriver
+from components.image_example_gen.driver import SourceDriver
 from components.image_example_gen.executor import Executor
-from pipeline.local_runner import BEAM_ARGS
+from pipeline.local_runner import SETUP_FILE
 from tf_scl.config import IngestConfig
+from tf_scl.data.sources.open_source import SCHEMES
+from tf_scl.data.sources.source import Unit
 from tf_scl.errors import InputError
 
 
@@ -26,7 +31,8 @@ def test_channels_and_parameters():
 def test_executor_writes_splits_and_report(image_folder, tmp_path):
     examples, report = standard_artifacts.Examples(), IngestionReport()
     examples.uri, report.uri = str(tmp_path / "examples"), str(tmp_path / "report")
-    context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=list(BEAM_ARGS))
+    flags = local_beam.one_process(SETUP_FILE)
+    context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=flags)
     Executor(context).Do(
         {},
         {"examples": [examples], "report": [report]},
@@ -38,12 +44,45 @@ def test_executor_writes_splits_and_report(image_folder, tmp_path):
     assert sorted(artifact_utils.decode_split_names(examples.split_names)) == ["eval", "train"]
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["files"] == 48 == sum(summary["kept"].values())
+    names = examples.get_string_custom_property("class_names")
+    assert json.loads(names) == ["cat", "dog"]
     for split in ("train", "eval"):
         assert list((tmp_path / "examples" / f"Split-{split}").iterdir())
 
 
+def test_the_code_of_every_source_is_part_of_the_digest():
+    closure = import_closure(Executor.__module__)
+    for scheme in SCHEMES:
+        assert f"tf_scl.data.sources.{scheme}_source" in closure
+
+
+class _Source:
+    def __init__(self, items, size):
+        self._units = [Unit((), items, size)]
+
+    def units(self):
+        return self._units
+
+
+@pytest.mark.parametrize(
+    "items,size,cores,workers",
+    [
+        (1_800, 10**6, 2, 1),
+        (60_000, 50 * 10**6, 1, 1),
+        (10**6, 10**11, 2, 2),
+        (10**6, 10**11, 16, 16),
+    ],
+)
+def test_processes_are_started_where_they_pay(monkeypatch, items, size, cores, workers):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
+    flags = local_beam.for_source(_Source(items, size), "setup.py")
+    assert f"--direct_num_workers={workers}" in flags
+    mode = "multi_processing" if workers > 1 else "in_memory"
+    assert f"--direct_running_mode={mode}" in flags
+
+
 def _fingerprint(folder):
-    driver = ImageFolderDriver.__new__(ImageFolderDriver)
+    driver = SourceDriver.__new__(SourceDriver)
     processor = driver.get_input_processor([], None, str(folder))
     span, version = processor.resolve_span_and_version()
     assert (span, version) == (0, None)

@@ -48,6 +48,15 @@ def test_flags_override_the_preset():
     assert arguments == cli.Arguments(expected, None, "/tmp/x")
 
 
+def test_any_source_has_an_output_folder_of_its_own():
+    outs = {
+        cli.parse(["--data", source]).out
+        for source in ("tfds:cifar10", "tfds:cifar10?split=test", "webdataset:/d/{00..10}.tar")
+    }
+    assert len(outs) == 3
+    assert all(re.fullmatch(r"[\w./-]+", out) for out in outs)
+
+
 def test_every_setting_has_a_flag(capsys):
     with pytest.raises(SystemExit):
         cli.parse(["--help"])

@@ -86,7 +86,7 @@ def test_first_run_cached_run_changed_setting_changed_code_new_image(checkout, i
 
     first = _run(checkout, out, *data)
     assert _states(first) == _expected(_BEFORE_TRAINING + _FROM_TRAINING)
-    assert "84 files: 81 kept" in first.stdout
+    assert "84 found: 81 kept" in first.stdout
     assert "1 damaged or cut short; 1 not an image; 1 too many pixels" in first.stdout
     assert "one image only in: only" in first.stdout
     rejected = re.search(r"each with its reason in (.*)", first.stdout)[1]
@@ -132,7 +132,7 @@ def test_unlabelled_images_are_learnt_from_and_pushed(checkout, images, tmp_path
         shutil.copy(path, flat / path.name)
     out, data = tmp_path / "out", ["--data", str(flat)]
     done = _run(checkout, out, *data)
-    assert "80 files: 80 kept" in done.stdout
+    assert "80 found: 80 kept" in done.stdout
     assert "No labels of two classes or more" in done.stdout
     (version,) = (out / "serving").iterdir()
     assert f"blessed and pushed: {version}" in done.stdout

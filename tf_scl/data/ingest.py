@@ -149,7 +149,7 @@ def describe(summary):
     """The counts as one sentence for people."""
     kept = sum(summary.kept.values())
     splits = ", ".join(f"{summary.kept[split]:,} {split}" for split in SPLITS)
-    text = f"{summary.files:,} images: {kept:,} kept ({splits})"
+    text = f"{summary.files:,} found: {kept:,} kept ({splits})"
     rejected = sum(summary.rejected.values())
     reasons = "; ".join(f"{n:,} {reason}" for reason, n in sorted(summary.rejected.items()))
     return f"{text}, {rejected:,} rejected" + (f" ({reasons})" if reasons else "")

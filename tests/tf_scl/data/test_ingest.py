@@ -106,7 +106,7 @@ def test_bad_neighbours_are_set_aside_with_their_reason_and_cost_no_image(image_
         "cat/caf\udce9.png": "empty file (0 bytes)",
     }
     assert sum(summary.rejected.values()) == 7
-    assert "60 images: 53 kept" in ingest.describe(summary)
+    assert "60 found: 53 kept" in ingest.describe(summary)
     assert "2 empty file (0 bytes)" in ingest.describe(summary)
 
 
@@ -280,5 +280,5 @@ def test_a_split_with_too_few_images_is_an_error(tmp_path):
     folder.mkdir()
     for number in range(4):
         (folder / f"{number}.png").write_bytes(encode(photo(number)) if number < 2 else b"bad")
-    with pytest.raises(InputError, match="of the 2 usable images.*4 images: 2 kept"):
+    with pytest.raises(InputError, match="of the 2 usable images.*4 found: 2 kept"):
         _ingest(folder, tmp_path / "out")

@@ -12,21 +12,13 @@
 Options follow as `?option=value&option=value`; each class lists its own.
 """
 
-import importlib
 import os
 import re
 
 from tf_scl.data.sources.folder_source import FolderSource
 from tf_scl.errors import InputError
 
-# Loaded when they are named: some take TensorFlow, which a command line can do without.
-SCHEMES = {
-    "numpy": "numpy_source.NumpySource",
-    "tfds": "tfds_source.TfdsSource",
-    "tfrecord": "tfrecord_source.TfrecordSource",
-    "webdataset": "webdataset_source.WebdatasetSource",
-}
-_TFDS_IMAGE_FOLDER = "tfds_image_folder_source.TfdsImageFolderSource"
+SCHEMES = ("numpy", "tfds", "tfrecord", "webdataset")
 
 _SCHEME = re.compile(r"([A-Za-z]\w*):(.*)", re.DOTALL)
 # The last "?" with "=" after it: patterns of file names hold others.
@@ -52,9 +44,25 @@ def open_source(text):
     if scheme is None:
         return FolderSource(text, text, {})
     images_of_folder = (scheme, location) == ("tfds", "ImageFolder")
-    module, name = (_TFDS_IMAGE_FOLDER if images_of_folder else SCHEMES[scheme]).split(".")
-    kind = getattr(importlib.import_module(f"tf_scl.data.sources.{module}"), name)
+    kind = _classes()["tfds:ImageFolder" if images_of_folder else scheme]
     return kind(text, os.path.expanduser(location), _parse(options, kind.OPTIONS, text))
+
+
+def _classes():
+    """Imported here, for they take TensorFlow, which a command line can do without."""
+    from tf_scl.data.sources.numpy_source import NumpySource
+    from tf_scl.data.sources.tfds_image_folder_source import TfdsImageFolderSource
+    from tf_scl.data.sources.tfds_source import TfdsSource
+    from tf_scl.data.sources.tfrecord_source import TfrecordSource
+    from tf_scl.data.sources.webdataset_source import WebdatasetSource
+
+    return {
+        "numpy": NumpySource,
+        "tfds": TfdsSource,
+        "tfds:ImageFolder": TfdsImageFolderSource,
+        "tfrecord": TfrecordSource,
+        "webdataset": WebdatasetSource,
+    }
 
 
 def absolute(text):
@@ -94,7 +102,7 @@ def _split(text):
     if scheme not in SCHEMES:
         raise InputError(
             f"{text!r} has an unknown scheme, {scheme!r}; it must be one of "
-            f"{', '.join(sorted(SCHEMES))}. A folder whose name holds a colon is given as "
+            f"{', '.join(SCHEMES)}. A folder whose name holds a colon is given as "
             f"{'./' + text!r}"
         )
     match = _OPTIONS.fullmatch(rest)

@@ -1,0 +1,75 @@
+"""The command `tf-scl`: tools beside the pipeline."""
+
+import argparse
+import os
+import sys
+import tempfile
+
+from tf_scl.errors import InputError
+from tf_scl.flags import add_flags, config_from
+
+
+def main(argv=None):
+    """Runs a command.
+
+    Returns:
+        Exit status: 0, or 2 where something that the user gave cannot be used.
+    """
+    # TensorFlow's C++ start-up chatter; its real errors are Python exceptions too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    given = vars(_parser().parse_args(argv))
+    try:
+        print(given.pop("run")(given))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="tf-scl", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    views = commands.add_parser("views", help="draw images with their two views")
+    views.set_defaults(run=_views)
+    views.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder of images, tfds:NAME, tfrecord:PATTERN, webdataset:PATTERN or numpy:FILE",
+    )
+    views.add_argument("--out", metavar="FILE", default="views.png", help="PNG or JPEG")
+    views.add_argument("--count", metavar="N", type=int, default=18, help="number of images")
+    add_flags(views, "laptop", ("ingest", "augment", "model", "train"))
+    return parser
+
+
+def _views(given):
+    source, out, count = given.pop("source"), given.pop("out"), given.pop("count")
+    config = config_from(given, "laptop")
+    if count < 1:
+        raise InputError(f"--count must be at least 1. Received: {count}")
+    if os.path.splitext(out)[1].lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"--out must end in .png or .jpg. Received: {out!r}")
+    from tf_scl.data.sources.open_source import open_source
+    from tf_scl.views_grid import draw_views
+
+    _save(draw_views(open_source(source), config, count), out)
+    return f"wrote {out}"
+
+
+def _save(picture, out):
+    """Writes a picture aside, then under its name."""
+    folder, name = os.path.split(out)
+    try:
+        descriptor, aside = tempfile.mkstemp(dir=folder or ".", suffix=name)
+        os.close(descriptor)
+        picture.save(aside)
+        os.chmod(aside, 0o644)
+        os.replace(aside, out)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {out!r}: {error.strerror or error}; give another place with --out"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

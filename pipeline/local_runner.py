@@ -11,6 +11,7 @@ from components import checks
 from pipeline import cli
 from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
+from tf_scl.quiet import set_quiet, start_xla
 
 PIPELINE_NAME = "tf_scl"
 LOG_FILE = "run.log"
@@ -27,8 +28,7 @@ def main(argv=None):
         Exit status: 0; 2 where something that the user gave cannot be used;
         130 where the user stopped it.
     """
-    # TensorFlow's C++ start-up chatter; its real errors are Python exceptions too.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    set_quiet()
     sys.stdout.reconfigure(errors="backslashreplace")  # names need not be text
     try:
         arguments = cli.parse(argv)
@@ -68,6 +68,7 @@ def run(arguments):
     from pipeline import summary
     from pipeline.pipeline import create_pipeline
 
+    start_xla()
     summary.remove(arguments.out)  # that of a run before is not this one's
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         os.path.join(arguments.out, "metadata.sqlite")
@@ -80,7 +81,7 @@ def run(arguments):
         arguments.config,
         metadata,
         local_beam.one_process(SETUP_FILE),
-        local_beam.for_source(open_source(data), SETUP_FILE),
+        list(arguments.beam) or local_beam.for_source(open_source(data), SETUP_FILE),
     )
     tfx.orchestration.LocalDagRunner().run(graph)
     return summary.write(metadata, arguments.out)

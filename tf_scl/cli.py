@@ -7,6 +7,7 @@ import tempfile
 
 from tf_scl.errors import InputError
 from tf_scl.flags import add_flags, config_from
+from tf_scl.quiet import set_quiet, start_xla
 
 
 def main(argv=None):
@@ -15,8 +16,7 @@ def main(argv=None):
     Returns:
         Exit status: 0, or 2 where something that the user gave cannot be used.
     """
-    # TensorFlow's C++ start-up chatter; its real errors are Python exceptions too.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    set_quiet()
     given = vars(_parser().parse_args(argv))
     try:
         print(given.pop("run")(given))
@@ -52,6 +52,7 @@ def _views(given):
     from tf_scl.data.sources.open_source import open_source
     from tf_scl.views_grid import draw_views
 
+    start_xla()
     _save(draw_views(open_source(source), config, count), out)
     return f"wrote {out}"
 

@@ -1,0 +1,29 @@
+import subprocess
+import sys
+
+_COMPILED = (
+    "import tensorflow as tf\n"
+    "double = tf.function(lambda x: x + x, jit_compile=True, autograph=False)\n"
+    "assert float(double(tf.constant(1.0))) == 2.0\n"
+)
+
+
+def _stderr(program):
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_quiet_start_of_a_program_that_compiles():
+    quiet = "from tf_scl.quiet import set_quiet, start_xla\nset_quiet()\nstart_xla()\n"
+    assert _stderr(quiet + _COMPILED) == ""
+
+
+def test_what_goes_to_stderr_afterwards_is_seen():
+    program = "import os\nfrom tf_scl.quiet import set_quiet, start_xla\nset_quiet()\nstart_xla()\n"
+    assert _stderr(program + "os.write(2, b'seen')\n") == "seen"

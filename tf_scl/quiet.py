@@ -1,0 +1,38 @@
+"""A console for people: without the chatter with which TensorFlow's C++ starts."""
+
+import contextlib
+import os
+
+
+def set_quiet():
+    """Keeps TensorFlow's own messages back; call it before TensorFlow is imported.
+
+    Nothing is lost: its real errors are Python exceptions too. A level that the
+    user has set stays.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def start_xla():
+    """Starts XLA, which announces itself on stderr, once in a process, whatever the level.
+
+    It does so through a logger of its own, which nothing in Python reaches. So this
+    compiles a first small function while stderr is away.
+    """
+    import tensorflow as tf
+
+    with _stderr_away():
+        tf.function(lambda: tf.zeros([]) + 1.0, jit_compile=True, autograph=False)()
+
+
+@contextlib.contextmanager
+def _stderr_away():
+    """Sends file descriptor 2, C++'s stderr, to nowhere."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

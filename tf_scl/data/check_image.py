@@ -9,6 +9,8 @@ import PIL.ExifTags
 import PIL.Image
 import tensorflow as tf
 
+from tf_scl.data.decode import decode_image
+
 # Reasons for a rejection, as they stand in the summary.
 EMPTY = "empty file (0 bytes)"
 NOT_AN_IMAGE = "not an image"
@@ -251,7 +253,7 @@ def _save(image, kind, **options):
 def _decodes(encoded, kind, image):
     """Whether the decoder of training and serving reads the same size and colours."""
     try:
-        decoded = tf.io.decode_image(encoded, 3, expand_animations=False).numpy()
+        decoded = decode_image(encoded, 3).numpy()
     except tf.errors.InvalidArgumentError:
         return False
     if decoded.shape != (image.height, image.width, 3):

@@ -16,11 +16,13 @@ def test_png_pixels_equal_pils(mode, channels):
     np.testing.assert_array_equal(decode.decode_image(encode(image), channels), expected)
 
 
-def test_jpeg_pixels_are_close_to_pils():
-    data = encode(photo(0), "JPEG")
-    expected = np.asarray(PIL.Image.open(io.BytesIO(data)), np.float32)
-    # Two builds of libjpeg upsample colour and invert the DCT a little differently.
-    np.testing.assert_allclose(tf.cast(decode.decode_image(data, 3), tf.float32), expected, atol=4)
+@pytest.mark.parametrize("height,width", [(24, 32), (33, 61), (1, 1), (7, 200)])
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"progressive": True}])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_jpeg_pixels_equal_pils(height, width, options, mode):
+    data = encode(photo(0, height, width), "JPEG", mode, quality=80, **options)
+    expected = np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode.decode_image(data, 3), expected)
 
 
 def test_the_right_size_is_left_alone():

@@ -20,11 +20,14 @@ class Arguments:
         data: The source of images, as `tf_scl.data.sources.open_source` reads
             it, or None for the bundled digits.
         out: Path of the folder for everything that a run writes.
+        beam: Tuple of Beam flags for the ingestion; empty for what suits this
+            machine.
     """
 
     config: Config
     data: str | None
     out: str
+    beam: tuple = ()
 
 
 def parse(argv=None):
@@ -38,11 +41,11 @@ def parse(argv=None):
         SystemExit: An unknown flag, or --help.
     """
     given = vars(_parser().parse_args(argv))
-    data, out = given.pop("data"), given.pop("out")
+    data, out, beam = given.pop("data"), given.pop("out"), given.pop("beam")
     config = config_from(given, "digits" if data is None else "laptop")
     data = data if data is None else os.path.expanduser(data)
     out = os.path.expanduser(out) if out else _default_out(data)
-    return Arguments(config, data, os.path.abspath(out))
+    return Arguments(config, data, os.path.abspath(out), tuple(beam))
 
 
 def _default_out(data):
@@ -70,6 +73,14 @@ def _parser():
         "--out",
         metavar="FOLDER",
         help="for all output (default: runs/digits, or runs/NAME-HASH of the images)",
+    )
+    parser.add_argument(
+        "--beam",
+        metavar="FLAG",
+        action="append",
+        default=[],
+        help="a Beam flag for the ingestion, such as --beam=--runner=FlinkRunner; as often as "
+        "need be (default: this machine, a process on each core where that pays)",
     )
     add_flags(parser, "digits, or laptop with --data")
     return parser

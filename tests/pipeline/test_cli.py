@@ -57,6 +57,15 @@ def test_any_source_has_an_output_folder_of_its_own():
     assert all(re.fullmatch(r"[\w./-]+", out) for out in outs)
 
 
+def test_beam_flags_are_passed_on():
+    flags = ["--beam=--runner=FlinkRunner", "--beam", "--flink_master=host:8081"]
+    with pytest.raises(SystemExit):  # argparse takes what starts with a dash for a flag
+        cli.parse(flags)
+    flags = ["--beam=--runner=FlinkRunner", "--beam=--flink_master=host:8081"]
+    assert cli.parse(flags).beam == ("--runner=FlinkRunner", "--flink_master=host:8081")
+    assert cli.parse([]).beam == ()
+
+
 def test_every_setting_has_a_flag(capsys):
     with pytest.raises(SystemExit):
         cli.parse(["--help"])

@@ -176,7 +176,7 @@ def _loop(source, config, splits, report):
             line = {"file": os.fsdecode(name), "reason": reason, "detail": detail}
             file.write(json.dumps(line) + "\n")
     items = sum(unit.items for unit in source.units())
-    summary = ingest._count_written(items, splits, report)
+    summary = ingest._count_written(source.name, items, splits, report)
     with open(os.path.join(report, ingest.SUMMARY_FILE), "w") as file:
         json.dump(vars(summary), file)
 

@@ -48,13 +48,15 @@ class IngestSummary:
     """What became of the images.
 
     Attributes:
-        files: Number of images (files, records, rows, ...) in the source.
+        source: Str, the source as the user gave it.
+        files: Number of images (files, records, rows, ...) in it.
         kept: Dict from split to number of records.
         rejected: Dict from reason to number of images.
         classes: Dict from class name to number of records, over both splits,
             in the order of the labels. Empty where there are no labels.
     """
 
+    source: str
     files: int
     kept: dict
     rejected: dict
@@ -108,13 +110,13 @@ def ingest(make_pipeline, source, config, split_dirs, report_dir):
         write = _WriteShard(split_dirs, shards, config)
         _run(pipeline if number == 0 else make_pipeline(), units, check, write, report_dir)
     _join_rejected(report_dir, passes)
-    summary = _count_written(items, split_dirs, report_dir)
+    summary = _count_written(source.name, items, split_dirs, report_dir)
     _write_aside(
         os.path.join(report_dir, SUMMARY_FILE),
         json.dumps(dataclasses.asdict(summary), indent=2).encode(),
     )
     _log.info("%s", describe(summary))
-    _require_images(summary, source.name, config)
+    _require_images(summary, config)
     return summary
 
 
@@ -314,7 +316,7 @@ def _write_aside(path, data):
     tf.io.gfile.rename(aside, path, overwrite=True)
 
 
-def _count_written(items, split_dirs, report_dir):
+def _count_written(source, items, split_dirs, report_dir):
     """Reads everything back, and compares it with what was listed."""
     kept, classes = {}, collections.Counter()
     for split, directory in split_dirs.items():
@@ -334,15 +336,15 @@ def _count_written(items, split_dirs, report_dir):
             "another runner (beam_pipeline_args)"
         )
     by_class = {os.fsdecode(name): count for (_, name), count in sorted(classes.items())}
-    return IngestSummary(items, kept, dict(sorted(rejected.items())), by_class)
+    return IngestSummary(source, items, kept, dict(sorted(rejected.items())), by_class)
 
 
-def _require_images(summary, source, config):
+def _require_images(summary, config):
     for split, count in summary.kept.items():
         if count < MIN_IMAGES_PER_SPLIT:
             raise InputError(
                 f"split '{split}' holds {count} of the {sum(summary.kept.values())} usable images "
-                f"in {source!r}; at least {MIN_IMAGES_PER_SPLIT} are needed. Add images, or change "
+                f"in {summary.source!r}; at least {MIN_IMAGES_PER_SPLIT} are needed. Add images, or change "
                 f"ingest.eval_fraction (now {config.eval_fraction}). What was found: "
                 f"{describe(summary)}"
             )

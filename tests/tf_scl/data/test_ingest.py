@@ -70,6 +70,7 @@ def test_every_image_arrives_in_the_split_of_its_hash(image_folder, tmp_path):
     assert summary.classes == {"cat": 24, "dog": 24}
     stored = json.loads((tmp_path / "out" / "report" / "summary.json").read_text())
     assert stored["kept"] == summary.kept
+    assert stored["source"] == str(image_folder)
 
 
 def test_bad_neighbours_are_set_aside_with_their_reason_and_cost_no_image(image_folder, tmp_path):

@@ -1,0 +1,56 @@
+"""Which model a new one has to hold its own against: TFX's Resolver, with a rule of ours."""
+
+from tfx import types
+from tfx.dsl.components.common import resolver
+from tfx.types import standard_artifacts
+
+_NODE = "LastBlessed"
+
+
+class LastBlessedStrategy(resolver.ResolverStrategy):
+    """The model that was blessed last, other than the one to be judged.
+
+    TFX's LatestBlessedModelStrategy would give a model to itself when the
+    same pipeline runs again: another input, so that nothing is cached, and a
+    comparison that says nothing.
+    """
+
+    def resolve_artifacts(self, store, input_dict):
+        """The resolved channels.
+
+        Args:
+            store: ML Metadata store; not asked.
+            input_dict: "candidate", the model to be judged; "model" and
+                "model_blessing", all there are in this pipeline.
+
+        Returns:
+            Dict with the same keys; "model" and "model_blessing" hold the one
+            that was found and its blessing, or nothing.
+        """
+        candidates = {model.id for model in input_dict["candidate"]}
+        models = {model.id: model for model in input_dict["model"]}
+        found = {"model": [], "model_blessing": [], "candidate": input_dict["candidate"]}
+        for blessing in sorted(input_dict["model_blessing"], key=lambda one: one.id, reverse=True):
+            number = blessing.get_int_custom_property("current_model_id")
+            blessed = blessing.get_int_custom_property("blessed") == 1
+            if blessed and number in models and number not in candidates:
+                return {**found, "model": [models[number]], "model_blessing": [blessing]}
+        return found
+
+
+def last_blessed(candidate):
+    """Makes the Resolver.
+
+    Args:
+        candidate: Channel of `Model`, the one to be judged.
+
+    Returns:
+        `tfx.dsl.components.common.resolver.Resolver`; its output "model" is
+        empty until another model has been blessed.
+    """
+    return resolver.Resolver(
+        strategy_class=LastBlessedStrategy,
+        model=types.Channel(type=standard_artifacts.Model),
+        model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+        candidate=candidate,
+    ).with_id(_NODE)

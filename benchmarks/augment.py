@@ -5,8 +5,10 @@
 All do the same: random resized crop and mirror; brightness, contrast,
 saturation and hue (of HSV) by factors and in an order that each view draws,
 for 0.8 of the views; grey for 0.2; above 32 pixels a Gaussian blur for 0.5.
-Only Keras's own layers do less: their jitter has one order, and a random crop
-with resizing is made of a zoom and a shift.
+Only Keras's own layers do less: their jitter has one order, a random crop with
+resizing is made of a zoom and a shift, and there is no blur (RandomGaussianBlur
+of Keras 3.15 ends the process on TensorFlow 2.16 with one thread: "cannot create
+std::vector larger than max_size()").
 
 Every contender is a process of its own on the same core with one thread; they
 take turns, and ratios are those of the same round. Images are uint8 in memory,
@@ -184,7 +186,7 @@ def _keras_layers(images, batch, blur):
     import keras
 
     def branch():
-        steps = [
+        return [
             keras.layers.RandomFlip("horizontal"),
             keras.layers.RandomZoom((-0.55, 0.0)),
             keras.layers.RandomTranslation(0.2, 0.2),
@@ -197,9 +199,6 @@ def _keras_layers(images, batch, blur):
             ),
             keras.layers.RandomGrayscale(0.2),
         ]
-        if blur:
-            steps.append(keras.layers.RandomGaussianBlur(blur, 17, 1.0, (0, 255)))
-        return steps
 
     branches = [branch(), branch()]
 

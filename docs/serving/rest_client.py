@@ -1,0 +1,51 @@
+"""Embeds image files by TF Serving's REST interface; Python alone is needed.
+
+    python docs/serving/rest_client.py http://localhost:8501 encoder a.png b.jpg
+
+Prints a line of JSON for each file: its name and its embedding.
+"""
+
+import base64
+import json
+import sys
+import urllib.error
+import urllib.request
+
+
+def embed(server, model, files):
+    """Embeddings of the contents of files.
+
+    Args:
+        server: Such as "http://localhost:8501".
+        model: Name of the model in the server.
+        files: List of bytes, PNG or JPEG.
+
+    Returns:
+        List of lists of floats, as long as `files`.
+
+    Raises:
+        RuntimeError: With what the server says, such as "image_bytes[1] is ...".
+    """
+    instances = [{"b64": base64.b64encode(data).decode()} for data in files]
+    body = json.dumps({"signature_name": "serving_default", "instances": instances})
+    url = f"{server}/v1/models/{model}:predict"
+    try:
+        with urllib.request.urlopen(url, body.encode(), timeout=60) as answer:
+            return json.load(answer)["predictions"]
+    except urllib.error.HTTPError as error:
+        raise RuntimeError(json.load(error)["error"]) from None
+
+
+def main():
+    """Embeds the files of the command line."""
+    server, model, *paths = sys.argv[1:]
+    contents = []
+    for path in paths:
+        with open(path, "rb") as file:
+            contents.append(file.read())
+    for path, embedding in zip(paths, embed(server, model, contents), strict=True):
+        print(json.dumps({"file": path, "embedding": embedding}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tf_scl
+from tests.conftest import encode, photo
+from tf_scl.config import EvaluateConfig
+from tf_scl.data import features
+from tf_scl.data.check_image import check_image
+from tf_scl.evaluation.judge import judge
+from tf_scl.evaluation.representation import LAST_BLESSED, PIXELS, PRETRAINED
+
+
+def _write_records(path, numbers):
+    """Images whose class, bright or dark, is plain to see."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for number in numbers:
+            pixels = photo(number) // 2 + (128 if number % 2 else 0)
+            image = check_image(encode(pixels.astype(np.uint8)), 10**6)
+            writer.write(features.encode_example(image, b"", "", number % 2, b"x"))
+
+
+def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_path):
+    _write_records(tmp_path / "train", range(60))
+    _write_records(tmp_path / "test", range(60, 100))
+    models = {}
+    for name, size, channels in ((PRETRAINED, 16, 3), (LAST_BLESSED, 8, 1)):
+        pooling = keras.layers.AveragePooling2D(4)
+        encoder = keras.Sequential(
+            [keras.Input((size, size, channels)), pooling, keras.layers.Flatten()]
+        )
+        models[name] = str(tmp_path / name.replace(" ", "-"))
+        tf_scl.export_saved_model(encoder, models[name])
+    files = [[str(tmp_path / part)] for part in ("train", "test")]
+    judgement = judge(models, *files, EvaluateConfig(draws=2), ["dark", "bright"])
+    evaluation = judgement.evaluation
+    assert list(evaluation["representations"]) == [PRETRAINED, LAST_BLESSED, PIXELS]
+    dimensions = [one["dimension"] for one in evaluation["representations"].values()]
+    assert dimensions == [4 * 4 * 3, 2 * 2, 16 * 16 * 3]
+    assert evaluation["comparison"]["images"] == 40
+    assert evaluation["confusion"]["classes"] == ["dark", "bright"]
+    assert evaluation["blessed"]
+    assert judgement.train_features.shape == (60, 48)
+    assert judgement.test_features.shape == (40, 48)
+    assert judgement.test_labels.tolist() == [number % 2 for number in range(60, 100)]

@@ -27,6 +27,7 @@ _HOME_OF = {
     "StopOnNonFinite": "tf_scl.callbacks.stop_on_non_finite",
     "TwoViewModel": "tf_scl.models.two_view_model",
     "TwoViews": "tf_scl.augmentation.two_views",
+    "accuracy_interval": "tf_scl.evaluation.bootstrap",
     "effective_rank": "tf_scl.evaluation.collapse",
     "evaluate_representation": "tf_scl.evaluation.representation",
     "export_saved_model": "tf_scl.export",
@@ -38,6 +39,7 @@ _HOME_OF = {
     "pretrain": "tf_scl.training",
     "projection_head": "tf_scl.models.projection_head",
     "resnet": "tf_scl.encoders.resnet",
+    "sgd_linear_probe": "tf_scl.evaluation.sgd_probe",
     "spectral_contrastive_loss": "tf_scl.losses.spectral",
 }
 

@@ -210,6 +210,19 @@ class EvaluateConfig(_Section):
     knn_k: int = _setting(200, _at_least(1), "neighbours")
     knn_temperature: float = _setting(0.1, _above(0), "of the kNN vote")
     min_effective_rank: float = _setting(2.0, _at_least(0), "below it an encoder is collapsed")
+    fractions: tuple[float, ...] = _setting(
+        (0.01, 0.1),
+        ("above 0 and below 1 each", lambda shares: all(0 < share < 1 for share in shares)),
+        "shares of the labels that are probed too",
+    )
+    sgd_epochs: int = _setting(0, _at_least(0), "of the paper's probe by SGD; 0 leaves it out")
+    resamples: int = _setting(1000, _at_least(100), "of the test images, for intervals")
+    spectrum_images: int = _setting(
+        2000, _at_least(10), "evaluation images at most, for the spectrum of their graph"
+    )
+    spectrum_views: int = _setting(
+        4, ("even, at least 2", lambda views: views >= 2 and views % 2 == 0), "of each of them"
+    )
     seed: int = _setting(0, _between(0, 2**31 - 1), "of the draws and folds")
 
 

@@ -9,10 +9,7 @@ _CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
 
 
 def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200, temperature=0.1):
-    """Accuracy of the cosine kNN vote of Wu et al. (CVPR 2018, arXiv 1805.01978).
-
-    Each of the k nearest training images votes for its class with weight
-    exp(cosine / temperature).
+    """Accuracy of `knn_predict`.
 
     Args:
         train_features: Float array [N, D].
@@ -26,6 +23,27 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
         Accuracy, 0..1.
 
     Raises:
+        InputError: As `knn_predict`.
+    """
+    check_features("test", test_features, test_labels)
+    predicted = knn_predict(train_features, train_labels, test_features, k, temperature)
+    return float(np.mean(predicted == np.asarray(test_labels)))
+
+
+def knn_predict(train_features, train_labels, test_features, k=200, temperature=0.1):
+    """Classes by the cosine kNN vote of Wu et al. (CVPR 2018, arXiv 1805.01978).
+
+    Each of the k nearest training images votes for its class with weight
+    exp(cosine / temperature).
+
+    Args:
+        train_features, train_labels, test_features, k, temperature: As in
+            `knn_accuracy`.
+
+    Returns:
+        Array [M] of labels, of the type that `train_labels` have.
+
+    Raises:
         InputError: `k` or `temperature` out of range, features that are not
             finite, or arrays that do not match.
     """
@@ -34,11 +52,10 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
             f"kNN needs k >= 1 and temperature > 0. Received: k={k}, temperature={temperature}"
         )
     train = _unit(check_features("train", train_features, train_labels))
-    test = _unit(check_features("test", test_features, test_labels))
-    test_labels = np.asarray(test_labels)
+    test = _unit(check_features("test", test_features))
     classes, targets = np.unique(train_labels, return_inverse=True)
     k = min(k, len(targets))
-    correct = 0
+    predicted = []
     for start in range(0, len(test), _CHUNK):
         cosine = test[start : start + _CHUNK] @ train.T
         nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
@@ -48,9 +65,8 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
         votes = np.zeros((len(cosine), len(classes)))
         rows = np.repeat(np.arange(len(cosine)), k)
         np.add.at(votes, (rows, targets[nearest].ravel()), weight.ravel())
-        predicted = classes[np.argmax(votes, axis=1)]
-        correct += np.sum(predicted == test_labels[start : start + _CHUNK])
-    return float(correct / len(test))
+        predicted.append(classes[np.argmax(votes, axis=1)])
+    return np.concatenate(predicted)
 
 
 def _unit(features):

@@ -120,6 +120,31 @@ def draw_labelled(labels, per_class, rng):
     return np.sort(np.concatenate(chosen))
 
 
+def draw_fraction(labels, fraction, rng):
+    """Indices of a random share of the examples, the same share of each class.
+
+    Args:
+        labels: Int array [N].
+        fraction: Float in (0, 1].
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        Sorted int array: of a class of n examples round(fraction * n), but at
+        least one.
+
+    Raises:
+        InputError: `fraction` out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise InputError(f"`fraction` must be above 0 and at most 1. Received: {fraction}")
+    labels = np.asarray(labels)
+    chosen = []
+    for value in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == value))
+        chosen.append(members[: max(1, round(fraction * len(members)))])
+    return np.sort(np.concatenate(chosen))
+
+
 def _logits(weights, features):
     return features @ weights[:-1] + weights[-1]
 

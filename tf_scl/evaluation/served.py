@@ -12,23 +12,33 @@ _PIXELS = 32  # largest side of the raw-pixel baseline: its probe has 32 * 32 * 
 
 
 def embed_with_saved_models(paths, files):
-    """Embeds all images of record files with several SavedModels, in one reading.
+    """Embeds all images of record files with several SavedModels.
+
+    The files are read once for each image size that the models have.
 
     Args:
         paths: Dict from name to the folder of a SavedModel by
-            `tf_scl.export_saved_model`; all of one image size.
+            `tf_scl.export_saved_model`.
         files: List of TFRecord paths.
 
     Returns:
         (features, pixels, labels): dict from name to float32 [N, D]; float32
-        [N, P] with values 0..1, the images as the encoder sees them, but
+        [N, P] with values 0..1, the images as the first model sees them, but
         resized to 32 x 32 where they are larger;
         int64 [N], negative where an image has no label.
     """
+    sizes = {}
+    for name, path in paths.items():
+        metadata = read_metadata(path)
+        sizes.setdefault((metadata["image_size"], metadata["channels"]), {})[name] = path
+    parts = [_embed(models, files, *size) for size, models in sizes.items()]
+    features = {name: rows for found, _, _ in parts for name, rows in found.items()}
+    return features, *parts[0][1:]
+
+
+def _embed(paths, files, size, channels):
     # A loaded model must stay referenced while its signature is in use.
     models = {name: tf.saved_model.load(path) for name, path in paths.items()}
-    metadata = read_metadata(next(iter(paths.values())))
-    size, channels = metadata["image_size"], metadata["channels"]
     features = {name: [] for name in models}
     pixels, labels = [], []
     for images, batch_labels, _ in labelled_batches(files, _BATCH, size, channels):

@@ -28,9 +28,16 @@ def test_agrees_with_scikit_learn(digits, k, temperature):
 
 
 def test_chunks_do_not_matter(digits, monkeypatch):
-    whole = tf_scl.knn_accuracy(*digits)
+    whole = knn.knn_predict(*digits[:3])
     monkeypatch.setattr(knn, "_CHUNK", 37)
-    assert tf_scl.knn_accuracy(*digits) == whole
+    np.testing.assert_array_equal(knn.knn_predict(*digits[:3]), whole)
+
+
+def test_the_accuracy_is_that_of_the_predictions(digits):
+    train, labels, test, truth = digits
+    names = np.array(list("abcdefghij"))
+    predicted = knn.knn_predict(train, names[labels], test, 20)
+    assert np.mean(predicted == names[truth]) == tf_scl.knn_accuracy(*digits, k=20)
 
 
 def test_weights_count():

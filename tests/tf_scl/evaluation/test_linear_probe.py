@@ -6,7 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 import tf_scl
 from tests import reference
-from tf_scl.evaluation.linear_probe import draw_labelled, fit_logistic_regression
+from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled, fit_logistic_regression
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,53 @@ def test_draws_take_per_class_and_never_more_than_there_is():
     assert len(set(chosen)) == len(chosen)
     other = draw_labelled(labels, 10, np.random.default_rng(1))
     assert chosen.tolist() != other.tolist()
+
+
+def test_fractions_take_the_same_share_of_every_class_and_at_least_one():
+    labels = np.repeat([0, 1, 2], [500, 3, 205])
+    chosen = draw_fraction(labels, 0.1, np.random.default_rng(0))
+    assert np.bincount(labels[chosen]).tolist() == [50, 1, 20]
+    assert len(set(chosen)) == len(chosen)
+    other = draw_fraction(labels, 0.1, np.random.default_rng(1))
+    assert chosen.tolist() != other.tolist()
+    assert draw_fraction(labels, 1.0, np.random.default_rng(0)).tolist() == list(range(708))
+
+
+@pytest.mark.parametrize("fraction", [0, 1.5, float("nan")])
+def test_a_fraction_out_of_range_is_named(fraction):
+    with pytest.raises(tf_scl.InputError, match=f"`fraction`.*{fraction}"):
+        draw_fraction([0, 1], fraction, np.random.default_rng(0))
+
+
+def _gaussians(rng, centres, count):
+    labels = rng.integers(len(centres), size=count)
+    return centres[labels] + rng.normal(size=(count, centres.shape[1])), labels
+
+
+@pytest.mark.parametrize("l2", [1e-3, 1e-1])
+def test_accuracy_is_that_of_scikit_learn_to_a_fifth_of_a_point(l2):
+    """Same features, same penalty, 50,000 test images: one image is 0.002 points."""
+    rng = np.random.default_rng(0)
+    centres = 0.9 * rng.normal(size=(8, 16))
+    train, labels = _gaussians(rng, centres, 2000)
+    test, truth = _gaussians(rng, centres, 50_000)
+    weights = fit_logistic_regression(train, labels, 8, l2)
+    predicted = np.argmax(test @ weights[:-1] + weights[-1], axis=1)
+    theirs = LogisticRegression(C=1 / (l2 * len(train)), max_iter=5000).fit(train, labels)
+    expected = theirs.score(test, truth)
+    assert 0.7 < expected < 0.99
+    assert abs(np.mean(predicted == truth) - expected) < 0.002
+
+
+def test_labels_of_the_test_part_choose_nothing(digits):
+    train, labels, test, truth = digits
+    honest = tf_scl.linear_probe(train[:300], labels[:300], test, truth)
+    wrong = tf_scl.linear_probe(train[:300], labels[:300], test, (truth + 1) % 10)
+    assert wrong.l2 == honest.l2
+    np.testing.assert_array_equal(wrong.predictions, honest.predictions)
+    # Nor do the other test images: each is judged by itself.
+    alone = tf_scl.linear_probe(train[:300], labels[:300], test[:5], truth[:5])
+    np.testing.assert_array_equal(alone.predictions, honest.predictions[:5])
 
 
 @pytest.mark.parametrize(

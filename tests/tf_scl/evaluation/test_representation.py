@@ -1,12 +1,19 @@
+import json
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
 import tf_scl
 from tf_scl.config import EvaluateConfig
+from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
+from tf_scl.evaluation.knn import knn_predict
+from tf_scl.evaluation.linear_probe import draw_labelled
 from tf_scl.evaluation.representation import (
+    LAST_BLESSED,
     PIXELS,
     PRETRAINED,
     UNTRAINED,
@@ -14,16 +21,20 @@ from tf_scl.evaluation.representation import (
     evaluate_representation,
 )
 
-_CONFIG = EvaluateConfig(draws=2)
+_CONFIG = EvaluateConfig(fractions=())
+_LAST = [
+    "probe no worse than last blessed encoder",
+    "few-label probe no worse than last blessed encoder",
+]
 
 
 @pytest.fixture(scope="module")
 def digits():
     images, labels = load_digits(return_X_y=True)
-    return images[:900] / 16, images[900:] / 16, labels[:900], labels[900:]
+    return images[:400] / 16, images[900:] / 16, labels[:400], labels[900:]
 
 
-def _judge(digits, encoder, labels=True):
+def _judge(digits, encoder, labels=True, last=None, config=_CONFIG, class_names=None):
     train, test, train_labels, test_labels = digits
     if not labels:
         train_labels, test_labels = -np.ones_like(train_labels), -np.ones_like(test_labels)
@@ -32,7 +43,9 @@ def _judge(digits, encoder, labels=True):
         UNTRAINED: (train[:, ::2], test[:, ::2]),
         PIXELS: (train, test),
     }
-    return evaluate_all(representations, train_labels, test_labels, _CONFIG)
+    if last:
+        representations[LAST_BLESSED] = (last(train), last(test))
+    return evaluate_all(representations, train_labels, test_labels, config, class_names)
 
 
 def _failed(verdict):
@@ -74,13 +87,13 @@ def test_the_few_label_figures_are_those_of_scikit_learn(digits):
         model = LogisticRegression(C=1.0, max_iter=2000)
         model.fit(scaler.transform(train[chosen]), labels[chosen])
         theirs.append(model.score(scaler.transform(test), truth))
-    config = EvaluateConfig(draws=20)
+    config = EvaluateConfig(draws=20, fractions=())
     few = evaluate_representation(train, labels, test, truth, config)["probe_few"]
     assert few["labels"] == 100 and few["labels_per_class"] == 10
     assert abs(few["mean"] - np.mean(theirs)) < 4 * np.std(theirs) / np.sqrt(20)
     assert 0.4 < few["std"] / np.std(theirs) < 2.5
     # Half the labels would do plainly worse.
-    half = EvaluateConfig(draws=20, labels_per_class=5)
+    half = EvaluateConfig(draws=20, labels_per_class=5, fractions=())
     fewer = evaluate_representation(train, labels, test, truth, half)["probe_few"]
     assert fewer["labels"] == 50 and fewer["mean"] < few["mean"] - 0.02
 
@@ -127,3 +140,137 @@ def test_images_without_a_label_are_left_out_of_the_probe(digits):
         {name: (train, test) for name in (PRETRAINED, UNTRAINED, PIXELS)}, labels, truth, _CONFIG
     )
     assert verdict["representations"][PIXELS]["probe_all"]["labels"] == 300
+
+
+def test_intervals_are_those_of_the_predictions(digits):
+    train, test, labels, truth = digits
+    result = evaluate_representation(train, labels, test, truth, _CONFIG)
+    near = knn_predict(train, labels, test) == truth
+    assert result["knn_interval"] == list(accuracy_interval(near))
+    right = tf_scl.linear_probe(train, labels, test, truth).predictions == truth
+    assert result["probe_all"]["interval"] == list(accuracy_interval(right))
+    few = []
+    for draw in range(5):
+        chosen = draw_labelled(labels, 10, np.random.default_rng([0, draw]))
+        few.append(tf_scl.linear_probe(train[chosen], labels[chosen], test, truth).predictions)
+    assert result["probe_few"]["interval"] == list(accuracy_interval(np.array(few) == truth))
+
+
+def test_fractions_are_probed_where_they_come_to_an_image_per_class(digits):
+    train, test, labels, truth = digits
+    config = EvaluateConfig(draws=3, fractions=(0.01, 0.05, 0.5))
+    one, two = evaluate_representation(train, labels, test, truth, config)["probe_fractions"]
+    assert (one["fraction"], one["labels"]) == (0.05, 20)
+    assert two["fraction"] == 0.5 and 195 <= two["labels"] <= 205
+    assert one["mean"] < two["interval"][0]
+    assert two["interval"][0] < two["mean"] < two["interval"][1] and two["std"] > 0
+
+
+def test_the_probe_by_sgd_is_made_on_request(digits):
+    train, test, labels, truth = digits
+    config = EvaluateConfig(draws=1, fractions=(), sgd_epochs=6, seed=3)
+    result = evaluate_representation(train, labels, test, truth, config)["probe_sgd"]
+    expected = tf_scl.sgd_linear_probe(train, labels, test, truth, epochs=6, seed=3)
+    assert result["accuracy"] == expected.accuracy and result["epochs"] == 6
+    assert result["best_accuracy"] == expected.best_accuracy >= result["accuracy"]
+    assert result["best_epoch"] == expected.best_epoch
+    assert result["interval"][0] < result["accuracy"] < result["interval"][1]
+    assert "probe_sgd" not in evaluate_representation(train, labels, test, truth, _CONFIG)
+
+
+def test_labels_of_the_test_part_choose_nothing(digits):
+    train, test, labels, truth = digits
+    honest = evaluate_representation(train, labels, test, truth, _CONFIG)
+    rng = np.random.default_rng(0)
+    wrong = evaluate_representation(train, labels, test, rng.permutation(truth), _CONFIG)
+    assert wrong["probe_all"]["l2"] == honest["probe_all"]["l2"]
+    assert wrong["probe_all"]["accuracy"] < 0.2 and wrong["probe_few"]["mean"] < 0.2
+
+
+def test_the_confusion_is_that_of_scikit_learn_and_the_verdict_is_json(digits):
+    train, test, labels, truth = digits
+    names = "zero one two three four five six seven eight nine".split()
+    verdict = _judge(digits, lambda x: x, class_names=names)
+    predicted = tf_scl.linear_probe(train, labels, test, truth).predictions
+    assert verdict["confusion"]["counts"] == confusion_matrix(truth, predicted).tolist()
+    assert verdict["confusion"]["classes"] == names
+    assert verdict["level"] == 0.95 and verdict["comparison"] is None
+    assert json.loads(json.dumps(verdict)) == verdict
+    with pytest.raises(tf_scl.InputError, match="label 9 has no name: class_names holds 2"):
+        _judge(digits, lambda x: x, class_names=["zero", "one"])
+
+
+def test_without_labels_there_is_no_confusion_and_no_comparison(digits):
+    verdict = _judge(digits, lambda x: x, labels=False, last=lambda x: x)
+    assert verdict["blessed"]
+    assert verdict["confusion"] is None and verdict["comparison"] is None
+
+
+def _noisy(amount, seed=0):
+    """Pixels under noise: an encoder that is the worse, the more there is."""
+    rng = np.random.default_rng(seed)
+    return lambda x: x + amount * rng.normal(size=x.shape)
+
+
+def test_a_loss_that_may_be_chance_is_not_held_against_an_encoder(digits):
+    verdict = _judge(digits, _noisy(0.02, seed=1))
+    few, pixels = (verdict["representations"][name]["probe_few"] for name in (PRETRAINED, PIXELS))
+    check = verdict["checks"][-1]
+    assert few["mean"] < pixels["mean"]
+    assert check["value"] == few["mean"] >= check["needed"] > pixels["mean"] - 0.03
+    assert verdict["blessed"]
+
+
+def test_the_last_blessed_encoder_itself_is_blessed_again(digits):
+    verdict = _judge(digits, lambda x: 3 * x, last=lambda x: 3 * x)
+    assert verdict["blessed"]
+    comparison = verdict["comparison"]
+    assert comparison["difference"] == comparison["few_difference"] == 0
+    assert comparison["images"] == len(digits[3])
+    assert [check["name"] for check in verdict["checks"][-2:]] == _LAST
+
+
+def test_an_equally_good_encoder_is_blessed(digits):
+    verdict = _judge(digits, _noisy(0.1, seed=1), last=_noisy(0.1, seed=2))
+    low, high = verdict["comparison"]["interval"]
+    assert low < verdict["comparison"]["difference"] < high and low < 0 < high
+    assert not set(_LAST) & set(_failed(verdict))
+
+
+def test_an_encoder_worse_than_the_last_blessed_one_is_not_blessed(digits):
+    verdict = _judge(digits, _noisy(0.1), last=lambda x: x)
+    assert not verdict["blessed"]
+    assert set(_LAST) <= set(_failed(verdict))
+    comparison = verdict["comparison"]
+    assert comparison["interval"][1] < 0 and comparison["few_interval"][1] < 0
+    # Nor is it held against the last one that this one is better.
+    assert set(_LAST) & set(_failed(_judge(digits, lambda x: x, last=_noisy(0.1)))) == set()
+
+
+def test_the_comparison_is_of_the_same_images(digits):
+    train, test, labels, truth = digits
+    worse = _noisy(0.3)(train), _noisy(0.3)(test)
+    verdict = evaluate_all(
+        {PRETRAINED: worse, PIXELS: (train, test), LAST_BLESSED: (train, test)},
+        labels,
+        np.where(np.arange(len(truth)) < 500, truth, -1),
+        _CONFIG,
+    )
+    ours, theirs = (
+        tf_scl.linear_probe(a, labels, b[:500], truth[:500]).predictions == truth[:500]
+        for a, b in (worse, (train, test))
+    )
+    comparison = verdict["comparison"]
+    assert comparison["images"] == 500
+    assert comparison["difference"] == pytest.approx(ours.mean() - theirs.mean())
+    assert comparison["interval"] == list(difference_interval(ours, theirs))
+    last = next(check for check in verdict["checks"] if check["name"] == _LAST[0])
+    assert last["holds"] == (last["value"] >= last["needed"])
+    assert last["needed"] == pytest.approx(ours.mean() - comparison["interval"][1])
+
+
+@pytest.mark.parametrize("collapsed", [lambda x: 0 * x + 1, lambda x: x[:, 20:21] * np.ones(8)])
+def test_a_collapsed_encoder_is_flagged_beside_a_last_blessed_one(digits, collapsed):
+    verdict = _judge(digits, collapsed, last=lambda x: x)
+    assert not verdict["blessed"]
+    assert {"not collapsed: effective rank", *_LAST} <= set(_failed(verdict))

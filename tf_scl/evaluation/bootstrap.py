@@ -1,0 +1,104 @@
+"""How far off an accuracy is by the chance of which images were tested on.
+
+Test images are taken as a random sample of those to come. They are resampled
+with the weights of the Bayesian bootstrap (Rubin, Annals of Statistics 9,
+1981), paired where two classifiers are compared, and the percentiles of the
+weighted accuracy are the interval. Each end is taken as if one more image had
+come out as badly, or as well, as it could (Learned-Miller and Thomas 2019, arXiv
+1905.06208). So the interval of one accuracy is that of Clopper and Pearson, that
+of a difference holds zero just where McNemar's exact test sees none, and 12
+images of 12 are not proof of 100 %, as they are with whole-number weights.
+
+What is repeated, such as the choice of the few labels of a probe, adds its own
+chance: repetitions are taken as normal, and the standard error of their mean
+comes in with Student's t. The interval is then for the mean over all choices
+and images, not for one choice. It does not cover what all repetitions share:
+the encoder, and the labelled images that labels are chosen from.
+"""
+
+import numpy as np
+
+from tf_scl.errors import InputError
+
+
+def accuracy_interval(correct, level=0.95, resamples=1000, seed=0):
+    """Interval of an accuracy.
+
+    Args:
+        correct: Bool array [M], which test images were right; or [R, M], in R
+            repetitions, such as draws of labels or seeds of training. Also
+            floats 0..1, the share of the times that an image was right.
+        level: Float in (0, 1), how often the interval shall hold the accuracy.
+        resamples: Int >= 1; at 1000 an end is off by about a tenth of the
+            standard error.
+        seed: Int.
+
+    Returns:
+        (low, high), floats 0..1.
+
+    Raises:
+        InputError: No images, values outside 0..1, or an argument out of range.
+    """
+    return _interval(_check("correct", correct), 0.0, level, resamples, seed)
+
+
+def difference_interval(correct_a, correct_b, level=0.95, resamples=1000, seed=0):
+    """Interval of accuracy a minus accuracy b on the same test images.
+
+    Args:
+        correct_a, correct_b: As in `accuracy_interval`, of one shape: column by
+            column the same images, row by row the same repetition (draw).
+        level, resamples, seed: Likewise.
+
+    Returns:
+        (low, high), floats -1..1.
+
+    Raises:
+        InputError: As there, or two shapes.
+    """
+    correct_a, correct_b = _check("correct_a", correct_a), _check("correct_b", correct_b)
+    if correct_a.shape != correct_b.shape:
+        raise InputError(
+            "a paired difference needs the same images and repetitions on both sides. "
+            f"Received: correct_a {correct_a.shape}, correct_b {correct_b.shape}"
+        )
+    return _interval(correct_a - correct_b, -1.0, level, resamples, seed)
+
+
+def _interval(values, worst, level, resamples, seed):
+    """Interval of the mean of values [R, M] in worst..1."""
+    if not 0 < level < 1 or resamples < 1:
+        raise InputError(
+            "an interval needs 0 < level < 1 and resamples >= 1. "
+            f"Received: level={level}, resamples={resamples}"
+        )
+    repetitions = len(values)
+    rng = np.random.default_rng(seed)
+    # A sum of exponential weights is gamma: one draw for all images of one value.
+    value, images = np.unique(values.mean(axis=0), return_counts=True)
+    weights = rng.standard_gamma(images, (resamples, len(images)))
+    one_more = rng.standard_exponential(resamples)
+    total, weighted = weights.sum(axis=1) + one_more, weights @ value
+    by_repetition = 0.0
+    if repetitions > 1:
+        error = values.mean(axis=1).std(ddof=1) / np.sqrt(repetitions)
+        by_repetition = error * rng.standard_t(repetitions - 1, resamples)
+    low = np.quantile((weighted + worst * one_more) / total + by_repetition, (1 - level) / 2)
+    high = np.quantile((weighted + one_more) / total + by_repetition, (1 + level) / 2)
+    return max(worst, float(low)), min(1.0, float(high))
+
+
+def _check(name, correct):
+    """float64 [R, M]."""
+    correct = np.atleast_2d(np.asarray(correct, np.float64))
+    if correct.ndim != 2 or not correct.size:
+        raise InputError(
+            f"`{name}` must be [M] or [repetitions, M] with M >= 1 test images. "
+            f"Received an array of shape {correct.shape}"
+        )
+    if not ((correct >= 0) & (correct <= 1)).all():
+        raise InputError(
+            f"`{name}` must say of each image whether it was right, between 0 and 1. "
+            f"Received values from {correct.min()} to {correct.max()}"
+        )
+    return correct

@@ -29,6 +29,7 @@ _HOME_OF = {
     "TwoViews": "tf_scl.augmentation.two_views",
     "accuracy_interval": "tf_scl.evaluation.bootstrap",
     "effective_rank": "tf_scl.evaluation.collapse",
+    "estimate_spectrum": "tf_scl.evaluation.spectrum",
     "evaluate_representation": "tf_scl.evaluation.representation",
     "export_saved_model": "tf_scl.export",
     "knn_accuracy": "tf_scl.evaluation.knn",

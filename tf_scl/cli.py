@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import pathlib
 import sys
 import tempfile
 
@@ -39,6 +40,14 @@ def _parser():
     views.add_argument("--out", metavar="FILE", default="views.png", help="PNG or JPEG")
     views.add_argument("--count", metavar="N", type=int, default=18, help="number of images")
     add_flags(views, "laptop", ("ingest", "augment", "model", "train"))
+    report = commands.add_parser("report", help="draw a run's report again, as one page of HTML")
+    report.set_defaults(run=_report)
+    report.add_argument(
+        "run_folder",
+        metavar="RUN",
+        help="OUT of a `make run` (its newest report), a folder with report.json, or the file",
+    )
+    report.add_argument("--out", metavar="FILE", default="report.html", help="HTML")
     return parser
 
 
@@ -53,17 +62,30 @@ def _views(given):
     from tf_scl.views_grid import draw_views
 
     start_xla()
-    _save(draw_views(open_source(source), config, count), out)
+    _save(draw_views(open_source(source), config, count).save, out)
     return f"wrote {out}"
 
 
-def _save(picture, out):
-    """Writes a picture aside, then under its name."""
+def _report(given):
+    run, out = given["run_folder"], given["out"]
+    if os.path.splitext(out)[1].lower() not in (".html", ".htm"):
+        raise InputError(f"--out must end in .html. Received: {out!r}")
+    from tf_scl.report.files import find_report, read_report
+    from tf_scl.report.page import render
+
+    path = find_report(run)
+    page = render(read_report(path))
+    _save(lambda aside: pathlib.Path(aside).write_text(page, encoding="utf-8"), out)
+    return f"wrote {out}, of {path}"
+
+
+def _save(write, out):
+    """Writes a file aside by `write`, which is given a path, then under its name."""
     folder, name = os.path.split(out)
     try:
         descriptor, aside = tempfile.mkstemp(dir=folder or ".", suffix=name)
         os.close(descriptor)
-        picture.save(aside)
+        write(aside)
         os.chmod(aside, 0o644)
         os.replace(aside, out)
     except OSError as error:

@@ -1,0 +1,33 @@
+import numpy as np
+
+import tf_scl
+from tf_scl.evaluation.judge import Judgement
+from tf_scl.evaluation.representation import LAST_BLESSED, PRETRAINED
+from tf_scl.report.run_facts import run_facts
+
+
+def _judgement(finite, images):
+    rows = np.random.default_rng(0).normal(size=(images, 4)).astype(np.float32)
+    evaluation = {"representations": {PRETRAINED: {"finite": finite}}}
+    return Judgement(evaluation, rows, rows, np.full(images, -1))
+
+
+def test_features_that_are_not_finite_have_no_pictures():
+    models = {PRETRAINED: "one", LAST_BLESSED: "other"}
+    facts = run_facts(_judgement(False, 40), models, "", [], [], tf_scl.Config(), [])
+    assert set(facts["missing"]) == {"spectrum", "map", "neighbours"}
+    assert "spectrum" not in facts
+    assert facts["config"]["train"]["batch_size"] == 512
+    assert facts["versions"]["tf_scl"] == tf_scl.__version__
+
+
+def test_too_few_images_for_a_spectrum_are_said(monkeypatch):
+    monkeypatch.setattr("tf_scl.report.run_facts.neighbour_grid", lambda *_, **__: "a grid")
+    models = {PRETRAINED: "one"}
+    facts = run_facts(_judgement(True, 9), models, "", [], [], tf_scl.Config(), [])
+    assert facts["missing"] == {
+        "comparison": "no other model has been blessed before",
+        "spectrum": "it takes 10 evaluation images; there are 9",
+    }
+    assert len(facts["map"]["points"]) == 9
+    assert facts["neighbours"] == "a grid"

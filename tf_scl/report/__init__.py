@@ -1,0 +1,1 @@
+"""One page of HTML that shows what came of a training run."""

@@ -1,0 +1,103 @@
+"""A map of features: a point in the plane for each image."""
+
+import numpy as np
+
+from tf_scl.errors import InputError
+from tf_scl.evaluation.features import check_features
+
+_DIRECTIONS = 50  # principal components that t-SNE starts from, as van der Maaten (2008) has it
+_PERPLEXITY = 30
+_LEAST = 5  # images; with fewer t-SNE means nothing
+
+
+def embedding_map(features, labels, classes, seed=0, limit=1000):
+    """The section "map" of a report's facts: t-SNE of principal components.
+
+    Features are brought to norm 1 first, as the kNN vote compares them. The
+    same arguments give the same map.
+
+    Args:
+        features: Float array [N, D].
+        labels: Int array [N], negative where an image has no label.
+        classes: List of names; a label is an index of it.
+        seed: Int, which images are shown and where t-SNE begins.
+        limit: Int, the largest number of images that are shown.
+
+    Returns:
+        Dict: "points" [[x, y]], "labels" [int or None], "classes", "method".
+
+    Raises:
+        InputError: Features that are not finite, labels that do not match, or
+            no scikit-learn.
+    """
+    labels = np.asarray(labels)
+    features = check_features("the map's", features, labels)
+    if labels.size and labels.max() >= len(classes):
+        raise InputError(
+            f"labels of the map must be below the number of classes, {len(classes)}. "
+            f"Received: {labels.max()}"
+        )
+    chosen = np.random.default_rng(seed).permutation(len(labels))[:limit]
+    chosen.sort()
+    points, method = _coordinates(_unit(features[chosen]), seed)
+    return {
+        "points": np.round(points, 3).tolist(),
+        "labels": [int(label) if label >= 0 else None for label in labels[chosen]],
+        "classes": [str(name) for name in classes],
+        "method": f"{method} of {len(chosen):,} of {len(labels):,} images' features at norm 1",
+    }
+
+
+def principal_components(features, count):
+    """Coordinates along the first principal components.
+
+    Args:
+        features: float64 [N, D].
+        count: Int; of fewer the rest is 0.
+
+    Returns:
+        float64 [N, count]; the largest entry of each column is positive.
+    """
+    centred = features - features.mean(axis=0)
+    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    components = (left * singular)[:, :count]
+    if components.size:
+        largest = np.abs(components).argmax(axis=0)
+        signs = np.sign(components[largest, np.arange(components.shape[1])])
+        components = components * np.where(signs < 0, -1.0, 1.0)
+    return np.pad(components, ((0, 0), (0, count - components.shape[1])))
+
+
+def _coordinates(features, seed):
+    """float [N, 2] and how they came about."""
+    images, dimension = features.shape
+    directions = min(_DIRECTIONS, dimension, images)
+    reduced = principal_components(features, max(directions, 2))
+    if images < _LEAST or np.abs(reduced).max() < 1e-6:
+        return reduced[:, :2], "the first two principal components"
+    perplexity = min(_PERPLEXITY, (images - 1) / 3)
+    points = _import_manifold().TSNE(
+        2,
+        perplexity=perplexity,
+        # Begins at the first two components, not at random.
+        init=reduced[:, :2] / max(reduced[:, 0].std(), 1e-12) * 1e-4,
+        learning_rate="auto",
+        random_state=seed,
+    )
+    method = f"t-SNE (perplexity {perplexity:.3g}) of {directions} principal components"
+    return points.fit_transform(reduced), method
+
+
+def _unit(features):
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+
+def _import_manifold():
+    try:
+        from sklearn import manifold
+    except ImportError as error:
+        raise InputError(
+            f"the map of embeddings needs scikit-learn, which cannot be imported ({error}): "
+            "pip install scikit-learn"
+        ) from error
+    return manifold

@@ -1,0 +1,67 @@
+"""The facts of the report on one run, gathered from what its training and evaluation left."""
+
+from tf_scl.evaluation.representation import LAST_BLESSED, PRETRAINED
+from tf_scl.evaluation.spectrum import MIN_IMAGES, estimate_spectrum
+from tf_scl.evaluation.views import embed_views
+from tf_scl.report.collect import installed_versions, now
+from tf_scl.report.embedding_map import embedding_map
+from tf_scl.report.neighbours import neighbour_grid
+
+_NOT_FINITE = "features are NaN or infinite"
+
+
+def run_facts(judgement, models, projected, train_files, test_files, config, class_names):
+    """The facts that are made from images and features, and those that lie about.
+
+    Args:
+        judgement: `tf_scl.evaluation.judge.Judgement`.
+        models: Dict from name to the folder of a SavedModel, as it was judged.
+        projected: Folder of the SavedModel of encoder and projector.
+        train_files, test_files: Lists of TFRecord paths.
+        config: `tf_scl.Config` of the run.
+        class_names: List of the names of the labels.
+
+    Returns:
+        Dict as `tf_scl.report.facts` describes it, without "title", "data",
+        "history" and "dead_letters".
+    """
+    facts = {
+        "made": now(),
+        "evaluation": judgement.evaluation,
+        "config": config.to_dict(),
+        "versions": installed_versions(),
+        "missing": {},
+    }
+    if LAST_BLESSED not in models:
+        facts["missing"]["comparison"] = "no other model has been blessed before"
+    if not judgement.evaluation["representations"][PRETRAINED]["finite"]:
+        facts["missing"].update(dict.fromkeys(("spectrum", "map", "neighbours"), _NOT_FINITE))
+        return facts
+    if len(judgement.test_labels) < MIN_IMAGES:
+        facts["missing"]["spectrum"] = (
+            f"it takes {MIN_IMAGES} evaluation images; there are {len(judgement.test_labels)}"
+        )
+    else:
+        facts["spectrum"] = _spectrum(models[PRETRAINED], projected, test_files, config)
+    seed = config.evaluate.seed
+    facts["map"] = embedding_map(
+        judgement.test_features, judgement.test_labels, class_names, seed=seed
+    )
+    facts["neighbours"] = neighbour_grid(
+        judgement.train_features,
+        judgement.test_features,
+        judgement.test_labels,
+        train_files,
+        test_files,
+        seed=seed,
+    )
+    return facts
+
+
+def _spectrum(encoder, projected, files, config):
+    images, views = config.evaluate.spectrum_images, config.evaluate.spectrum_views
+    embedded, labels = embed_views(encoder, projected, files, config, images, views)
+    return {
+        kind: estimate_spectrum(found, labels, seed=config.evaluate.seed).to_dict()
+        for kind, found in embedded.items()
+    }

@@ -1,13 +1,18 @@
 """Artifact types of our own, and what lies where in an artifact.
 
 The names have the form `lower.Upper`, and no properties are declared: TFX's
-V2 compiler accepts nothing else.
+V2 compiler accepts nothing else. Its entry point imports an artifact's class
+by that name, so the part before the dot is a module that has it.
 """
 
 from tfx import v1 as tfx
 
 # In a `ModelRun`: the SavedModel of the encoder before its first step.
 UNTRAINED_DIR = "untrained"
+# And that of the trained encoder with its projector, for the spectrum.
+PROJECTED_DIR = "projected"
+# And the metrics of each epoch.
+HISTORY_FILE = "history.json"
 # Custom property of `Examples`: JSON list of the class names, in the order of the labels.
 CLASS_NAMES = "class_names"
 
@@ -15,4 +20,4 @@ CLASS_NAMES = "class_names"
 class IngestionReport(tfx.dsl.Artifact):
     """`summary.json` and `rejected.jsonl` of an ingestion (`tf_scl.data.ingest`)."""
 
-    TYPE_NAME = "tf_scl.IngestionReport"
+    TYPE_NAME = "components.IngestionReport"

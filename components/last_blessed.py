@@ -2,9 +2,10 @@
 
 from tfx import types
 from tfx.dsl.components.common import resolver
+from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
 from tfx.types import standard_artifacts
 
-_NODE = "LastBlessed"
+NODE = "LastBlessed"
 
 
 class LastBlessedStrategy(resolver.ResolverStrategy):
@@ -53,4 +54,23 @@ def last_blessed(candidate):
         model=types.Channel(type=standard_artifacts.Model),
         model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         candidate=candidate,
-    ).with_id(_NODE)
+    ).with_id(NODE)
+
+
+def latest_blessed(candidate):
+    """The same with TFX's LatestBlessedModelStrategy, for Vertex AI, which knows no other.
+
+    It may find the candidate itself, where the Trainer's result is cached.
+
+    Args:
+        candidate: Channel of `Model`; not used.
+
+    Returns:
+        As `last_blessed`.
+    """
+    del candidate
+    return resolver.Resolver(
+        strategy_class=latest_blessed_model_strategy.LatestBlessedModelStrategy,
+        model=types.Channel(type=standard_artifacts.Model),
+        model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id(NODE)

@@ -6,6 +6,7 @@ from tfx import v1 as tfx
 
 from components.atomic_pusher.component import AtomicPusher
 from components.image_example_gen.component import ImageExampleGen
+from components.last_blessed import last_blessed
 from components.pretrainer.component import pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
 
@@ -53,8 +54,14 @@ def create_pipeline(
         config.to_dict("augment", "model", "train"),
         checkpoints=os.path.join(root, "checkpoints"),
     )
+    predecessor = last_blessed(trainer.outputs["model"])
     evaluator = RepresentationEvaluator(
-        examples, trainer.outputs["model"], trainer.outputs["model_run"], settings["evaluate"]
+        examples,
+        example_gen.outputs["report"],
+        trainer.outputs["model"],
+        trainer.outputs["model_run"],
+        settings["evaluate"],
+        predecessor.outputs["model"],
     )
     pusher = AtomicPusher(
         model=trainer.outputs["model"],
@@ -72,6 +79,7 @@ def create_pipeline(
             schema_gen,
             example_validator,
             trainer,
+            predecessor,
             evaluator,
             pusher,
         ],

@@ -8,9 +8,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata as tfx_metadata
 from tfx.utils import path_utils
 
+from components import last_blessed
 from components.representation_evaluator.executor import EVALUATION_FILE
 from tf_scl.data import ingest
 from tf_scl.evaluation.representation import PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.report.files import HTML_FILE
 
 SUMMARY_FILE = "summary.json"
 _STATES = {
@@ -52,6 +54,7 @@ def collect(connection_config):
         "images": images,
         "rejected_list": os.path.join(report, ingest.REJECTED_FILE),
         "evaluation": evaluation,
+        "report": os.path.join(evaluation_dir, HTML_FILE),
         "pushed": bool(pushed["pushed"].int_value),
         "model": pushed["pushed_destination"].string_value or trained,
     }
@@ -76,6 +79,7 @@ def render(facts):
         ]
     lines += ["", *_accuracies(facts["evaluation"]), ""]
     lines += _verdict(facts)
+    lines += [f"report: {facts['report']}"]
     lines += ["", "Embed an image:", f"  {embedding_line(facts['model'])}", "=" * 78]
     return "\n".join(lines)
 
@@ -140,6 +144,8 @@ def _last_run(store):
     for execution in sorted(executions, key=lambda one: one.id):
         contexts = store.get_contexts_by_execution(execution.id)
         node = next(one.name for one in contexts if one.type == "node").split(".")[-1]
+        if node == last_blessed.NODE:  # looks up, and makes nothing
+            continue
         events = store.get_events_by_execution_ids([execution.id])
         outputs = {
             event.path.steps[0].key: store.get_artifacts_by_id([event.artifact_id])[0]

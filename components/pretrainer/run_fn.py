@@ -8,14 +8,13 @@ import sys
 import tensorflow as tf
 
 import tf_scl
-from components.artifacts import UNTRAINED_DIR
+from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.export import export_saved_model
 from tf_scl.training import MAY_CHANGE, pretrain
 
 KERAS_FILE = "encoder.keras"
-HISTORY_FILE = "history.json"
 LOG_DIR = "logs"
 
 
@@ -24,8 +23,9 @@ def run_fn(fn_args):
 
     Writes the trained encoder to `fn_args.serving_model_dir`; to
     `fn_args.model_run_dir` the same encoder before its first step
-    (`untrained`), the trained one as a Keras model (`encoder.keras`) and the
-    metrics of each epoch, as `history.json` and for TensorBoard (`logs`).
+    (`untrained`), the trained one with its projector (`projected`) and as a
+    Keras model (`encoder.keras`), and the metrics of each epoch, as
+    `history.json` and for TensorBoard (`logs`).
 
     A run that was stopped is gone on with by the next one of the same code,
     settings and examples. Its checkpoints are deleted once all is written.
@@ -57,6 +57,8 @@ def run_fn(fn_args):
     )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(history))
+    projected = os.path.join(fn_args.model_run_dir, PROJECTED_DIR)
+    export_saved_model(model, projected, metadata, projector=True)
     model.encoder.save(os.path.join(fn_args.model_run_dir, KERAS_FILE))
     export_saved_model(model.encoder, fn_args.serving_model_dir, metadata)
     if checkpoint_dir:

@@ -7,6 +7,7 @@ from tfx.dsl.components.base import base_component
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import component_spec, standard_artifacts
 
+from components.artifacts import IngestionReport
 from components.code_digest import code_digest
 from components.representation_evaluator import executor
 
@@ -20,8 +21,12 @@ class RepresentationEvaluatorSpec(types.ComponentSpec):
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "report": component_spec.ChannelParameter(type=IngestionReport),
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
+        "last_blessed": component_spec.ChannelParameter(
+            type=standard_artifacts.Model, optional=True
+        ),
     }
     OUTPUTS = {
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
@@ -30,36 +35,43 @@ class RepresentationEvaluatorSpec(types.ComponentSpec):
 
 
 class RepresentationEvaluator(base_component.BaseComponent):
-    """Judges a frozen encoder beside its untrained self and raw pixels.
+    """Judges a frozen encoder beside its untrained self, raw pixels and its predecessor.
 
     The first component of the pipeline that reads labels.
 
     Outputs:
         evaluation: `ModelEvaluation`, `evaluation.json`
-            (`tf_scl.evaluation.representation.evaluate_all`).
+            (`tf_scl.evaluation.representation.evaluate_all`), `report.html`
+            and what it was made from, `report.json` (`tf_scl.report.facts`).
         blessing: `ModelBlessing`, as TFX's Pusher reads it. A collapsed
-            encoder, or one that loses to raw pixels, is not blessed.
+            encoder, or one that loses to raw pixels or to the model that was
+            blessed last, is not blessed.
     """
 
     SPEC_CLASS = RepresentationEvaluatorSpec
     EXECUTOR_SPEC = ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, examples, model, model_run, evaluate):
+    def __init__(self, examples, report, model, model_run, evaluate, last_blessed=None):
         """Makes the component.
 
         Args:
             examples: Channel of `Examples`.
+            report: Channel of `IngestionReport`, how the examples came about.
             model: Channel of `Model`, the trained encoder.
             model_run: Channel of `ModelRun`, which holds the untrained one.
             evaluate: `tf_scl.config.EvaluateConfig` as a dict.
+            last_blessed: Channel of `Model`, the one to compare with; it may
+                be empty.
         """
         super().__init__(
             RepresentationEvaluatorSpec(
                 evaluate_config=json.dumps(evaluate, sort_keys=True),
                 code_digest=code_digest(executor.__name__),
                 examples=examples,
+                report=report,
                 model=model,
                 model_run=model_run,
+                last_blessed=last_blessed,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )

@@ -1,6 +1,7 @@
 """Executor of RepresentationEvaluator."""
 
 import json
+import logging
 import os
 
 import tensorflow as tf
@@ -8,23 +9,31 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.artifacts import UNTRAINED_DIR
+from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
-from tf_scl.evaluation.representation import PIXELS, PRETRAINED, UNTRAINED, evaluate_all
-from tf_scl.evaluation.served import embed_with_saved_models
+from tf_scl.evaluation.judge import judge
+from tf_scl.evaluation.representation import LAST_BLESSED, PRETRAINED, UNTRAINED
+from tf_scl.export import read_metadata
+from tf_scl.report.collect import read_dead_letters, read_source
+from tf_scl.report.files import write_report
+from tf_scl.report.records import read_class_names
+from tf_scl.report.run_facts import run_facts
 
 EVALUATION_FILE = "evaluation.json"
 
+_log = logging.getLogger(__name__)
+
 
 class Executor(base_executor.BaseExecutor):
-    """Embeds both splits, measures, writes the verdict."""
+    """Embeds both splits, measures, writes the verdict and the report."""
 
     def Do(self, input_dict, output_dict, exec_properties):
-        """Writes `evaluation.json` and the blessing.
+        """Writes `evaluation.json`, `report.html`, `report.json` and the blessing.
 
         Args:
-            input_dict: "examples", "model", "model_run".
+            input_dict: "examples", "report", "model", "model_run"; and
+                "last_blessed", where there is one.
             output_dict: "evaluation", "blessing".
             exec_properties: "evaluate_config", JSON of `EvaluateConfig`.
         """
@@ -33,25 +42,42 @@ class Executor(base_executor.BaseExecutor):
         models = {
             PRETRAINED: path_utils.serving_model_path(model.uri),
             UNTRAINED: os.path.join(run_dir, UNTRAINED_DIR),
+            **_last_blessed(input_dict),
         }
-        parts = []
-        for split in ("train", "eval"):
-            uri = artifact_utils.get_split_uri(input_dict["examples"], split)
-            features, pixels, labels = embed_with_saved_models(models, record_files(uri))
-            parts.append(({**features, PIXELS: pixels}, labels))
-        (train, train_labels), (test, test_labels) = parts
-        config = Config.from_dict({"evaluate": json.loads(exec_properties["evaluate_config"])})
-        evaluation = evaluate_all(
-            {name: (train[name], test[name]) for name in (PRETRAINED, UNTRAINED, PIXELS)},
-            train_labels,
-            test_labels,
-            config.evaluate,
+        train, test = (
+            record_files(artifact_utils.get_split_uri(input_dict["examples"], split))
+            for split in ("train", "eval")
         )
+        evaluate = {"evaluate": json.loads(exec_properties["evaluate_config"])}
+        config = Config.from_dict({**read_metadata(models[PRETRAINED])["settings"], **evaluate})
+        names = read_class_names([*train, *test])
+        judgement = judge(models, train, test, config.evaluate, names)
         directory = artifact_utils.get_single_uri(output_dict["evaluation"])
         with tf.io.gfile.GFile(os.path.join(directory, EVALUATION_FILE), "w") as file:
-            file.write(json.dumps(evaluation, indent=2))
+            file.write(json.dumps(judgement.evaluation, indent=2))
+        _log.info("writing the report")
+        projected = os.path.join(run_dir, PROJECTED_DIR)
+        facts = run_facts(judgement, models, projected, train, test, config, names)
+        ingestion = artifact_utils.get_single_uri(input_dict["report"])
+        with tf.io.gfile.GFile(os.path.join(run_dir, HISTORY_FILE)) as file:
+            facts["history"] = json.loads(file.read())
+        facts["data"] = read_source(ingestion)
+        facts["dead_letters"] = read_dead_letters(ingestion)
+        write_report(facts, directory)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        _bless(blessing, model, evaluation["blessed"])
+        _bless(blessing, model, judgement.evaluation["blessed"])
+
+
+def _last_blessed(input_dict):
+    """The model that was blessed last, or nothing."""
+    (model,) = input_dict.get("last_blessed") or [None]
+    if model is None:
+        return {}
+    path = path_utils.serving_model_path(model.uri)
+    if not tf.io.gfile.exists(path):
+        _log.warning("the last blessed model is gone from %s: nothing is compared with it", path)
+        return {}
+    return {LAST_BLESSED: path}
 
 
 def _bless(blessing, model, blessed):

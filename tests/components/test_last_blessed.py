@@ -1,7 +1,7 @@
 import pytest
 from tfx.types import channel_utils, standard_artifacts
 
-from components.last_blessed import LastBlessedStrategy, last_blessed
+from components.last_blessed import LastBlessedStrategy, last_blessed, latest_blessed
 
 
 def _model(number):
@@ -47,7 +47,8 @@ def test_the_model_that_was_blessed_last_but_not_the_candidate(blessings, candid
     assert [one.id for one in resolved["candidate"]] == [candidate]
 
 
-def test_the_resolver_offers_a_model():
-    node = last_blessed(channel_utils.as_channel([standard_artifacts.Model()]))
+@pytest.mark.parametrize("make", [last_blessed, latest_blessed])
+def test_the_resolver_offers_a_model(make):
+    node = make(channel_utils.as_channel([standard_artifacts.Model()]))
     assert node.outputs["model"].type is standard_artifacts.Model
     assert node.id == "LastBlessed"

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from tfx.types import channel_utils, standard_artifacts
 
+from components.artifacts import IngestionReport
 from components.pretrainer import run_fn
 from components.pretrainer.component import pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
@@ -54,6 +55,7 @@ def test_trainer_carries_settings_and_digest():
 def test_evaluator_channels():
     evaluator = RepresentationEvaluator(
         _channel(standard_artifacts.Examples),
+        _channel(IngestionReport),
         _channel(standard_artifacts.Model),
         _channel(standard_artifacts.ModelRun),
         {"draws": 2},
@@ -94,8 +96,15 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("trained")
     _write_examples(root)
     run_fn.run_fn(_arguments(root, root))
+    (root / "report").mkdir()
+    summary = {"source": "photos", "files": 45, "kept": {"train": 32, "eval": 12}}
+    summary["rejected"] = {"not an image": 1}
+    (root / "report" / "summary.json").write_text(json.dumps(summary))
+    bad = {"file": "bad.png", "reason": "not an image", "detail": ""}
+    (root / "report" / "rejected.jsonl").write_text(json.dumps(bad) + "\n")
     artifacts = {
         "examples": standard_artifacts.Examples(),
+        "report": IngestionReport(),
         "model": standard_artifacts.Model(),
         "model_run": standard_artifacts.ModelRun(),
     }
@@ -171,14 +180,17 @@ def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monke
     np.testing.assert_array_equal(*embeddings)
 
 
-def _evaluate(trained, tmp_path, config):
+def _evaluate(trained, tmp_path, config, last_blessed=()):
     _, artifacts = trained
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     for name, artifact in (("evaluation", evaluation), ("blessing", blessing)):
         (tmp_path / name).mkdir()
         artifact.uri = str(tmp_path / name)
     Executor().Do(
-        {name: [artifact] for name, artifact in artifacts.items()},
+        {
+            **{name: [artifact] for name, artifact in artifacts.items()},
+            "last_blessed": list(last_blessed),
+        },
         {"evaluation": [evaluation], "blessing": [blessing]},
         {"evaluate_config": json.dumps(vars(config))},
     )
@@ -197,6 +209,40 @@ def test_evaluator_measures_the_three_representations(trained, tmp_path):
     assert (evaluation["train_images"], evaluation["test_images"]) == (32, 12)
     assert blessing.get_int_custom_property("blessed") == evaluation["blessed"]
     assert blessing.get_string_custom_property("current_model") == trained[1]["model"].uri
+
+
+def test_evaluator_leaves_a_report_of_the_run(trained, tmp_path):
+    evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2))
+    facts = json.loads((tmp_path / "evaluation" / "report.json").read_text())
+    assert facts["evaluation"] == evaluation
+    assert facts["data"] == "photos"
+    assert facts["dead_letters"]["first"][0]["file"] == "bad.png"
+    assert len(facts["history"]["loss"]) == 1
+    assert sorted(facts["spectrum"]) == ["encoder features", "projected embeddings"]
+    assert facts["spectrum"]["projected embeddings"]["dimension"] == 8
+    assert facts["spectrum"]["encoder features"]["images"] == 12
+    assert len(facts["map"]["points"]) == 12
+    assert len(facts["neighbours"]["queries"]) == 10
+    assert facts["config"]["train"]["batch_size"] == 16
+    assert facts["config"]["evaluate"]["draws"] == 2
+    page = (tmp_path / "evaluation" / "report.html").read_text()
+    assert "photos" in page and "bad.png" in page
+
+
+def test_the_last_blessed_model_is_compared_with(trained, tmp_path):
+    _, artifacts = trained
+    evaluation, _ = _evaluate(
+        trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[artifacts["model"]]
+    )
+    assert evaluation["comparison"]["difference"] == 0.0  # with itself
+    assert evaluation["comparison"]["images"] == 12
+
+
+def test_a_last_blessed_model_that_is_gone_is_left_out(trained, tmp_path):
+    gone = standard_artifacts.Model()
+    gone.uri = str(tmp_path / "nowhere")
+    evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[gone])
+    assert evaluation["comparison"] is None
 
 
 def test_a_gate_that_fails_gives_no_blessing(trained, tmp_path):

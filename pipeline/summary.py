@@ -11,7 +11,7 @@ from tfx.utils import path_utils
 from components import last_blessed
 from components.representation_evaluator.executor import EVALUATION_FILE
 from tf_scl.data import ingest
-from tf_scl.evaluation.representation import PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.representation import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.report.files import HTML_FILE
 
 SUMMARY_FILE = "summary.json"
@@ -110,8 +110,10 @@ def _accuracies(evaluation):
         f"{'':20}{few['labels_per_class']:>6} labels per class{whole['labels']:>10,} labels"
         f"{'kNN':>9}{'eff. rank':>12}",
     ]
-    for name in (PRETRAINED, UNTRAINED, PIXELS):
-        result = results[name]
+    for name in (PRETRAINED, LAST_BLESSED, UNTRAINED, PIXELS):
+        result = results.get(name, {})
+        if "probe_few" not in result:  # no predecessor, or one whose features are not finite
+            continue
         few = f"{100 * result['probe_few']['mean']:.1f} ± {100 * result['probe_few']['std']:.1f} %"
         lines.append(
             f"{name:20}{few:>23}{100 * result['probe_all']['accuracy']:>15.1f} %"

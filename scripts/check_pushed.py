@@ -21,7 +21,7 @@ def write(encoder_path, path):
     import PIL.Image
 
     import tf_scl
-    from tf_scl.data.decode import fit_to_square
+    from tf_scl.data.decode import decode_image, fit_to_square
 
     encoder = tf_scl.load_model(encoder_path)
     _, size, _, channels = encoder.input_shape
@@ -31,8 +31,7 @@ def write(encoder_path, path):
         for format in ("PNG", "JPEG"):
             buffer = io.BytesIO()
             PIL.Image.fromarray(pixels).save(buffer, format)
-            decoded = tf.io.decode_image(buffer.getvalue(), channels, expand_animations=False)
-            fitted = tf.round(fit_to_square(decoded, size))
+            fitted = tf.round(fit_to_square(decode_image(buffer.getvalue(), channels), size))
             embedding = encoder(fitted[None], training=False)[0]
             encoded = base64.b64encode(buffer.getvalue()).decode()
             cases.append(

@@ -4,76 +4,82 @@ import json
 import os
 import uuid
 
-import keras
 import tensorflow as tf
 
-from tf_scl.data import decode
+from tf_scl.errors import InputError
+from tf_scl.serving import network as networks
+from tf_scl.serving.signatures import signatures
+from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
 
 METADATA_FILE = os.path.join("assets.extra", "tf_scl.json")
 
 
-def export_saved_model(encoder, path, metadata=None):
+def export_saved_model(
+    model, path, metadata=None, projector=False, weights="float32", max_pixels=50_000_000
+):
     """Writes an encoder as a SavedModel.
 
-    Signatures, both with the output `embedding`, float32 [N, D]:
+    Signatures, all with the output `embedding`, float32 [N, D]:
 
     - `serving_default`: `image_bytes`, string [N], each an encoded PNG or
       JPEG of any size;
     - `encode_images`: `images`, float32 [N, H, W, C], values 0..255, of any
-      one size.
+      one size;
+    - `encode_uint8`: `images`, uint8 [N, H, W, C], of any one size.
 
-    Images are brought to the encoder's size: the central square, resized.
-    The model loads with tensorflow alone. The folder appears complete or not
-    at all.
+    Images are brought to the encoder's size: the central square, resized. A
+    bad image makes its request fail with InvalidArgument and its index; an
+    empty batch gives [0, D]; a huge one goes through the network in parts.
+    The model loads with tensorflow alone, and TF Serving warms it up
+    (`assets.extra/tf_serving_warmup_requests`). The folder appears complete
+    or not at all.
 
     Args:
-        encoder: Functional or Sequential `keras.Model` with input
-            [N, S, S, C], S and C known. (Of a `SpectralContrastive` model,
-            its `.encoder`.)
+        model: Functional or Sequential `keras.Model` with input [N, S, S, C],
+            S and C known; or a model of tf_scl around one, whose encoder is
+            exported.
         path: Folder to write. It must not exist.
         metadata: JSON-able dict for `assets.extra/tf_scl.json`, beside
-            "image_size", "channels" and "dimension"; or None.
+            "image_size", "channels", "dimension", "weights" and "max_pixels";
+            or None.
+        projector: Whether the model's projector is served too.
+        weights: "float32"; or "bfloat16", half the size on disk and in
+            memory, computed with in float32 after a conversion at each
+            request.
+        max_pixels: Int, encoded images with more are refused from their
+            header. Four at once are decoded, with up to 12 bytes a pixel.
 
     Raises:
-        ValueError: An encoder whose input has no fixed square size.
+        InputError: An encoder whose input has no fixed square size, or an
+            argument that is not as above.
         FileExistsError: `path` exists.
     """
-    shape = getattr(encoder, "input_shape", None)
-    if shape is None or len(shape) != 4 or None in shape[1:] or shape[1] != shape[2]:
-        raise ValueError(
-            "to be exported an encoder must be a functional or Sequential model with an input "
-            f"of fixed square size [N, S, S, C]. Received: {type(encoder).__name__} with "
-            f"input {shape}; wrap it: keras.Sequential([keras.Input((S, S, C)), encoder])"
+    network = networks.served_network(model, projector)
+    if isinstance(max_pixels, bool) or not isinstance(max_pixels, int) or max_pixels < 1:
+        raise InputError(
+            f"`max_pixels` must be a whole number, at least 1. Received: max_pixels={max_pixels!r}"
         )
-    _, height, _, channels = shape
     path = os.fspath(path).rstrip("/")
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new folder")
-
-    def encode(images):
-        return {"embedding": tf.cast(encoder(images, training=False), tf.float32)}
-
-    def encode_images(images):
-        return encode(decode.fit_to_square(images, height))
-
-    def encode_bytes(image_bytes):
-        return encode(decode.decode_batch(image_bytes, height, channels))
-
-    archive = keras.export.ExportArchive()
-    archive.track(encoder)
-    archive.add_endpoint(
-        "serving_default", encode_bytes, [tf.TensorSpec([None], tf.string, "image_bytes")]
-    )
-    images = tf.TensorSpec([None, None, None, channels], tf.float32, "images")
-    archive.add_endpoint("encode_images", encode_images, [images])
+    _, size, _, channels = network.input_shape
+    dimension = network.output_shape[-1]
+    stored = networks.StoredWeights(network, weights)
+    served = signatures(stored.bind, size, channels, dimension, max_pixels)
+    facts = {
+        "image_size": size,
+        "channels": channels,
+        "dimension": dimension,
+        "weights": weights,
+        "max_pixels": max_pixels,
+    }
     aside = f"{path}-{uuid.uuid4().hex}.partial"
     try:
-        archive.write_out(aside, verbose=False)
-        sizes = {"image_size": height, "channels": channels, "dimension": encoder.output_shape[-1]}
-        metadata_path = os.path.join(aside, METADATA_FILE)
-        tf.io.gfile.makedirs(os.path.dirname(metadata_path))
-        with tf.io.gfile.GFile(metadata_path, "w") as file:
-            file.write(json.dumps({**sizes, **(metadata or {})}, indent=2))
+        tf.saved_model.save(stored, aside, served)
+        tf.io.gfile.makedirs(os.path.join(aside, os.path.dirname(METADATA_FILE)))
+        with tf.io.gfile.GFile(os.path.join(aside, METADATA_FILE), "w") as file:
+            file.write(json.dumps({**facts, **(metadata or {})}, indent=2))
+        write_warmup_requests(os.path.join(aside, WARMUP_FILE), size, channels, served)
         tf.io.gfile.rename(aside, path)
     except BaseException:
         if tf.io.gfile.exists(aside):

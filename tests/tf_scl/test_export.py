@@ -29,8 +29,10 @@ def test_signatures_are_as_documented(exported):
     loaded = tf.saved_model.load(exported[1])
     bytes_in = loaded.signatures["serving_default"].structured_input_signature[1]
     images_in = loaded.signatures["encode_images"].structured_input_signature[1]
+    pixels_in = loaded.signatures["encode_uint8"].structured_input_signature[1]
     assert bytes_in == {"image_bytes": tf.TensorSpec([None], tf.string, "image_bytes")}
     assert images_in == {"images": tf.TensorSpec([None, None, None, 3], tf.float32, "images")}
+    assert pixels_in == {"images": tf.TensorSpec([None, None, None, 3], tf.uint8, "images")}
     for signature in loaded.signatures.values():
         outputs = signature.structured_outputs
         assert list(outputs) == ["embedding"]
@@ -38,7 +40,7 @@ def test_signatures_are_as_documented(exported):
         assert outputs["embedding"].shape[-1] == 64
 
 
-def test_both_signatures_equal_the_encoder(exported):
+def test_all_signatures_equal_the_encoder(exported):
     encoder, path = exported
     images = np.stack([photo(number, 16, 16) for number in range(3)])
     expected = encoder(images, training=False)
@@ -47,14 +49,16 @@ def test_both_signatures_equal_the_encoder(exported):
     by_pixels = loaded.signatures["encode_images"](images=floats)["embedding"]
     png = tf.constant([encode(image) for image in images])
     by_bytes = loaded.signatures["serving_default"](image_bytes=png)["embedding"]
+    by_uint8 = loaded.signatures["encode_uint8"](images=tf.constant(images))["embedding"]
     np.testing.assert_allclose(by_pixels, expected, atol=1e-5)
+    np.testing.assert_allclose(by_uint8, expected, atol=1e-5)
     np.testing.assert_allclose(by_bytes, expected, atol=1e-5)
 
 
 def test_jpeg_bytes_of_any_size_equal_their_pixels(exported):
     encoder, path = exported
     data = encode(photo(5, 50, 40), "JPEG", quality=95)
-    pixels = tf.io.decode_jpeg(data, 3)
+    pixels = tf.io.decode_jpeg(data, 3, dct_method="INTEGER_ACCURATE")
     resized = tf.round(tf.image.resize(pixels[5:45], [16, 16], antialias=True))
     loaded = tf.saved_model.load(path)
     embedding = loaded.signatures["serving_default"](image_bytes=tf.constant([data]))["embedding"]
@@ -87,8 +91,54 @@ def test_metadata(exported):
         "image_size": 16,
         "channels": 3,
         "dimension": 64,
+        "weights": "float32",
+        "max_pixels": 50_000_000,
         "note": "a test",
     }
+
+
+def test_warm_up_requests_are_where_tensorflow_serving_looks(exported):
+    path = f"{exported[1]}/assets.extra/tf_serving_warmup_requests"
+    assert len(list(tf.data.TFRecordDataset(path))) == 3 * 2
+
+
+def test_of_a_whole_model_the_encoder_or_with_the_projector_both(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = tf_scl.SpectralContrastive(
+        tf_scl.resnet(10, (8, 8, 3), width=4), tf_scl.projection_head(6, (12,))
+    )
+    images = np.stack([photo(number, 8, 8) for number in range(3)]).astype(np.float32)
+    features = model.encoder(images, training=False)
+    for projector, expected in ((False, features), (True, model.projector(features))):
+        path = str(tmp_path / f"{projector}")
+        tf_scl.export_saved_model(model, path, projector=projector)
+        signature = tf.saved_model.load(path).signatures["encode_images"]
+        np.testing.assert_allclose(signature(images=images)["embedding"], expected, atol=1e-5)
+        assert read_metadata(path)["dimension"] == expected.shape[1]
+
+
+def test_bfloat16_weights_take_half_the_room_and_answer_alike(tmp_path):
+    keras.utils.set_random_seed(0)
+    encoder = tf_scl.resnet(10, (16, 16, 3), width=32)
+    images = np.stack([photo(number, 16, 16) for number in range(8)]).astype(np.float32)
+    encoder(images, training=True)
+    embeddings, sizes = [], []
+    for weights in ("float32", "bfloat16"):
+        path = tmp_path / weights
+        tf_scl.export_saved_model(encoder, path, weights=weights)
+        sizes.append(sum(file.stat().st_size for file in (path / "variables").iterdir()))
+        signature = tf.saved_model.load(str(path)).signatures["encode_images"]
+        embeddings.append(signature(images=images)["embedding"])
+        assert embeddings[-1].dtype == tf.float32
+    assert sizes[1] < 0.52 * sizes[0]
+    error = np.linalg.norm(embeddings[1] - embeddings[0], axis=1)
+    assert (error < 0.02 * np.linalg.norm(embeddings[0], axis=1)).all()
+
+
+@pytest.mark.parametrize("max_pixels", [0, 1.5, True, "many"])
+def test_a_limit_that_is_none_is_refused(exported, tmp_path, max_pixels):
+    with pytest.raises(tf_scl.InputError, match="whole number, at least 1. Received: max_pixels="):
+        tf_scl.export_saved_model(exported[0], tmp_path / "model", max_pixels=max_pixels)
 
 
 def test_an_existing_folder_is_not_overwritten(exported):

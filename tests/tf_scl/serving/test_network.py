@@ -1,0 +1,98 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_scl
+from tests.conftest import photo
+from tf_scl.serving.network import StoredWeights, served_network
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    model = tf_scl.SpectralContrastive(
+        tf_scl.resnet(10, (8, 8, 3), width=8), tf_scl.projection_head(12, (24,))
+    )
+    model.embed(_images(), training=True)  # moves the normalisation's averages
+    return model
+
+
+def _images():
+    return np.stack([photo(number, 8, 8) for number in range(8)]).astype(np.float32)
+
+
+def test_of_a_model_the_encoder_and_with_the_projector_both(model):
+    features = model.encoder(_images(), training=False)
+    embeddings = model.embed(_images(), training=False)
+    assert served_network(model) is served_network(model.encoder) is model.encoder
+    np.testing.assert_array_equal(served_network(model)(_images(), training=False), features)
+    projected = served_network(model, projector=True)
+    assert projected.output_shape == (None, 12)
+    np.testing.assert_allclose(projected(_images(), training=False), embeddings, atol=1e-6)
+
+
+@pytest.mark.parametrize("projector", [False, True])
+def test_it_is_saved_for_keras(model, tmp_path, projector):
+    network = served_network(model, projector)
+    network.save(tmp_path / "encoder.keras")
+    loaded = tf_scl.load_model(tmp_path / "encoder.keras")
+    expected = network(_images(), training=False)
+    np.testing.assert_allclose(loaded(_images(), training=False), expected, atol=1e-6)
+
+
+def test_an_encoder_has_no_projector(model):
+    with pytest.raises(tf_scl.InputError, match="give the whole model .*, not its encoder"):
+        served_network(model.encoder, projector=True)
+
+
+def test_weights_are_copies_that_compute_the_same(model):
+    stored = StoredWeights(model.encoder, "float32")
+    expected = model.encoder(_images(), training=False)
+    np.testing.assert_allclose(stored.bind()(_images()), expected, atol=1e-5)
+    assert len(stored.variables) == len(model.encoder.variables)
+
+
+def test_bfloat16_is_for_matrices_and_kernels(model):
+    stored = StoredWeights(model.encoder, "bfloat16")
+    for copy, weight in zip(stored.trainable, model.encoder.trainable_variables, strict=True):
+        assert copy.dtype == (tf.bfloat16 if len(weight.shape) > 1 else tf.float32)
+        # Eight bits of a number are kept: it is rounded by 2^-9 of it at most.
+        np.testing.assert_allclose(tf.cast(copy, tf.float32), weight, rtol=2**-8)
+    assert {copy.dtype for copy in stored.state} <= {tf.float32, tf.uint32}
+    outputs, expected = stored.bind()(_images()), model.encoder(_images(), training=False)
+    assert outputs.dtype == tf.float32
+    cosine = np.sum(outputs * expected, 1) / (
+        np.linalg.norm(outputs, axis=1) * np.linalg.norm(expected, axis=1)
+    )
+    assert cosine.min() > 0.9995
+
+
+def test_another_precision_is_refused(model):
+    with pytest.raises(tf_scl.InputError, match="Received: weights='int8'"):
+        StoredWeights(model.encoder, "int8")
+
+
+def test_inside_the_scope_of_a_strategy(two_replicas, tmp_path):
+    with two_replicas.scope():
+        encoder = tf_scl.resnet(10, (8, 8, 3), width=4)
+        expected = encoder(_images(), training=False)
+        tf_scl.export_saved_model(encoder, tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    embedding = loaded.signatures["encode_images"](images=_images())["embedding"]
+    np.testing.assert_allclose(embedding, expected, atol=1e-5)
+
+
+def test_under_mixed_precision_outputs_are_float32():
+    network = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    dtype = keras.DTypePolicy("mixed_bfloat16")
+    mixed = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, dtype=dtype)]
+    )
+    mixed.set_weights(network.get_weights())
+    images = np.random.default_rng(0).uniform(0, 1, (5, 4, 4, 1)).astype(np.float32)
+    outputs = StoredWeights(mixed, "bfloat16").bind()(images)
+    assert outputs.dtype == tf.float32
+    np.testing.assert_allclose(outputs, network(images), atol=0.05)

@@ -1,0 +1,58 @@
+"""The served network as an ONNX file (`pip install tf_scl[onnx]`)."""
+
+import os
+import uuid
+
+import tensorflow as tf
+
+from tf_scl.errors import InputError
+from tf_scl.serving.network import FLOAT32, StoredWeights, served_network
+from tf_scl.serving.signatures import OUTPUT
+
+OPSET = 17
+
+
+def export_onnx(model, path, projector=False):
+    """Writes an encoder as an ONNX file, for onnxruntime and its like.
+
+    Input `images`: float32 [N, S, S, C], values 0..255, of the encoder's size:
+    decoding and resizing are not in the file. Output `embedding`: float32
+    [N, D]. The file appears complete or not at all.
+
+    Args:
+        model, projector: As in `tf_scl.export_saved_model`.
+        path: File to write. It must not exist.
+
+    Raises:
+        InputError: Without tf2onnx, or as `tf_scl.export_saved_model`.
+        FileExistsError: `path` exists.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise InputError(
+            f"an ONNX file is written by tf2onnx, which cannot be imported ({error}): "
+            "pip install tf_scl[onnx]"
+        ) from error
+    network = served_network(model, projector)
+    path = os.fspath(path)
+    if tf.io.gfile.exists(path):
+        raise FileExistsError(f"{path} exists already; export to a new file")
+    stored = StoredWeights(network, FLOAT32)
+    spec = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, "images")
+
+    def embed(images):
+        return {OUTPUT: stored.bind()(images)}
+
+    converted, _ = tf2onnx.convert.from_function(
+        tf.function(embed, input_signature=[spec]), [spec], opset=OPSET
+    )
+    aside = f"{path}-{uuid.uuid4().hex}.partial"
+    try:
+        with tf.io.gfile.GFile(aside, "wb") as file:
+            file.write(converted.SerializeToString())
+        tf.io.gfile.rename(aside, path)
+    except BaseException:
+        if tf.io.gfile.exists(aside):
+            tf.io.gfile.remove(aside)
+        raise

@@ -1,0 +1,97 @@
+"""The signatures of a served encoder, in TensorFlow operations alone."""
+
+import tensorflow as tf
+
+from tf_scl.data.decode import fit_to_square
+from tf_scl.serving.decoding import decode_or_name
+
+BYTES, FLOATS, INTEGERS = "serving_default", "encode_images", "encode_uint8"
+OUTPUT = "embedding"
+
+# A request goes through the network in parts of so many images, so that one of 10,000
+# takes no more memory than one of 256, but for its inputs and outputs.
+_MOST_AT_ONCE, _FEWEST_AT_ONCE, _PIXELS_AT_ONCE = 256, 32, 2**20
+
+
+def signatures(bind, size, channels, dimension, max_pixels):
+    """The functions that `tf.saved_model.save` takes as `signatures`.
+
+    Every one answers with {"embedding": float32 [N, D]}; with [0, D] where N
+    is 0. One bad image makes its request fail, by an InvalidArgument error
+    with its index in the request.
+
+    Args:
+        bind: Called once by each signature as it is traced, outside its loop;
+            gives a function from float32 [n, S, S, C] to float32 [n, D].
+        size: Int S.
+        channels: Int C, 1 or 3.
+        dimension: Int D.
+        max_pixels: Int, encoded images with more are refused.
+
+    Returns:
+        Dict from the name of a signature to a `tf.function`.
+    """
+    pixels_at_once = _PIXELS_AT_ONCE // size**2
+    at_once = min(_MOST_AT_ONCE, max(_FEWEST_AT_ONCE, pixels_at_once))
+
+    def served(spec, prepare):
+        def serve(rows):
+            network, rows = bind(), tf.ensure_shape(rows, spec.shape)
+
+            def embed(part, first):
+                return network(prepare(part, first))
+
+            return {OUTPUT: _in_parts(rows, at_once, dimension, embed)}
+
+        return tf.function(serve, input_signature=[spec])
+
+    def from_bytes(part, first):
+        return decode_or_name(part, first, size, channels, max_pixels)
+
+    def from_floats(part, first):
+        with tf.control_dependencies([_some_pixels(part), _values_in_range(part, first)]):
+            return fit_to_square(part, size)
+
+    def from_integers(part, first):
+        with tf.control_dependencies([_some_pixels(part)]):
+            return tf.round(fit_to_square(part, size))
+
+    shape = [None, None, None, channels]
+    return {
+        BYTES: served(tf.TensorSpec([None], tf.string, "image_bytes"), from_bytes),
+        FLOATS: served(tf.TensorSpec(shape, tf.float32, "images"), from_floats),
+        INTEGERS: served(tf.TensorSpec(shape, tf.uint8, "images"), from_integers),
+    }
+
+
+def _in_parts(rows, at_once, dimension, embed):
+    """`embed(rows[first : first + at_once], first)` for all rows, one after the other."""
+
+    def next_part(first, embedded):
+        part = embed(rows[first : first + at_once], first)
+        return first + at_once, embedded.write(embedded.size(), part)
+
+    embedded = tf.TensorArray(
+        tf.float32, 0, dynamic_size=True, infer_shape=False, element_shape=[None, dimension]
+    )
+    count = tf.shape(rows)[0]
+    _, embedded = tf.while_loop(
+        lambda first, _: first < count, next_part, (0, embedded), parallel_iterations=1
+    )
+    return tf.ensure_shape(embedded.concat(), [None, dimension])
+
+
+def _some_pixels(images):
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    message = tf.strings.format("images of {} x {} pixels hold nothing", (width, height))
+    return tf.debugging.Assert((height > 0) & (width > 0), [message])
+
+
+def _values_in_range(images, first):
+    """Room is left for what resizing overshoots, not for 16-bit values."""
+    right = tf.reduce_all(tf.abs(images - 127.5) <= 3 * 127.5, axis=[1, 2, 3])
+    message = tf.strings.format(
+        "images[{}] holds NaN, infinity or values far from 0..255",
+        first + tf.argmin(tf.cast(right, tf.int32), output_type=tf.int32),
+    )
+    return tf.debugging.Assert(tf.reduce_all(right), [message])

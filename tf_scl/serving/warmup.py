@@ -1,0 +1,68 @@
+"""Requests that TF Serving runs before a version takes traffic, so that no user waits for it."""
+
+import tensorflow as tf
+
+# Where TF Serving looks, and what it wants there: TFRecords of tensorflow.serving.PredictionLog.
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+
+_BATCHES = (1, 8)
+# The fields on the way from a PredictionLog to its tensors; every one holds bytes.
+_PREDICT_LOG, _REQUEST, _MODEL_SPEC, _INPUTS, _SIGNATURE_NAME = 6, 1, 1, 2, 3
+_KEY, _VALUE = 1, 2
+
+
+def write_warmup_requests(path, size, channels, signatures):
+    """Writes requests with grey images, in batches of 1 and of 8, for each signature.
+
+    The messages are tensorflow-serving-api's. That package is not needed: of
+    its protocol only six fields are, which are written here; the tensors are
+    TensorFlow's own.
+
+    Args:
+        path: File to write.
+        size: Int, side of the images.
+        channels: 1 or 3.
+        signatures: Dict from name to a `tf.function` with one input, string
+            [N] or a number [N, H, W, C].
+    """
+    png = tf.io.encode_png(tf.fill([size, size, channels], tf.constant(128, tf.uint8))).numpy()
+    with tf.io.TFRecordWriter(path) as records:
+        for signature, function in signatures.items():
+            (spec,) = function.input_signature
+            for batch in _BATCHES:
+                tensor = _grey_images(spec.dtype, batch, size, channels, png)
+                records.write(predict_log(signature, spec.name, tensor))
+
+
+def predict_log(signature, name, tensor):
+    """A serialised PredictionLog of one request.
+
+    Args:
+        signature: Name of the signature.
+        name: Name of its input.
+        tensor: `TensorProto`.
+
+    Returns:
+        bytes.
+    """
+    entry = _field(_KEY, name.encode()) + _field(_VALUE, tensor.SerializeToString())
+    model_spec = _field(_SIGNATURE_NAME, signature.encode())
+    request = _field(_MODEL_SPEC, model_spec) + _field(_INPUTS, entry)
+    return _field(_PREDICT_LOG, _field(_REQUEST, request))
+
+
+def _grey_images(dtype, batch, size, channels, png):
+    """A TensorProto; of numbers the first alone is written, and stands for all."""
+    if dtype == tf.string:
+        return tf.make_tensor_proto([png] * batch)
+    return tf.make_tensor_proto(128, dtype, [batch, size, size, channels])
+
+
+def _field(number, content):
+    """A length-delimited field of a protocol buffer."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(number):
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(high) if high else bytes([low])

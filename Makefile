@@ -31,7 +31,7 @@ env:
 lock: env
 	uv=$$(command -v uv || echo .tools/uv/bin/uv); for lane in a:3.10 b:3.11; do \
 	$$uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
-	  --python-version $${lane#*:} --extra kubeflow --extra dev --override requirements/overrides.txt \
+	  --python-version $${lane#*:} --extra kubeflow --extra onnx --extra dev --override requirements/overrides.txt \
 	  pyproject.toml requirements/lane-$${lane%:*}.in -o requirements/lane-$${lane%:*}.lock || exit 1; \
 	done
 

@@ -31,6 +31,7 @@ _HOME_OF = {
     "effective_rank": "tf_scl.evaluation.collapse",
     "estimate_spectrum": "tf_scl.evaluation.spectrum",
     "evaluate_representation": "tf_scl.evaluation.representation",
+    "export_onnx": "tf_scl.serving.onnx_file",
     "export_saved_model": "tf_scl.export",
     "knn_accuracy": "tf_scl.evaluation.knn",
     "linear_probe": "tf_scl.evaluation.linear_probe",

@@ -8,15 +8,12 @@ and JSON: encoded bytes, uint8 and float32 images. onnxruntime runs the same
 weights on float32 images, and on bytes that PIL decodes for it one by one. Of
 each batch size every contender is a process of its own; they take turns, one
 at work while the others sleep, and ratios are those of the same round.
-
-tf2onnx and onnxruntime come into .tools/onnx, by pip, on the first run.
 """
 
 import argparse
 import io
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 
@@ -26,9 +23,7 @@ from benchmarks import _turns as turns
 from benchmarks._machine import machine
 
 SEED, THREADS, SIZE = 0, 2, 32
-ONNX_PYTHON = ".tools/onnx/bin/python"
-ONNX_PACKAGES = ("tf2onnx==1.17.0", "onnx==1.18.0", "onnxruntime==1.32.0")
-SAVED_MODEL, KERAS_FILE, ONNX_FILE = "saved_model", "encoder.keras", "encoder.onnx"
+SAVED_MODEL, ONNX_FILE = "saved_model", "encoder.onnx"
 # name -> (whether onnxruntime, signature or None, rival of the same input)
 CONTENDERS = {
     "SavedModel float32": (False, "encode_images", "onnxruntime float32"),
@@ -48,20 +43,16 @@ def main():
     parser.add_argument("--depth", type=int, default=18)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--convert", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
         name, batch, folder = args.worker
         turns.answer(lambda: _make_step(name, int(batch), folder))
-    elif args.convert:
-        _convert(args.convert)
     else:
         _compare(args)
 
 
 def _compare(args):
-    _install_onnx()
-    print(f"{machine('tensorflow', 'keras')}; {', '.join(ONNX_PACKAGES)}")
+    print(machine("tensorflow", "keras", "tf2onnx", "onnxruntime"))
     print(f"seed {SEED}, {THREADS} threads, ResNet-{args.depth} of width {args.width}")
     print(f"load at the start {os.getloadavg()}", flush=True)
     print("\n| batch | contender | ms a request | min | max | embeddings/s | speed / rival |")
@@ -75,8 +66,8 @@ def _compare(args):
 
 def _compare_at(batch, folder, rounds, steps):
     workers, seconds, sums = {}, {name: [] for name in CONTENDERS}, {}
-    for name, (onnx, _, _) in CONTENDERS.items():
-        workers[name] = _start(onnx, name, str(batch), folder)
+    for name in CONTENDERS:
+        workers[name] = turns.start("benchmarks.serving", name, str(batch), folder)
         sums[name] = turns.ask(workers[name], 3)["result"]  # tracing, allocating
     for _ in range(rounds):
         for name, worker in workers.items():
@@ -93,36 +84,6 @@ def _compare_at(batch, folder, rounds, steps):
         print(f"| {batch} | {name} | {' | '.join(cells)} | {batch / median:.0f} | {ratio} |")
 
 
-def _install_onnx():
-    """Makes an environment in .tools/onnx that has ours and these packages, or finds it ready."""
-    check = "import tf2onnx, onnx, onnxruntime; assert onnxruntime.__version__ == '{}'".format(
-        ONNX_PACKAGES[-1].split("==")[1]
-    )
-    if os.path.exists(ONNX_PYTHON):
-        if subprocess.run([ONNX_PYTHON, "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
-            return
-    print(f"installing {', '.join(ONNX_PACKAGES)} into .tools/onnx", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", ".tools/onnx"], check=True)
-    find = [ONNX_PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    theirs = subprocess.run(find, check=True, capture_output=True, text=True).stdout.strip()
-    ours = os.path.dirname(os.path.dirname(np.__file__))
-    with open(os.path.join(theirs, "ours.pth"), "w") as file:
-        file.write(ours)
-    install = [ONNX_PYTHON, "-m", "pip", "install", "--quiet", "--no-deps", *ONNX_PACKAGES]
-    subprocess.run(install, check=True)
-
-
-def _start(onnx, *arguments):
-    return subprocess.Popen(
-        [ONNX_PYTHON if onnx else sys.executable, "-m", "benchmarks.serving", "--worker"]
-        + list(arguments),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        text=True,
-    )
-
-
 def _export(folder, depth, width):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
@@ -132,20 +93,10 @@ def _export(folder, depth, width):
     keras.utils.set_random_seed(SEED)
     encoder = tf_scl.resnet(depth, (SIZE, SIZE, 3), width=width)
     encoder(_images(64).astype(np.float32), training=True)  # moves the normalisation's averages
-    encoder.save(os.path.join(folder, KERAS_FILE))
     for weights in ("float32", "bfloat16"):
         path = os.path.join(folder, SAVED_MODEL + weights)
         tf_scl.export_saved_model(encoder, path, weights=weights)
-    convert = [ONNX_PYTHON, "-m", "benchmarks.serving", "--convert", folder]
-    subprocess.run(convert, check=True)
-
-
-def _convert(folder):
-    import tf_scl
-    from tf_scl.serving.onnx_file import export_onnx
-
-    encoder = tf_scl.load_model(os.path.join(folder, KERAS_FILE))
-    export_onnx(encoder, os.path.join(folder, ONNX_FILE))
+    tf_scl.export_onnx(encoder, os.path.join(folder, ONNX_FILE))
 
 
 def _images(count):

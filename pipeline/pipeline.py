@@ -20,6 +20,7 @@ def create_pipeline(
     metadata=None,
     beam_pipeline_args=None,
     ingest_beam_args=None,
+    resolve=last_blessed,
 ):
     """From images to a served encoder.
 
@@ -32,6 +33,8 @@ def create_pipeline(
         metadata: ML Metadata connection config, where the runner needs one.
         beam_pipeline_args: Beam flags, a list, or None.
         ingest_beam_args: Beam flags of the ingestion, where others suit it better.
+        resolve: Makes, from the channel of the trained model, the resolver of the one
+            that it has to hold its own against; None where the runner has no resolvers.
 
     Returns:
         `tfx.dsl.Pipeline`.
@@ -54,14 +57,14 @@ def create_pipeline(
         config.to_dict("augment", "model", "train"),
         checkpoints=os.path.join(root, "checkpoints"),
     )
-    predecessor = last_blessed(trainer.outputs["model"])
+    predecessor = resolve(trainer.outputs["model"]) if resolve else None
     evaluator = RepresentationEvaluator(
         examples,
         example_gen.outputs["report"],
         trainer.outputs["model"],
         trainer.outputs["model_run"],
         settings["evaluate"],
-        predecessor.outputs["model"],
+        predecessor.outputs["model"] if predecessor else None,
     )
     pusher = AtomicPusher(
         model=trainer.outputs["model"],
@@ -79,7 +82,7 @@ def create_pipeline(
             schema_gen,
             example_validator,
             trainer,
-            predecessor,
+            *([predecessor] if predecessor else []),
             evaluator,
             pusher,
         ],

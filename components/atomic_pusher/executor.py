@@ -27,10 +27,17 @@ class Executor(executor.Executor):
             input_dict: As of TFX's Pusher: "model", "model_blessing".
             output_dict: "pushed_model".
             exec_properties: "push_destination", and "push" from our driver.
+                Without it (no driver runs on Kubeflow) a model that is the
+                newest version already is not pushed once more.
         """
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties["push_destination"], destination)
         base = destination.filesystem.base_directory
+        if PUSH_KEY not in exec_properties and self._is_served(base, input_dict):
+            version = served_versions.newest_version(base)
+            pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+            self._MarkPushed(pushed, version, os.path.basename(version))
+            return
         # TF Serving looks at folders whose name is a number, and at no other.
         aside = os.path.join(base, f".incoming-{uuid.uuid4().hex}")
         destination.filesystem.base_directory = aside
@@ -50,6 +57,13 @@ class Executor(executor.Executor):
         finally:
             if fileio.exists(aside):
                 fileio.rmtree(aside)
+
+    def _is_served(self, base, input_dict):
+        newest = served_versions.newest_version(base)
+        if newest is None or not self.CheckBlessing(input_dict):
+            return False
+        model, _ = served_versions.read_note(newest)
+        return model == artifact_utils.get_single_uri(input_dict["model"])
 
     @staticmethod
     def _version(base, wanted):

@@ -40,7 +40,9 @@ class ImageExampleGen(FileBasedExampleGen):
             custom property of it.
         report: `IngestionReport`, the counts and every rejected image.
 
-    It runs again when the source, a setting or its code changes.
+    It runs again when the source, a setting or its code changes. On Vertex AI
+    `kubeflow_hook` sees such a change. Kubeflow Pipelines runs neither driver
+    nor hook: there the location of the source counts, not what lies at it.
     """
 
     SPEC_CLASS = ImageExampleGenSpec
@@ -52,7 +54,7 @@ class ImageExampleGen(FileBasedExampleGen):
 
         Args:
             source: The images, as `tf_scl.data.sources.open_source` reads it: the
-                path of a folder, or such as "tfds:cifar10".
+                path of a folder, or such as "tfds:cifar10"; or a RuntimeParameter.
             ingest: `tf_scl.config.IngestConfig` as a dict.
         """
         # What TFX's driver parses; ours fingerprints the source.

@@ -13,10 +13,12 @@ class SourceDriver(driver.FileBasedDriver):
     """
 
     def get_input_processor(self, splits, range_config=None, input_base_uri=None):
-        return _SourceProcessor(input_base_uri, splits, range_config)
+        return SourceProcessor(input_base_uri, splits, range_config)
 
 
-class _SourceProcessor(input_processor.FileBasedInputProcessor):
+class SourceProcessor(input_processor.FileBasedInputProcessor):
+    """The fingerprint of a source, as TFX asks for it."""
+
     def resolve_span_and_version(self):
         self._fingerprint = open_source(self._input_base_uri).fingerprint()
         return 0, None

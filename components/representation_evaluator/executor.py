@@ -5,11 +5,13 @@ import logging
 import os
 
 import tensorflow as tf
+from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
+from components.runtime_settings import overridden
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.evaluation.judge import judge
@@ -25,6 +27,8 @@ EVALUATION_FILE = "evaluation.json"
 _log = logging.getLogger(__name__)
 
 
+# TFX's entry point on Kubeflow gives the blessings of its own Evaluator the model's name there.
+@tfx_evaluator.Executor.register
 class Executor(base_executor.BaseExecutor):
     """Embeds both splits, measures, writes the verdict and the report."""
 
@@ -42,13 +46,14 @@ class Executor(base_executor.BaseExecutor):
         models = {
             PRETRAINED: path_utils.serving_model_path(model.uri),
             UNTRAINED: os.path.join(run_dir, UNTRAINED_DIR),
-            **_last_blessed(input_dict),
+            **_last_blessed(input_dict, model),
         }
         train, test = (
             record_files(artifact_utils.get_split_uri(input_dict["examples"], split))
             for split in ("train", "eval")
         )
         evaluate = {"evaluate": json.loads(exec_properties["evaluate_config"])}
+        evaluate = overridden(evaluate, exec_properties)
         config = Config.from_dict({**read_metadata(models[PRETRAINED])["settings"], **evaluate})
         names = read_class_names([*train, *test])
         judgement = judge(models, train, test, config.evaluate, names)
@@ -68,10 +73,10 @@ class Executor(base_executor.BaseExecutor):
         _bless(blessing, model, judgement.evaluation["blessed"])
 
 
-def _last_blessed(input_dict):
+def _last_blessed(input_dict, candidate):
     """The model that was blessed last, or nothing."""
     (model,) = input_dict.get("last_blessed") or [None]
-    if model is None:
+    if model is None or model.uri == candidate.uri:  # Vertex AI's resolver may find itself
         return {}
     path = path_utils.serving_model_path(model.uri)
     if not tf.io.gfile.exists(path):

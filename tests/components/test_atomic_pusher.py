@@ -30,7 +30,10 @@ def push(tmp_path):
         Executor().Do(
             {"model": [model], "model_blessing": [blessing]},
             {"pushed_model": [pushed]},
-            {"push_destination": json.dumps(destination), "push": identifier},
+            {
+                "push_destination": json.dumps(destination),
+                **({"push": identifier} if identifier else {}),
+            },
         )
         return pushed
 
@@ -91,6 +94,29 @@ def test_a_superseded_model_is_pushed_again_as_the_newest(push, tmp_path):
     pushed = push(identifier="three")
     assert pushed.get_string_custom_property("pushed_version") == str(int(newer.name) + 6)
     assert _wanted_push(tmp_path) == "three"
+
+
+def test_without_a_driver_a_served_model_is_not_pushed_again(push, tmp_path):
+    first = push(identifier=None)
+    again = push(identifier=None)
+    (version,) = (tmp_path / "serving").iterdir()
+    for pushed in (first, again):
+        assert pushed.get_int_custom_property("pushed") == 1
+        assert pushed.get_string_custom_property("pushed_destination") == str(version)
+        assert pushed.get_string_custom_property("pushed_version") == version.name
+    assert push(blessed=False, identifier=None).get_int_custom_property("pushed") == 0
+    shutil.rmtree(tmp_path / "serving")
+    push(identifier=None)
+    (version,) = (tmp_path / "serving").iterdir()
+    assert (version / "saved_model.pb").exists()
+
+
+def test_without_a_driver_a_superseded_model_is_pushed_again(push, tmp_path):
+    push(identifier=None)
+    (version,) = (tmp_path / "serving").iterdir()
+    served_versions.write_note(str(version), "another model", None)
+    push(identifier=None)
+    assert len(list((tmp_path / "serving").iterdir())) == 2
 
 
 def test_an_unblessed_model_wants_no_push(tmp_path):

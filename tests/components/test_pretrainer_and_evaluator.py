@@ -1,6 +1,7 @@
 """Trainer and evaluator on real records, one after the other, as in the pipeline."""
 
 import json
+import shutil
 import types
 
 import keras
@@ -230,18 +231,22 @@ def test_evaluator_leaves_a_report_of_the_run(trained, tmp_path):
 
 
 def test_the_last_blessed_model_is_compared_with(trained, tmp_path):
-    _, artifacts = trained
-    evaluation, _ = _evaluate(
-        trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[artifacts["model"]]
-    )
-    assert evaluation["comparison"]["difference"] == 0.0  # with itself
+    root, _ = trained
+    shutil.copytree(root / "model", tmp_path / "predecessor")
+    predecessor = standard_artifacts.Model()
+    predecessor.uri = str(tmp_path / "predecessor")
+    config = EvaluateConfig(draws=2)
+    evaluation, _ = _evaluate(trained, tmp_path, config, last_blessed=[predecessor])
+    assert evaluation["comparison"]["difference"] == 0.0
     assert evaluation["comparison"]["images"] == 12
 
 
-def test_a_last_blessed_model_that_is_gone_is_left_out(trained, tmp_path):
-    gone = standard_artifacts.Model()
-    gone.uri = str(tmp_path / "nowhere")
-    evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[gone])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_last_blessed_model_that_is_gone_or_the_same_is_left_out(trained, tmp_path, gone):
+    _, artifacts = trained
+    last = standard_artifacts.Model()
+    last.uri = str(tmp_path / "nowhere") if gone else artifacts["model"].uri
+    evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[last])
     assert evaluation["comparison"] is None
 
 

@@ -1,0 +1,70 @@
+"""Compiles the pipeline for Kubeflow: `python -m pipeline.kubeflow_runner --help`."""
+
+import logging
+import sys
+
+from pipeline import kubeflow_cli
+from tf_scl.errors import InputError
+from tf_scl.quiet import set_quiet
+
+_SUBMIT = {
+    kubeflow_cli.KFP: "kfp.Client().create_run_from_pipeline_package({output!r}, arguments={{}})",
+    kubeflow_cli.VERTEX: "google.cloud.aiplatform.PipelineJob("
+    'display_name="tf-scl", template_path={output!r}, parameter_values={{}}).submit()',
+}
+
+
+def main(argv=None):
+    """Compiles and says what came of it.
+
+    Returns:
+        Exit status: 0; 2 where something that the user gave cannot be used.
+    """
+    set_quiet()
+    # Of the compiler's many words none concerns the user.
+    logging.captureWarnings(True)
+    logging.basicConfig(level=logging.ERROR)
+    try:
+        arguments = kubeflow_cli.parse(argv)
+        parameters = compile_pipeline(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"compiled: {arguments.output}, image {arguments.image}")
+    print("runtime parameters:")
+    for parameter in parameters:
+        print(f"  {parameter.name:28} {parameter.default!r}")
+    print(f"submit: {_SUBMIT[arguments.target].format(output=arguments.output)}")
+    return 0
+
+
+def compile_pipeline(arguments):
+    """Writes the compiled file for `kubeflow_cli.Arguments`.
+
+    Returns:
+        List of the `RuntimeParameter` in it.
+
+    Raises:
+        InputError: A Beam flag for a component that runs no Beam, or a file
+            that cannot be written.
+    """
+    # Heavy imports wait until the arguments are known to be good. TFX hides a kfp that
+    # cannot be imported; this line does not.
+    from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
+
+    from pipeline import kubeflow_graph, kubeflow_spec
+
+    graph, parameters = kubeflow_graph.make_graph(arguments)
+    runner = kubeflow.KubeflowV2DagRunner(
+        kubeflow.KubeflowV2DagRunnerConfig(
+            default_image=arguments.image, use_pipeline_spec_2_1=True
+        )
+    )
+    job = runner.run(graph, write_out=False)
+    kubeflow_spec.complete(job, arguments.root, parameters)
+    kubeflow_spec.write(job, arguments.output, arguments.target)
+    return parameters
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""What TFX's compiler has no words for, put into the compiled job."""
+
+import json
+import os
+
+import yaml
+
+from pipeline.kubeflow_cli import KFP
+from tf_scl.errors import InputError
+
+_HOOK = ["python", "-m", "components.image_example_gen.kubeflow_hook"]
+
+
+def complete(job, root, parameters):
+    """Completes what TFX compiled.
+
+    - A runtime parameter has its default and its help; TFX keeps neither.
+    - ImageExampleGen's hook on Vertex AI is our own.
+    - The Pusher is never cached: it looks into the serving folder itself,
+      where its driver does in a local run.
+    - The YAML too names the folder for artifacts.
+
+    Args:
+        job: The PipelineJob as a dict; it is changed.
+        root: Folder for the artifacts.
+        parameters: List of `RuntimeParameter`.
+    """
+    spec = job["pipelineSpec"]
+    spec["defaultPipelineRoot"] = root
+    defined = spec["root"]["inputDefinitions"]["parameters"]
+    for parameter in parameters:
+        defined[parameter.name]["defaultValue"] = parameter.default
+        defined[parameter.name]["description"] = parameter.description
+    executors = spec["deploymentSpec"]["executors"]
+    container = executors["ImageExampleGen_executor"]["container"]
+    container["lifecycle"]["preCacheCheck"]["command"] = list(_HOOK)
+    del spec["root"]["dag"]["tasks"]["Pusher"]["cachingOptions"]
+
+
+def write(job, path, target):
+    """Writes the PipelineSpec as YAML, or the whole job as JSON.
+
+    kfp's client reads a bare PipelineSpec and refuses JSON; Vertex AI's wants
+    the job around it.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    if target == KFP:
+        text = yaml.safe_dump(job["pipelineSpec"], sort_keys=True)
+    else:
+        text = json.dumps(job, indent=2, sort_keys=True)
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(
+            f"cannot write the compiled pipeline to {path!r}: {error.strerror}; give another "
+            "file with --output"
+        ) from error

@@ -45,6 +45,13 @@ timeout 480 make run 2>&1 | tee "$work/first" | grep -v '^Epoch\|step'
 expect 'ran         ImageExampleGen, StatisticsGen, SchemaGen, ExampleValidator, Trainer' "$work/first"
 expect 'blessed and pushed: ' "$work/first"
 
+step "its report, drawn again from its numbers; views; the same graph for Kubeflow"
+.venv/bin/tf-scl report runs/digits --out "$work/report.html"
+cmp "$work/report.html" runs/digits/pipeline/RepresentationEvaluator/evaluation/*/report.html
+.venv/bin/tf-scl views runs/digits/images --preset digits --out "$work/views.png"
+.venv/bin/python -m pipeline.kubeflow_runner --data /data --root /root --image an/image \
+    --output "$work/pipeline.yaml"
+
 step "make run again: nothing to do"
 make run >"$work/second" 2>&1
 expect 'cached      ImageExampleGen, StatisticsGen, SchemaGen, ExampleValidator, Trainer, RepresentationEvaluator, Pusher' "$work/second"
@@ -70,6 +77,8 @@ refused "holds 2 files" make run DATA="$work/two"
 refused "must be at least 1" make run ARGS='--train.epochs 0'
 refused "cannot write to the output folder" make run OUT=/proc/tf_scl
 refused "no preset" make run PRESET=mnist
+refused "unknown scheme" make run DATA=csv:images
+refused "holds no report.json" .venv/bin/tf-scl report "$work/empty"
 
 step "the pushed model, with tensorflow and numpy only"
 version=$(ls runs/digits/serving | sort -n | head -n 1)

@@ -344,7 +344,7 @@ def _require_images(summary, config):
         if count < MIN_IMAGES_PER_SPLIT:
             raise InputError(
                 f"split '{split}' holds {count} of the {sum(summary.kept.values())} usable images "
-                f"in {summary.source!r}; at least {MIN_IMAGES_PER_SPLIT} are needed. Add images, or change "
-                f"ingest.eval_fraction (now {config.eval_fraction}). What was found: "
+                f"in {summary.source!r}; at least {MIN_IMAGES_PER_SPLIT} are needed. Add images, "
+                f"or change ingest.eval_fraction (now {config.eval_fraction}). What was found: "
                 f"{describe(summary)}"
             )

@@ -2,7 +2,7 @@
 
 from tf_scl.evaluation.representation import LAST_BLESSED, PRETRAINED
 from tf_scl.evaluation.spectrum import MIN_IMAGES, estimate_spectrum
-from tf_scl.evaluation.views import embed_views
+from tf_scl.evaluation.views import EMBEDDINGS, embed_views
 from tf_scl.report.collect import installed_versions, now
 from tf_scl.report.embedding_map import embedding_map
 from tf_scl.report.neighbours import neighbour_grid
@@ -61,7 +61,20 @@ def run_facts(judgement, models, projected, train_files, test_files, config, cla
 def _spectrum(encoder, projected, files, config):
     images, views = config.evaluate.spectrum_images, config.evaluate.spectrum_views
     embedded, labels = embed_views(encoder, projected, files, config, images, views)
-    return {
+    spectrum = {
         kind: estimate_spectrum(found, labels, seed=config.evaluate.seed).to_dict()
         for kind, found in embedded.items()
     }
+    if config.model.method == "spectral":
+        spectrum[EMBEDDINGS]["flags"] += _clip_flags(spectrum[EMBEDDINGS], config.model.mu)
+    return spectrum
+
+
+def _clip_flags(estimate, mu):
+    """What mu keeps the loss from: the minimiser has E|f|^2 = the sum of its eigenvalues."""
+    needed = sum(estimate["eigenvalues"][: estimate["dimension"]])
+    if needed > mu:
+        yield (
+            f"embeddings are clipped to a squared norm of mu = {mu:g}, and the optimum has "
+            f"{needed:.3g} on average: the loss cannot reach it"
+        )

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 
 import tf_scl
 from tf_scl.evaluation.judge import Judgement
 from tf_scl.evaluation.representation import LAST_BLESSED, PRETRAINED
+from tf_scl.evaluation.views import EMBEDDINGS, FEATURES
 from tf_scl.report.run_facts import run_facts
 
 
@@ -31,3 +33,20 @@ def test_too_few_images_for_a_spectrum_are_said(monkeypatch):
     }
     assert len(facts["map"]["points"]) == 9
     assert facts["neighbours"] == "a grid"
+
+
+@pytest.mark.parametrize("mu,flagged", [(1.0, True), (2.0, False)])
+def test_a_clip_that_keeps_the_loss_from_its_optimum_is_flagged(monkeypatch, mu, flagged):
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rng.normal(size=(40, 1, 2)), 2, axis=1).astype(np.float32)
+    embedded = {kind: rows for kind in (FEATURES, EMBEDDINGS)}
+    monkeypatch.setattr(
+        "tf_scl.report.run_facts.embed_views", lambda *_: (embedded, np.full(40, -1))
+    )
+    monkeypatch.setattr("tf_scl.report.run_facts.neighbour_grid", lambda *_, **__: "a grid")
+    config = tf_scl.Config().replace({"model": {"mu": mu}})
+    facts = run_facts(_judgement(True, 40), {PRETRAINED: "one"}, "", [], [], config, [])
+    # Both eigenvalues are 1, and so is that of the constant: two dimensions keep a sum of 2.
+    clip = [flag for flag in facts["spectrum"][EMBEDDINGS]["flags"] if "mu = " in flag]
+    assert bool(clip) == flagged
+    assert not any("mu = " in flag for flag in facts["spectrum"][FEATURES]["flags"])

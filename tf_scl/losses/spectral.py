@@ -105,11 +105,11 @@ def _alone(z1, z2, mu, form):
         return sample() if form == "sample" else moment()
     # Where a last batch may be smaller, N is known in the step only.
     n, d = (known or asked for known, asked in zip(z1.shape, tf.unstack(tf.shape(z1)), strict=True))
-    # 6 N^2 d operations against 8 N d^2, the former with more traffic: measured equal
-    # near N = 3/2 d (benchmarks/loss.py).
+    # 6 N^2 d operations against 8 N d^2: equal at N = 4/3 d, and measured so, or a little
+    # above (benchmarks/loss.py).
     if isinstance(n, int) and isinstance(d, int):
-        return sample() if 2 * n <= 3 * d else moment()
-    return tf.cond(2 * n <= 3 * d, sample, moment)
+        return sample() if 3 * n <= 4 * d else moment()
+    return tf.cond(3 * n <= 4 * d, sample, moment)
 
 
 def _together(z1, z2, mu, form, context):

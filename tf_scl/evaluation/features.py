@@ -31,3 +31,9 @@ def check_features(name, features, labels=None):
             "smaller learning rate"
         )
     return features
+
+
+def unit_rows(features):
+    """Rows of norm 1, float [N, D]; rows of zeros stay as they are."""
+    norms = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(norms, 1e-12)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features
+from tf_scl.evaluation.features import check_features, unit_rows
 
 _CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
 
@@ -51,8 +51,8 @@ def knn_predict(train_features, train_labels, test_features, k=200, temperature=
         raise InputError(
             f"kNN needs k >= 1 and temperature > 0. Received: k={k}, temperature={temperature}"
         )
-    train = _unit(check_features("train", train_features, train_labels))
-    test = _unit(check_features("test", test_features))
+    train = unit_rows(check_features("train", train_features, train_labels))
+    test = unit_rows(check_features("test", test_features))
     classes, targets = np.unique(train_labels, return_inverse=True)
     k = min(k, len(targets))
     predicted = []
@@ -67,8 +67,3 @@ def knn_predict(train_features, train_labels, test_features, k=200, temperature=
         np.add.at(votes, (rows, targets[nearest].ravel()), weight.ravel())
         predicted.append(classes[np.argmax(votes, axis=1)])
     return np.concatenate(predicted)
-
-
-def _unit(features):
-    norm = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(norm, 1e-12)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features
+from tf_scl.evaluation.features import check_features, unit_rows
 
 _DIRECTIONS = 50  # principal components that t-SNE starts from, as van der Maaten (2008) has it
 _PERPLEXITY = 30
@@ -39,7 +39,7 @@ def embedding_map(features, labels, classes, seed=0, limit=1000):
         )
     chosen = np.random.default_rng(seed).permutation(len(labels))[:limit]
     chosen.sort()
-    points, method = _coordinates(_unit(features[chosen]), seed)
+    points, method = _coordinates(unit_rows(features[chosen]), seed)
     return {
         "points": np.round(points, 3).tolist(),
         "labels": [int(label) if label >= 0 else None for label in labels[chosen]],
@@ -86,10 +86,6 @@ def _coordinates(features, seed):
     )
     method = f"t-SNE (perplexity {perplexity:.3g}) of {directions} principal components"
     return points.fit_transform(reduced), method
-
-
-def _unit(features):
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 def _import_manifold():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features
+from tf_scl.evaluation.features import check_features, unit_rows
 from tf_scl.report.records import read_thumbnails
 
 
@@ -71,7 +71,7 @@ def nearest(train_features, test_features, test_labels, queries=10, neighbours=6
     train = check_features("train", train_features)
     test = check_features("test", test_features, test_labels)
     chosen = _spread_over_classes(np.asarray(test_labels), queries, seed)
-    cosine = _unit(test[chosen]) @ _unit(train).T
+    cosine = unit_rows(test[chosen]) @ unit_rows(train).T
     found = np.argsort(-cosine, axis=1, kind="stable")[:, :neighbours]
     return chosen, found, np.take_along_axis(cosine, found, axis=1)
 
@@ -87,7 +87,3 @@ def _spread_over_classes(labels, count, seed):
         turn[members] = np.arange(len(members))
     chosen = order[np.argsort(turn[order], kind="stable")][:count]
     return chosen[np.lexsort((chosen, labels[chosen]))]
-
-
-def _unit(features):
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

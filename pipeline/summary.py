@@ -13,6 +13,7 @@ from components.representation_evaluator.executor import EVALUATION_FILE
 from tf_scl.data import ingest
 from tf_scl.evaluation.representation import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.report.files import HTML_FILE
+from tf_scl.write_aside import write_file
 
 SUMMARY_FILE = "summary.json"
 _STATES = {
@@ -24,10 +25,7 @@ _STATES = {
 def write(connection_config, out):
     """Collects the last run, writes OUT/summary.json, returns it as text."""
     facts = collect(connection_config)
-    path = os.path.join(out, SUMMARY_FILE)
-    with open(f"{path}.partial", "w") as file:
-        json.dump(facts, file, indent=2)
-    os.replace(f"{path}.partial", path)
+    write_file(os.path.join(out, SUMMARY_FILE), json.dumps(facts, indent=2))
     return render(facts)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 
 import tensorflow as tf
 
@@ -10,6 +9,7 @@ from tf_scl.errors import InputError
 from tf_scl.serving import network as networks
 from tf_scl.serving.signatures import signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
+from tf_scl.write_aside import written_aside
 
 METADATA_FILE = os.path.join("assets.extra", "tf_scl.json")
 
@@ -73,18 +73,12 @@ def export_saved_model(
         "weights": weights,
         "max_pixels": max_pixels,
     }
-    aside = f"{path}-{uuid.uuid4().hex}.partial"
-    try:
+    with written_aside(path, overwrite=False) as aside:
         tf.saved_model.save(stored, aside, served)
         tf.io.gfile.makedirs(os.path.join(aside, os.path.dirname(METADATA_FILE)))
         with tf.io.gfile.GFile(os.path.join(aside, METADATA_FILE), "w") as file:
             file.write(json.dumps({**facts, **(metadata or {})}, indent=2))
         write_warmup_requests(os.path.join(aside, WARMUP_FILE), size, channels, served)
-        tf.io.gfile.rename(aside, path)
-    except BaseException:
-        if tf.io.gfile.exists(aside):
-            tf.io.gfile.rmtree(aside)
-        raise
 
 
 def read_metadata(path):

@@ -26,6 +26,7 @@ from tf_scl.data import features
 from tf_scl.data.check_image import RejectedImageError, check_image
 from tf_scl.data.input_pipeline import open_records, record_files
 from tf_scl.errors import InputError
+from tf_scl.write_aside import write_file
 
 SPLITS = ("train", "eval")
 REJECTED_FILE = "rejected.jsonl"
@@ -111,7 +112,7 @@ def ingest(make_pipeline, source, config, split_dirs, report_dir):
         _run(pipeline if number == 0 else make_pipeline(), units, check, write, report_dir)
     _join_rejected(report_dir, passes)
     summary = _count_written(source.name, items, split_dirs, report_dir)
-    _write_aside(
+    write_file(
         os.path.join(report_dir, SUMMARY_FILE),
         json.dumps(dataclasses.asdict(summary), indent=2).encode(),
     )
@@ -290,7 +291,7 @@ class _WriteRejected(beam.DoFn):
             json.dumps({"file": os.fsdecode(path), "reason": reason, "detail": detail}) + "\n"
             for path, reason, detail in sorted(rejected)
         ]
-        _write_aside(self._path, "".join(lines).encode())
+        write_file(self._path, "".join(lines).encode())
 
 
 def _rejected_part(report_dir, number):
@@ -304,16 +305,9 @@ def _join_rejected(report_dir, passes):
         with tf.io.gfile.GFile(_rejected_part(report_dir, number)) as file:
             lines += file.read().splitlines(keepends=True)
     lines.sort(key=lambda line: os.fsencode(json.loads(line)["file"]))
-    _write_aside(os.path.join(report_dir, REJECTED_FILE), "".join(lines).encode())
+    write_file(os.path.join(report_dir, REJECTED_FILE), "".join(lines).encode())
     for number in range(passes):
         tf.io.gfile.remove(_rejected_part(report_dir, number))
-
-
-def _write_aside(path, data):
-    aside = f"{path}-{uuid.uuid4().hex}.partial"
-    with tf.io.gfile.GFile(aside, "wb") as file:
-        file.write(data)
-    tf.io.gfile.rename(aside, path, overwrite=True)
 
 
 def _count_written(source, items, split_dirs, report_dir):

@@ -2,13 +2,13 @@
 
 import json
 import os
-import uuid
 
 import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.report.facts import check_facts, plain
 from tf_scl.report.page import render
+from tf_scl.write_aside import write_file
 
 HTML_FILE, JSON_FILE = "report.html", "report.json"
 _BELOW_RUN = os.path.join("pipeline", "RepresentationEvaluator", "evaluation")
@@ -36,9 +36,9 @@ def write_report(facts, directory):
     page = render(facts)
     directory = os.fspath(directory)
     tf.io.gfile.makedirs(directory)
-    _write_aside(os.path.join(directory, JSON_FILE), text)
+    write_file(os.path.join(directory, JSON_FILE), text)
     path = os.path.join(directory, HTML_FILE)
-    _write_aside(path, page)
+    write_file(path, page)
     return path
 
 
@@ -98,15 +98,3 @@ def _escaped(path):
 
 def _reason(error):
     return getattr(error, "message", None) or getattr(error, "strerror", None) or error
-
-
-def _write_aside(path, text):
-    aside = f"{path}-{uuid.uuid4().hex}.partial"
-    try:
-        with tf.io.gfile.GFile(aside, "wb") as file:
-            file.write(text.encode())
-        tf.io.gfile.rename(aside, path, overwrite=True)
-    except BaseException:
-        if tf.io.gfile.exists(aside):
-            tf.io.gfile.remove(aside)
-        raise

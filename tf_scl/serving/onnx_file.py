@@ -1,13 +1,13 @@
 """The served network as an ONNX file (`pip install tf_scl[onnx]`)."""
 
 import os
-import uuid
 
 import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.serving.network import FLOAT32, StoredWeights, served_network
 from tf_scl.serving.signatures import OUTPUT
+from tf_scl.write_aside import written_aside
 
 OPSET = 17
 
@@ -47,12 +47,5 @@ def export_onnx(model, path, projector=False):
     converted, _ = tf2onnx.convert.from_function(
         tf.function(embed, input_signature=[spec]), [spec], opset=OPSET
     )
-    aside = f"{path}-{uuid.uuid4().hex}.partial"
-    try:
-        with tf.io.gfile.GFile(aside, "wb") as file:
-            file.write(converted.SerializeToString())
-        tf.io.gfile.rename(aside, path)
-    except BaseException:
-        if tf.io.gfile.exists(aside):
-            tf.io.gfile.remove(aside)
-        raise
+    with written_aside(path, overwrite=False) as aside, tf.io.gfile.GFile(aside, "wb") as file:
+        file.write(converted.SerializeToString())

@@ -2,23 +2,29 @@
 #             DATA=folder of images   OUT=folder for output   PRESET=digits|laptop|cifar10|imagenet
 #             ARGS="--train.epochs 20 ..." any flag of python -m pipeline.local_runner --help
 # make test   the fast tests          make test-slow   the end-to-end tests
+# make test-current           the main job and all tests on lane b, in a Debian 13 of its own
 # make lint   ruff                    make lock        new versions into requirements/*.lock
 
 PYTHON = .venv/bin/python
 # flag NAME VARIABLE: as it was given, whatever quotes and dollars it holds.
 flag = $(if $(value $(2)),$(1) '$(subst ','\'',$(value $(2)))')
+# A file's tests stay in one process, for what they share.
+SPREAD = --numprocesses auto --maxprocesses 8 --dist loadfile
 FLAGS = $(call flag,--data,DATA) $(call flag,--out,OUT) $(call flag,--preset,PRESET)
 
-.PHONY: run test test-slow lint lock env clean
+.PHONY: run test test-slow test-current lint lock env clean
 
 run: env
 	@$(PYTHON) -m pipeline.local_runner $(FLAGS) $(ARGS)
 
 test: env
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest $(SPREAD) $(ARGS)
 
 test-slow: env
-	$(PYTHON) -m pytest -m slow $(ARGS)
+	$(PYTHON) -m pytest $(SPREAD) -m slow $(ARGS)
+
+test-current:
+	@scripts/test_current.sh
 
 lint: env
 	$(PYTHON) -m ruff check .

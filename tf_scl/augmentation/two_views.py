@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from tf_scl.augmentation import draws, ops
+from tf_scl.augmentation.blur import gaussian_blur
+from tf_scl.augmentation.resampling import crop_resize
 from tf_scl.distribute import several_replicas
 from tf_scl.errors import InputError
 
@@ -145,7 +147,7 @@ class TwoViews(keras.layers.Layer):
         first, second = (draw(one) for one in draws.split(seed, 2))
         # Both at once, which halves the number of operations.
         both = {name: tf.concat([first[name], second[name]], axis=0) for name in first}
-        views = self.apply(tf.cast(images, tf.float32), both)
+        views = self.apply(images, both)
         return tuple(tf.split(views, 2))
 
     def draw(self, seed, count, height, width):
@@ -187,14 +189,14 @@ class TwoViews(keras.layers.Layer):
         }
 
     def apply(self, images, drawn):
-        """Views [K * N, size, size, C] of float32 images [N, H, W, C].
+        """Views float32 [K * N, size, size, C] of images [N, H, W, C].
 
         Args:
-            images: Of which K views each are made.
+            images: uint8 or float, of which K views each are made.
             drawn: As from `draw`, with K * N rows: those of the first views of
                 all images, then of the second.
         """
-        x = ops.crop_resize(images, drawn["box"], drawn["flip"], self.size)
+        x = crop_resize(images, drawn["box"], drawn["flip"], self.size)
         if self.jitter > 0 or self.grayscale > 0:
             # A factor of one and no turn of the hue leave an image as it is.
             b, c, s = (
@@ -204,7 +206,8 @@ class TwoViews(keras.layers.Layer):
             hue = tf.where(drawn["jitter"], drawn["hue"], 0.0)
             x = ops.adjust_colors(x, drawn["order"], b, c, s, hue, drawn["grayscale"])
         if self.blur > 0:
-            x = ops.where(drawn["blur"], ops.gaussian_blur(x, drawn["sigma"]), x)
+            sigma = tf.where(drawn["blur"], drawn["sigma"], 0.0)
+            x = gaussian_blur(x, sigma, self.blur_sigma[1])
         if self.solarize > 0:
             x = ops.where(drawn["solarize"], ops.solarize(x), x)
         return ops.to_images(x)

@@ -55,9 +55,10 @@ def test_uint8_and_float_images_give_the_same_views(channels):
     np.testing.assert_array_equal(first, second)
 
 
-def test_the_same_views_in_a_model_in_tf_data_and_under_xla():
+@pytest.mark.parametrize("size", [16, 64])  # the blur by a product, and by shifts
+def test_the_same_views_in_a_model_in_tf_data_and_under_xla(size):
     images = tf.constant(_images())
-    layer = tf_scl.TwoViews(**_ALL, seed=5)
+    layer = tf_scl.TwoViews(**{**_ALL, "size": size}, seed=5)
     in_model = [layer(images) for _ in range(3)]
 
     def pair(step):
@@ -66,9 +67,9 @@ def test_the_same_views_in_a_model_in_tf_data_and_under_xla():
     in_data = list(tf.data.Dataset.range(3, output_type=tf.int32).map(pair))
     compiled = tf.function(pair, jit_compile=True)
     for step in range(3):
-        for expected, got, xla in zip(in_model[step], in_data[step], compiled(step), strict=True):
-            np.testing.assert_allclose(got, expected, atol=0.05)
-            np.testing.assert_allclose(xla, expected, atol=0.05)
+        # A seed that XLA knows is another program than one that it is given.
+        for views in (in_data[step], compiled(step), compiled(tf.constant(step))):
+            np.testing.assert_allclose(views, in_model[step], atol=0.05)
 
 
 def test_views_do_not_depend_on_the_number_of_replicas(two_replicas):

@@ -105,11 +105,11 @@ def _seconds(way, data, folder):
 
 def _ingest(way, data, out, answers):
     from tf_scl.config import IngestConfig
-    from tf_scl.data import ingest
+    from tf_scl.data import ingest, ingest_summary
     from tf_scl.data.sources.open_source import absolute, open_source
 
     source, config = open_source(absolute(data)), IngestConfig()
-    splits = {split: os.path.join(out, f"Split-{split}") for split in ingest.SPLITS}
+    splits = {split: os.path.join(out, f"Split-{split}") for split in ingest_summary.SPLITS}
     report = os.path.join(out, "report")
     start = time.perf_counter()
     if way == "plain loop":
@@ -140,7 +140,7 @@ def _loop(source, config, splits, report):
     """The same checks and the same records, in the order of the source."""
     import tensorflow as tf
 
-    from tf_scl.data import features, ingest
+    from tf_scl.data import features, ingest, ingest_summary
     from tf_scl.data.check_image import RejectedImageError, check_image
 
     for folder in (*splits.values(), report):
@@ -162,7 +162,7 @@ def _loop(source, config, splits, report):
                 rejected.append((item.name, error.reason, error.detail))
                 continue
             if sha256 in seen:
-                rejected.append((item.name, ingest.DUPLICATE, ""))
+                rejected.append((item.name, ingest_summary.DUPLICATE, ""))
                 continue
             seen.add(sha256)
             split = ingest.split_of(sha256, config.eval_fraction)
@@ -171,13 +171,13 @@ def _loop(source, config, splits, report):
             )
     for writer in writers.values():
         writer.close()
-    with open(os.path.join(report, ingest.REJECTED_FILE), "w") as file:
+    with open(os.path.join(report, ingest_summary.REJECTED_FILE), "w") as file:
         for name, reason, detail in rejected:
             line = {"file": os.fsdecode(name), "reason": reason, "detail": detail}
             file.write(json.dumps(line) + "\n")
     items = sum(unit.items for unit in source.units())
-    summary = ingest._count_written(source.name, items, splits, report)
-    with open(os.path.join(report, ingest.SUMMARY_FILE), "w") as file:
+    summary = ingest_summary.count_written(source.name, items, splits, report)
+    with open(os.path.join(report, ingest_summary.SUMMARY_FILE), "w") as file:
         json.dump(vars(summary), file)
 
 

@@ -10,7 +10,7 @@ from tfx.utils import path_utils
 
 from components import last_blessed
 from components.representation_evaluator.executor import EVALUATION_FILE
-from tf_scl.data import ingest
+from tf_scl.data import ingest_summary
 from tf_scl.evaluation.representation import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.report.files import HTML_FILE
 from tf_scl.write_aside import write_file
@@ -40,7 +40,7 @@ def collect(connection_config):
     with tfx_metadata.Metadata(connection_config) as handle:
         nodes = _last_run(handle.store)
     report = nodes["ImageExampleGen"]["outputs"]["report"].uri
-    with open(os.path.join(report, ingest.SUMMARY_FILE)) as file:
+    with open(os.path.join(report, ingest_summary.SUMMARY_FILE)) as file:
         images = json.load(file)
     evaluation_dir = nodes["RepresentationEvaluator"]["outputs"]["evaluation"].uri
     with open(os.path.join(evaluation_dir, EVALUATION_FILE)) as file:
@@ -50,7 +50,7 @@ def collect(connection_config):
     return {
         "components": {name: node["state"] for name, node in nodes.items()},
         "images": images,
-        "rejected_list": os.path.join(report, ingest.REJECTED_FILE),
+        "rejected_list": os.path.join(report, ingest_summary.REJECTED_FILE),
         "evaluation": evaluation,
         "report": os.path.join(evaluation_dir, HTML_FILE),
         "pushed": bool(pushed["pushed"].int_value),
@@ -60,14 +60,14 @@ def collect(connection_config):
 
 def render(facts):
     """The facts as text of at most 100 columns, but for paths."""
-    images = ingest.IngestSummary(**facts["images"])
+    images = ingest_summary.IngestSummary(**facts["images"])
     by_state = {}
     for name, state in facts["components"].items():
         by_state.setdefault(state, []).append(name)
     lines = ["", "=" * 78]
     for state, names in by_state.items():
         lines += [f"{state:<11} {', '.join(names)}"]
-    lines += [f"images      {ingest.describe(images)}"]
+    lines += [f"images      {ingest_summary.describe(images)}"]
     if images.rejected:
         lines += [f"            each with its reason in {facts['rejected_list']}"]
     single = [name for name, count in images.classes.items() if count == 1]

@@ -9,6 +9,7 @@ from tfx.types import artifact_utils
 from components.artifacts import CLASS_NAMES
 from tf_scl.config import Config
 from tf_scl.data import ingest
+from tf_scl.data.ingest_summary import SPLITS
 from tf_scl.data.sources.open_source import open_source
 
 
@@ -30,8 +31,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             self._make_beam_pipeline,
             open_source(exec_properties["input_base"]),
             config.ingest,
-            {split: os.path.join(examples.uri, f"Split-{split}") for split in ingest.SPLITS},
+            {split: os.path.join(examples.uri, f"Split-{split}") for split in SPLITS},
             artifact_utils.get_single_uri(output_dict["report"]),
         )
         examples.set_string_custom_property(CLASS_NAMES, json.dumps(list(summary.classes)))
-        examples.split_names = artifact_utils.encode_split_names(list(ingest.SPLITS))
+        examples.split_names = artifact_utils.encode_split_names(list(SPLITS))

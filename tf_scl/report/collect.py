@@ -10,9 +10,8 @@ import platform
 import tensorflow as tf
 
 import tf_scl
+from tf_scl.data.ingest_summary import REJECTED_FILE, SUMMARY_FILE
 
-# As in tf_scl.data.ingest, which is not imported here: it needs Apache Beam.
-REJECTED_FILE, SUMMARY_FILE = "rejected.jsonl", "summary.json"
 _PACKAGES = (
     *("tensorflow", "keras", "numpy", "scipy", "pillow"),
     *("scikit-learn", "apache-beam", "tfx"),

@@ -1,3 +1,4 @@
+import copy
 import hashlib
 import json
 import os
@@ -11,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tests.conftest import encode, photo
 from tests.tf_scl.data.test_check_image import huge_png_header, sixteen_bit_png
 from tf_scl.config import IngestConfig
-from tf_scl.data import ingest
+from tf_scl.data import ingest, ingest_parts
 from tf_scl.data.input_pipeline import open_records, record_files
 from tf_scl.data.sources.open_source import open_source
 from tf_scl.errors import InputError
@@ -170,20 +171,85 @@ def _contents(out):
     return {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-def test_what_does_not_fit_into_memory_is_ingested_in_passes(image_folder, tmp_path, monkeypatch):
-    (image_folder / "bad.png").write_bytes(b"no image")
-    (image_folder / "copy.png").write_bytes((image_folder / "cat" / "00.png").read_bytes())
-    (image_folder / "nowhere.png").symlink_to(tmp_path / "nothing")
-    config = IngestConfig(eval_fraction=0.4)
+def _ingest_awkwardly(folder, out, monkeypatch):
+    """Of several shards, with a duplicate and images that are rejected."""
+    (folder / "bad.png").write_bytes(b"no image")
+    (folder / "copy.png").write_bytes((folder / "cat" / "00.png").read_bytes())
+    (folder / "nowhere.png").symlink_to(folder / "nothing")
     monkeypatch.setattr(ingest, "_shard_counts", lambda *_: {"train": 4, "eval": 3})
-    whole = _ingest(image_folder, tmp_path / "whole", config)
-    monkeypatch.setattr(ingest, "_MEMORY_SHARE", 1e-9)
-    passes = []
-    run = ingest._run
-    monkeypatch.setattr(ingest, "_run", lambda *args: passes.append(run(*args)))
-    assert _ingest(image_folder, tmp_path / "parts", config) == whole
-    assert len(passes) == 7
+    return _ingest(folder, out, IngestConfig(eval_fraction=0.4))
+
+
+def test_many_small_parts_make_the_same_shards(image_folder, tmp_path, monkeypatch):
+    whole = _ingest_awkwardly(image_folder, tmp_path / "whole", monkeypatch)
+    monkeypatch.setattr(ingest, "_PART_BYTES", 10_000)
+    parts = []
+    write = ingest_parts.write_part
+    monkeypatch.setattr(ingest_parts, "write_part", lambda *a: parts.append(a) or write(*a))
+    assert _ingest(image_folder, tmp_path / "parts", IngestConfig(eval_fraction=0.4)) == whole
+    assert len(parts) > 3
     assert _contents(tmp_path / "parts") == _contents(tmp_path / "whole")
+
+
+def test_a_bundle_that_is_run_twice_leaves_nothing_twice(image_folder, tmp_path, monkeypatch):
+    once = _ingest_awkwardly(image_folder, tmp_path / "once", monkeypatch)
+    process, finish = ingest._Check.process, ingest._Check.finish_bundle
+    lost = []
+
+    def run_twice(self, unit):
+        # As a runner does whose worker died after its work, before that was noted down.
+        dead = copy.copy(self)
+        dead.start_bundle()
+        list(process(dead, unit))
+        lost.extend(finish(dead))
+        yield from process(self, unit)
+
+    monkeypatch.setattr(ingest._Check, "process", run_twice)
+    assert _ingest(image_folder, tmp_path / "twice", IngestConfig(eval_fraction=0.4)) == once
+    assert lost
+    assert _contents(tmp_path / "twice") == _contents(tmp_path / "once")
+
+
+def test_a_bundle_that_failed_is_forgotten(image_folder, tmp_path):
+    source, config, parts = open_source(image_folder), IngestConfig(), str(tmp_path)
+    unit = source.units()[0]
+    check = ingest._Check(source, unit.items, config, {"train": 1, "eval": 1}, parts)
+    check.setup()
+    check.start_bundle()
+    list(check.process(unit))
+    check.start_bundle()  # the runner tries again, with the object that failed
+    list(check.process(unit))
+    chunks = [chunk for _, chunk in (one.value for one in check.finish_bundle())]
+    assert len(ingest_parts.read_chunks(chunks)) == unit.items
+
+
+def test_what_a_killed_run_left_is_not_read(image_folder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def killed(*_):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest._WriteShard, "process", killed)
+        patched.setattr(tf.io.gfile, "rmtree", killed)
+        with pytest.raises(Exception, match="killed"):
+            _ingest(image_folder, out)
+    left = _contents(out)
+    assert [path.parts[0].startswith("Split-train-") for path in left] == [True]
+    summary = _ingest(image_folder, out)
+    assert sum(summary.kept.values()) == summary.files == 48
+    _ingest(image_folder, tmp_path / "clean")
+    assert _contents(out) == {**_contents(tmp_path / "clean"), **left}
+
+
+def test_only_the_outcome_is_left(image_folder, tmp_path):
+    _ingest(image_folder, tmp_path / "out")
+    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert left == ["Split-eval", "Split-train", "report"]
+    assert sorted(path.name for path in (tmp_path / "out" / "report").iterdir()) == [
+        "rejected.jsonl",
+        "summary.json",
+    ]
 
 
 def test_of_the_same_image_the_first_is_kept(image_folder, tmp_path):
@@ -244,13 +310,8 @@ def test_arrays_are_ingested_without_loss(tmp_path):
 
 
 def test_lost_records_are_noticed(image_folder, tmp_path, monkeypatch):
-    write = ingest._WriteShard.process
-
-    def lose_one(self, element):
-        key, records = element
-        return write(self, (key, list(records)[1:]))
-
-    monkeypatch.setattr(ingest._WriteShard, "process", lose_one)
+    read = ingest_parts.read_chunks
+    monkeypatch.setattr(ingest_parts, "read_chunks", lambda chunks: read(chunks)[1:])
     with pytest.raises(RuntimeError, match="48 images were listed but 46"):
         _ingest(image_folder, tmp_path / "out")
 
@@ -264,6 +325,7 @@ def test_nothing_half_written_is_among_the_shards(image_folder, tmp_path, monkey
         _ingest(image_folder, tmp_path / "out")
     for split in ingest.SPLITS:
         assert list((tmp_path / "out" / f"Split-{split}").iterdir()) == []
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_brackets_in_the_output_folder_are_no_pattern(image_folder, tmp_path):

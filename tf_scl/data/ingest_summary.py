@@ -1,0 +1,85 @@
+"""What an ingestion leaves behind: the names of its splits and files, and the counts of all images.
+
+Needs no Beam, unlike `tf_scl.data.ingest`.
+"""
+
+import collections
+import dataclasses
+import json
+import os
+
+import tensorflow as tf
+
+from tf_scl.data import features
+from tf_scl.data.input_pipeline import open_records, record_files
+
+SPLITS = ("train", "eval")
+REJECTED_FILE = "rejected.jsonl"
+SUMMARY_FILE = "summary.json"
+DUPLICATE = "duplicate"  # a reason, as those of `check_image`
+
+
+@dataclasses.dataclass(frozen=True)
+class IngestSummary:
+    """What became of the images.
+
+    Attributes:
+        source: Str, the source as the user gave it.
+        files: Number of images (files, records, rows, ...) in it.
+        kept: Dict from split to number of records.
+        rejected: Dict from reason to number of images.
+        classes: Dict from class name to number of records, over both splits,
+            in the order of the labels. Empty where there are no labels.
+    """
+
+    source: str
+    files: int
+    kept: dict
+    rejected: dict
+    classes: dict
+
+
+def describe(summary):
+    """The counts as one sentence for people."""
+    kept = sum(summary.kept.values())
+    splits = ", ".join(f"{summary.kept[split]:,} {split}" for split in SPLITS)
+    text = f"{summary.files:,} found: {kept:,} kept ({splits})"
+    rejected = sum(summary.rejected.values())
+    reasons = "; ".join(f"{n:,} {reason}" for reason, n in sorted(summary.rejected.items()))
+    return f"{text}, {rejected:,} rejected" + (f" ({reasons})" if reasons else "")
+
+
+def count_written(source, files, split_dirs, report_dir):
+    """Reads all that was written again, and compares it with what was listed.
+
+    Args:
+        source: Str, the source as the user gave it.
+        files: Int, number of images in it.
+        split_dirs: Dict from split to the folder of its record files.
+        report_dir: Folder of `REJECTED_FILE`.
+
+    Returns:
+        `IngestSummary`.
+
+    Raises:
+        RuntimeError: The records and the rejected images are not `files` together.
+    """
+    kept, classes = {}, collections.Counter()
+    for split, directory in split_dirs.items():
+        kept[split] = 0
+        for batch in open_records(record_files(directory)).batch(1024):
+            kept[split] += len(batch)
+            _, labels, names = features.parse_labelled(batch)
+            labelled = zip(labels.numpy().tolist(), names.numpy(), strict=True)
+            classes.update(pair for pair in labelled if pair[0] != features.NO_LABEL)
+    with tf.io.gfile.GFile(os.path.join(report_dir, REJECTED_FILE)) as lines:
+        rejected = collections.Counter(json.loads(line)["reason"] for line in lines)
+    accounted = sum(kept.values()) + sum(rejected.values())
+    if accounted != files:
+        raise RuntimeError(
+            f"{files} images were listed but {accounted} were written or rejected: the Beam "
+            "runner lost or repeated some, or the source changed meanwhile. Run it again, or use "
+            "another runner (beam_pipeline_args)"
+        )
+    by_class = {os.fsdecode(name): count for (_, name), count in sorted(classes.items())}
+    return IngestSummary(source, files, kept, dict(sorted(rejected.items())), by_class)

@@ -1,11 +1,15 @@
 """The command `tf-scl`: tools beside the pipeline."""
 
 import argparse
+import functools
+import json
+import logging
 import os
 import pathlib
 import sys
 import tempfile
 
+from tf_scl.config import IngestConfig
 from tf_scl.errors import InputError
 from tf_scl.flags import add_flags, config_from
 from tf_scl.quiet import set_quiet, start_xla
@@ -48,7 +52,41 @@ def _parser():
         help="OUT of a `make run` (its newest report), a folder with report.json, or the file",
     )
     report.add_argument("--out", metavar="FILE", default="report.html", help="HTML")
+    _add_embed(commands)
+    lineage = commands.add_parser("lineage", help="print what a SavedModel was made from")
+    lineage.set_defaults(run=_lineage)
+    lineage.add_argument(
+        "model", metavar="MODEL", help="a SavedModel, or a folder of its versions (the newest)"
+    )
+    lineage.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_embed(commands):
+    embed = commands.add_parser(
+        "embed", help="embed a collection of images, into one Parquet file; goes on if stopped"
+    )
+    embed.set_defaults(run=_embed)
+    embed.add_argument("source", metavar="SOURCE", help="as of views")
+    embed.add_argument(
+        "model", metavar="MODEL", help="a SavedModel of tf_scl, or a folder of its versions"
+    )
+    embed.add_argument("--out", metavar="FILE", default="embeddings.parquet", help="Parquet")
+    embed.add_argument(
+        "--beam",
+        metavar="FLAG",
+        action="append",
+        default=[],
+        help="a Beam flag, such as --beam=--runner=FlinkRunner; as often as need be (default: "
+        "all in this process)",
+    )
+    embed.add_argument(
+        "--ingest.max_megabytes",
+        metavar="V",
+        type=int,
+        default=IngestConfig().max_megabytes,
+        help="image files of more bytes are set aside (default: %(default)s)",
+    )
 
 
 def _views(given):
@@ -77,6 +115,53 @@ def _report(given):
     page = render(read_report(path))
     _save(lambda aside: pathlib.Path(aside).write_text(page, encoding="utf-8"), out)
     return f"wrote {out}, of {path}"
+
+
+def _embed(given):
+    megabytes = IngestConfig(max_megabytes=given["ingest.max_megabytes"]).max_megabytes
+    from tf_scl.data.sources.open_source import absolute, open_source
+
+    source = open_source(absolute(given["source"]))
+    _log_to_stderr()
+    embed = _import_embed()
+    start_xla()
+    pipeline = functools.partial(embed.local_pipeline, given["beam"])
+    try:
+        summary = embed.embed(pipeline, source, given["model"], given["out"], megabytes)
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    return embed.describe(summary)
+
+
+def _import_embed():
+    try:
+        from tf_scl.data import embed
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("apache_beam", "pyarrow"):
+            raise
+        raise InputError(
+            f"embed needs Apache Beam, which cannot be imported ({error}): pip install tf_scl[beam]"
+        ) from error
+    return embed
+
+
+def _log_to_stderr():
+    """How far it is, and of Beam and TensorFlow only errors."""
+    logging.captureWarnings(True)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(
+        lambda record: record.name.startswith("tf_scl") or record.levelno >= logging.ERROR
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _lineage(given):
+    from tf_scl import lineage
+
+    facts = lineage.read_lineage(given["model"])
+    return json.dumps(facts, indent=2) if given["json"] else lineage.render(facts)
 
 
 def _save(write, out):

@@ -1,10 +1,14 @@
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import PIL.Image
+import pyarrow.parquet as pq
 import pytest
 
+import tf_scl
+import tf_scl.data
 from tests.tf_scl.report import examples
 from tf_scl import cli
 from tf_scl.report.files import write_report
@@ -81,3 +85,75 @@ def test_mistakes_of_report_are_one_line(tmp_path, capsys, run, flags, message):
     assert message in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "served" / "1"
+    layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(5)]
+    tf_scl.export_saved_model(keras.Sequential(layers), path)
+    return path
+
+
+def test_embed_writes_a_file_and_says_what_became_of_the_images(
+    image_folder, saved_model, tmp_path, capsys
+):
+    (image_folder / "cat" / "bad.png").write_bytes(b"no image")
+    out = tmp_path / "embeddings.parquet"
+    folder = saved_model.parent  # of the versions
+    assert cli.main(["embed", str(image_folder), str(folder), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == (
+        f"wrote {out}: 49 found, 48 embedded (5 numbers each), 1 rejected\n"
+        f"1 not an image: see {tmp_path / 'embeddings.rejected.jsonl'}\n"
+    )
+    assert pq.read_metadata(out).num_rows == 48
+
+
+@pytest.mark.parametrize(
+    "source,model,flags,message",
+    [
+        ("nowhere", "", [], "does not exist; give the path of a folder of images"),
+        ("ftp:x", "", [], "has an unknown scheme, 'ftp'"),
+        ("", "nowhere", [], "nowhere' does not exist; give the folder of a SavedModel"),
+        ("", "", ["--out", "e.csv"], "the output must end in .parquet. Received: '"),
+        ("", "", ["--ingest.max_megabytes", "0"], "ingest.max_megabytes must be between 1"),
+        ("", "", ["--beam=--runner=Nowhere"], "Beam cannot use the flags ['--runner=Nowhere']"),
+    ],
+)
+def test_mistakes_of_embed_are_one_line(
+    image_folder, saved_model, tmp_path, capsys, source, model, flags, message
+):
+    out = tmp_path / "out.parquet"
+    source = source if ":" in source else str(image_folder / source)
+    arguments = ["embed", source, str(saved_model / model), "--out", str(out), *flags]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error.splitlines()[-1]
+    assert error.splitlines()[-1].startswith("error: ")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_embed_without_beam_says_how_to_install_it(
+    image_folder, saved_model, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    monkeypatch.delitem(sys.modules, "tf_scl.data.embed", raising=False)
+    monkeypatch.delattr(tf_scl.data, "embed", raising=False)
+    out = str(tmp_path / "out.parquet")
+    assert cli.main(["embed", str(image_folder), str(saved_model), "--out", out]) == 2
+    error = capsys.readouterr().err
+    assert "embed needs Apache Beam" in error
+    assert error.endswith("pip install tf_scl[beam]\n")
+
+
+def test_embed_that_is_stopped_says_how_to_go_on(image_folder, capsys, monkeypatch):
+    from tf_scl.data import embed
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(embed, "embed", stop)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["embed", str(image_folder), "model"])
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"

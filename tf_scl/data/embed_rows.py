@@ -1,0 +1,51 @@
+"""What of an item of a source is kept beside its embedding, and the check that comes first."""
+
+import dataclasses
+
+from tf_scl.data.check_image import RejectedImageError, check_image
+from tf_scl.data.features import content_sha256
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """An item of a source without its image.
+
+    Attributes:
+        id: Str, its name; bytes that are not UTF-8 are written as \\xNN.
+        sha256: Str, hex digest of its content, or None where there is none.
+        label: Int, or None.
+        class_name: Str, or None.
+        problem: None; or (reason, detail) if it is rejected.
+    """
+
+    id: str
+    sha256: str | None
+    label: int | None
+    class_name: str | None
+    problem: tuple[str, str] | None = None
+
+
+def check_item(item, max_pixels):
+    """Checks an item as ingestion does.
+
+    Args:
+        item: `tf_scl.data.sources.source.Item`.
+        max_pixels: Int, of the model.
+
+    Returns:
+        (row, encoded): `Row`; and bytes of a PNG or JPEG, upright, or None
+        where the row has a problem.
+    """
+    row = Row(_text(item.name), None, item.label, _text(item.class_name), item.problem)
+    if item.problem:
+        return row, None
+    row = dataclasses.replace(row, sha256=content_sha256(item.data))
+    try:
+        return row, check_image(item.data, max_pixels).encoded
+    except RejectedImageError as error:
+        detail = error.detail.replace("ingest.max_pixels", "the model's max_pixels")
+        return dataclasses.replace(row, problem=(error.reason, detail)), None
+
+
+def _text(name):
+    return None if name is None else name.decode(errors="backslashreplace")

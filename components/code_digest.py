@@ -9,6 +9,7 @@ changes, and only then.
 import ast
 import hashlib
 import pathlib
+import subprocess
 
 import tf_scl
 
@@ -39,6 +40,18 @@ def code_digest(*modules, leave_out=()):
             continue
         digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def git_commit():
+    """The commit that is checked out here, with "-dirty" if files differ from it; or None."""
+    if not (_ROOT / ".git").exists():
+        return None
+    command = ["git", "-C", str(_ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
+    command += ["--exclude=*"]  # the hash alone, whatever tags there are
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def import_closure(*modules):

@@ -34,6 +34,7 @@ def main(argv=None):
         arguments = cli.parse(argv)
         checks.check_run(arguments.data, arguments.out, arguments.config)
         with checks.only_run_in(arguments.out):
+            checks.check_record(arguments.out)
             _configure_logging(os.path.join(arguments.out, LOG_FILE))
             print(run(arguments), flush=True)
     except KeyboardInterrupt:
@@ -44,7 +45,7 @@ def main(argv=None):
         )
         return 130
     except Exception as error:
-        cause = _input_error(error)
+        cause = _input_error(error) or checks.disk_error(error, arguments.out)
         if cause is None:
             raise
         print(f"error: {cause}", file=sys.stderr)
@@ -65,19 +66,22 @@ def run(arguments):
     from tfx import v1 as tfx
 
     from components.image_example_gen import local_beam
-    from pipeline import summary
+    from pipeline import summary, unfinished
     from pipeline.pipeline import create_pipeline
 
     start_xla()
     summary.remove(arguments.out)  # that of a run before is not this one's
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-        os.path.join(arguments.out, "metadata.sqlite")
+        os.path.join(arguments.out, checks.RECORD_FILE)
     )
+    root = os.path.join(arguments.out, checks.ARTIFACTS_DIR)
+    serving = os.path.join(arguments.out, checks.SERVING_DIR)
+    unfinished.settle(metadata, root, serving)
     graph = create_pipeline(
         PIPELINE_NAME,
-        os.path.join(arguments.out, "pipeline"),
+        root,
         data,
-        os.path.join(arguments.out, "serving"),
+        serving,
         arguments.config,
         metadata,
         local_beam.one_process(SETUP_FILE),
@@ -90,6 +94,7 @@ def run(arguments):
 def _configure_logging(path):
     """All to a file; to the console what concerns the user."""
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
     absl.logging.set_verbosity(absl.logging.INFO)  # TFX's own; silent else after an export
     file = logging.FileHandler(path)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

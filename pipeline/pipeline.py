@@ -54,8 +54,9 @@ def create_pipeline(
     trainer = pretrainer(
         examples,
         schema_gen.outputs["schema"],
-        config.to_dict("augment", "model", "train"),
+        config.to_dict("ingest", "augment", "model", "train"),
         checkpoints=os.path.join(root, "checkpoints"),
+        report=example_gen.outputs["report"],
     )
     predecessor = resolve(trainer.outputs["model"]) if resolve else None
     evaluator = RepresentationEvaluator(

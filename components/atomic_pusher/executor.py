@@ -1,13 +1,12 @@
 """Executor of AtomicPusher."""
 
 import os
-import uuid
 
 from tfx.components.pusher import executor
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
-from tfx.utils import proto_utils
+from tfx.utils import io_utils, proto_utils
 
 from components.atomic_pusher import served_versions
 from components.atomic_pusher.driver import PUSH_KEY
@@ -27,19 +26,20 @@ class Executor(executor.Executor):
             input_dict: As of TFX's Pusher: "model", "model_blessing".
             output_dict: "pushed_model".
             exec_properties: "push_destination", and "push" from our driver.
-                Without it (no driver runs on Kubeflow) a model that is the
-                newest version already is not pushed once more.
+                A push that was made already is not made once more: it was
+                killed before TFX knew of it. Without "push" (no driver runs on
+                Kubeflow) that is so of any model that is the newest version.
         """
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties["push_destination"], destination)
         base = destination.filesystem.base_directory
-        if PUSH_KEY not in exec_properties and self._is_served(base, input_dict):
+        if self._is_served(base, input_dict, exec_properties.get(PUSH_KEY)):
             version = served_versions.newest_version(base)
             pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+            io_utils.copy_dir(self.GetModelPath(input_dict), pushed.uri)
             self._MarkPushed(pushed, version, os.path.basename(version))
             return
-        # TF Serving looks at folders whose name is a number, and at no other.
-        aside = os.path.join(base, f".incoming-{uuid.uuid4().hex}")
+        aside = served_versions.incoming(base)
         destination.filesystem.base_directory = aside
         redirected = {"push_destination": proto_utils.proto_to_json(destination)}
         try:
@@ -58,12 +58,13 @@ class Executor(executor.Executor):
             if fileio.exists(aside):
                 fileio.rmtree(aside)
 
-    def _is_served(self, base, input_dict):
+    def _is_served(self, base, input_dict, push):
         newest = served_versions.newest_version(base)
         if newest is None or not self.CheckBlessing(input_dict):
             return False
-        model, _ = served_versions.read_note(newest)
-        return model == artifact_utils.get_single_uri(input_dict["model"])
+        model, made = served_versions.read_note(newest)
+        same = model == artifact_utils.get_single_uri(input_dict["model"])
+        return same and push in (None, made)
 
     @staticmethod
     def _version(base, wanted):

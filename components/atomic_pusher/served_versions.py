@@ -2,10 +2,26 @@
 
 import json
 import os
+import uuid
 
 from tfx.dsl.io import fileio
 
 _NOTE_FILE = os.path.join("assets.extra", "push.json")
+# TF Serving looks at folders whose name is a number, and at no other.
+_INCOMING = ".incoming-"
+
+
+def incoming(base):
+    """Path of a new folder in which a version can be filled."""
+    return os.path.join(base, f"{_INCOMING}{uuid.uuid4().hex}")
+
+
+def remove_incoming(base):
+    """Removes what killed pushes were filling; call it only while there can be no other."""
+    if fileio.exists(base):
+        for name in fileio.listdir(base):
+            if name.startswith(_INCOMING):
+                fileio.rmtree(os.path.join(base, name.strip("/")))
 
 
 def newest_version(base):

@@ -2,31 +2,73 @@
 
 import json
 
+from tfx import types
 from tfx import v1 as tfx
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
 
+from components.artifacts import IngestionReport
 from components.code_digest import code_digest
 from components.pretrainer import executor, run_fn
+
+# Modules that note in a model where it comes from, and have no part in making it.
+NOTING = (
+    "tf_scl.lineage",
+    "tf_scl.report.collect",
+    "tf_scl.data.ingest_summary",
+    "tf_scl.serving.model_folder",
+)
+
+
+class PretrainerSpec(standard_component_specs.TrainerSpec):
+    """TFX's, and the report of the ingestion, which is noted in the model."""
+
+    INPUTS = {
+        **standard_component_specs.TrainerSpec.INPUTS,
+        "report": component_spec.ChannelParameter(type=IngestionReport, optional=True),
+    }
 
 
 class Pretrainer(tfx.components.Trainer):
     """TFX's Trainer, whose settings a compiled pipeline can leave open."""
 
+    SPEC_CLASS = PretrainerSpec
     EXECUTOR_SPEC = ExecutorClassSpec(executor.Executor)
 
+    def __init__(self, custom_config, **channels_and_parameters):
+        """Makes the component.
 
-def pretrainer(examples, schema, settings, checkpoints=None):
+        Args:
+            custom_config: JSON-able dict, which reaches the `run_fn`.
+            channels_and_parameters: The others of `PretrainerSpec`.
+        """
+        # TFX's own constructor knows no further input.
+        BaseComponent.__init__(
+            self,
+            PretrainerSpec(
+                custom_config=json.dumps(custom_config, sort_keys=True),
+                model=types.Channel(type=standard_artifacts.Model),
+                model_run=types.Channel(type=standard_artifacts.ModelRun),
+                **channels_and_parameters,
+            ),
+        )
+
+
+def pretrainer(examples, schema, settings, checkpoints=None, report=None):
     """Makes the Trainer.
 
     Args:
-        examples: Channel of `Examples`; only the split "train" is read, and
-            of it no label.
+        examples: Channel of `Examples`; only the split "train" is learnt
+            from, and no label is read.
         schema: Channel of `Schema`.
-        settings: Dict of the sections augment, model and train of a `Config`.
+        settings: Dict of the sections augment, model and train of a `Config`;
+            others are noted in the model.
         checkpoints: Path of a folder, the same in every run, in which a
             training that was stopped leaves what the next run goes on from;
             or None to begin anew each time. (TFX gives each run new folders
             for its outputs.)
+        report: Channel of `IngestionReport`, for the model's lineage, or None.
 
     Returns:
         `tfx.components.Trainer`. It runs again when the examples, a setting
@@ -36,11 +78,12 @@ def pretrainer(examples, schema, settings, checkpoints=None):
         run_fn=f"{run_fn.__name__}.run_fn",
         examples=examples,
         schema=schema,
+        report=report,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
             "settings": settings,
-            "code_digest": code_digest(run_fn.__name__),
+            "code_digest": code_digest(run_fn.__name__, leave_out=NOTING),
             "checkpoints": checkpoints,
         },
     ).with_id("Trainer")

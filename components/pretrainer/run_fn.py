@@ -9,13 +9,18 @@ import tensorflow as tf
 
 import tf_scl
 from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
+from components.code_digest import git_commit
+from tf_scl import lineage
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.export import export_saved_model
 from tf_scl.training import MAY_CHANGE, pretrain
+from tf_scl.write_aside import write_file
 
 KERAS_FILE = "encoder.keras"
 LOG_DIR = "logs"
+# In a checkpoint folder: the settings of the training that has written all its outputs.
+_FINISHED_FILE = "finished.json"
 
 
 def run_fn(fn_args):
@@ -28,24 +33,33 @@ def run_fn(fn_args):
     `history.json` and for TensorBoard (`logs`).
 
     A run that was stopped is gone on with by the next one of the same code,
-    settings and examples. Its checkpoints are deleted once all is written.
+    settings and examples, also where it was killed after its last step. Its
+    checkpoints stay until another training begins: only then it is certain
+    that TFX has taken note of what was written.
 
     Args:
         fn_args: `tfx.components.FnArgs`; of its custom_config "settings" holds
             the sections augment, model and train, "checkpoints" the folder for
-            those of all runs, or None, and "code_digest" stands for the code.
+            those of all runs, or None, and "code_digest" stands for the code;
+            "report" (the folder of an `IngestionReport`) and "run" (a dict)
+            go into the lineage, and may be missing.
     """
     settings = fn_args.custom_config["settings"]
-    metadata = {"tf_scl": tf_scl.__version__, "settings": settings}
-    # TFX gives patterns, FOLDER/*.
-    folders = [os.path.dirname(pattern) for pattern in fn_args.train_files]
-    files = [path for folder in folders for path in record_files(folder)]
+    folders = _folders(fn_args.train_files)
+    files = _files(folders)
+    metadata = {
+        "tf_scl": tf_scl.__version__,
+        "settings": settings,
+        lineage.KEY: _lineage(fn_args, files),
+    }
 
     def keep_untrained(model):
         path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)
         export_saved_model(model.encoder, path, metadata)
 
     checkpoint_dir = _checkpoint_dir(fn_args.custom_config, folders)
+    if checkpoint_dir:
+        _remove_finished(fn_args.custom_config["checkpoints"], checkpoint_dir, settings)
     model, history = pretrain(
         files,
         Config.from_dict(settings),
@@ -62,7 +76,23 @@ def run_fn(fn_args):
     model.encoder.save(os.path.join(fn_args.model_run_dir, KERAS_FILE))
     export_saved_model(model.encoder, fn_args.serving_model_dir, metadata)
     if checkpoint_dir:
-        tf.io.gfile.rmtree(checkpoint_dir)
+        write_file(os.path.join(checkpoint_dir, _FINISHED_FILE), json.dumps(settings))
+
+
+def _folders(patterns):
+    """TFX gives patterns, FOLDER/*."""
+    return [os.path.dirname(pattern) for pattern in patterns]
+
+
+def _files(folders):
+    return [path for folder in folders for path in record_files(folder)]
+
+
+def _lineage(fn_args, train_files):
+    custom = fn_args.custom_config
+    splits = {"train": train_files, "eval": _files(_folders(fn_args.eval_files))}
+    images = lineage.image_facts(splits, custom.get("report"))
+    return lineage.facts_of_run(images, custom["code_digest"], git_commit(), custom.get("run"))
 
 
 def _checkpoint_dir(custom_config, folders):
@@ -79,3 +109,18 @@ def _checkpoint_dir(custom_config, folders):
     identity = [settings, custom_config["code_digest"], folders]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return os.path.join(root, digest[:16])
+
+
+def _remove_finished(root, own, settings):
+    """Removes the checkpoints of trainings that are done, unless they are of this very one."""
+    if not tf.io.gfile.isdir(root):
+        return
+    for name in tf.io.gfile.listdir(root):
+        folder = os.path.join(root, name.strip("/"))
+        note = os.path.join(folder, _FINISHED_FILE)
+        if not tf.io.gfile.exists(note):
+            continue
+        with tf.io.gfile.GFile(note) as file:
+            finished = json.loads(file.read())
+        if folder != own or finished != json.loads(json.dumps(settings)):
+            tf.io.gfile.rmtree(folder)

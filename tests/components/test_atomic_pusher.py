@@ -52,8 +52,8 @@ def test_a_version_appears_whole(push, tmp_path):
 
 def test_two_pushes_within_a_second_are_two_versions(push, tmp_path, monkeypatch):
     monkeypatch.setattr(tfx_executor.time, "time", lambda: 1000.0)
-    push()
-    push()
+    push(identifier="one")
+    push(identifier="two")
     assert sorted(path.name for path in (tmp_path / "serving").iterdir()) == ["1000", "1001"]
 
 
@@ -117,6 +117,27 @@ def test_without_a_driver_a_superseded_model_is_pushed_again(push, tmp_path):
     served_versions.write_note(str(version), "another model", None)
     push(identifier=None)
     assert len(list((tmp_path / "serving").iterdir())) == 2
+
+
+def test_a_push_that_was_killed_before_tfx_knew_of_it_is_not_made_twice(push, tmp_path):
+    first = push(identifier="one")
+    shutil.rmtree(first.uri)
+    again = push(identifier="one")
+    (version,) = (tmp_path / "serving").iterdir()
+    assert again.get_int_custom_property("pushed") == 1
+    assert again.get_string_custom_property("pushed_destination") == str(version)
+    assert again.get_string_custom_property("pushed_version") == version.name
+    assert (tmp_path / "pushed" / "saved_model.pb").read_bytes() == b"graph"
+
+
+def test_what_a_killed_push_was_filling_is_removed_and_nothing_else(push, tmp_path):
+    push()
+    kept = sorted((tmp_path / "serving").iterdir())
+    incoming = served_versions.incoming(str(tmp_path / "serving"))
+    shutil.copytree(kept[0], incoming)
+    served_versions.remove_incoming(str(tmp_path / "serving"))
+    assert sorted((tmp_path / "serving").iterdir()) == kept
+    served_versions.remove_incoming(str(tmp_path / "nowhere"))
 
 
 def test_an_unblessed_model_wants_no_push(tmp_path):

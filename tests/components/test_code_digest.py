@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 
 from components import code_digest as module
@@ -58,3 +60,18 @@ def test_the_public_api_is_followed(tree, code):
 def test_a_name_without_a_file_is_an_error(tree):
     with pytest.raises(ModuleNotFoundError, match="no source file of tf_scl.d"):
         code_digest("tf_scl.d")
+
+
+def test_the_commit_is_known_where_there_is_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_ROOT", tmp_path)
+    assert module.git_commit() is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=b"]
+    (tmp_path / "file").write_text("1")
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-qm", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    assert module.git_commit() == head.stdout.strip()
+    (tmp_path / "file").write_text("2")
+    assert module.git_commit() == head.stdout.strip() + "-dirty"
+    monkeypatch.setenv("PATH", "")
+    assert module.git_commit() is None

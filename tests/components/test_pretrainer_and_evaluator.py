@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfx.types import channel_utils, standard_artifacts
 
 from components.artifacts import IngestionReport
+from components.pretrainer import executor as trainer_executor
 from components.pretrainer import run_fn
 from components.pretrainer.component import pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
@@ -23,6 +24,7 @@ from tf_scl.data import features
 from tf_scl.data.check_image import check_image
 from tf_scl.data.decode import fit_to_square
 from tf_scl.export import read_metadata
+from tf_scl.lineage import read_lineage
 
 _CONFIG = Config.from_dict(
     {
@@ -43,14 +45,17 @@ def test_trainer_carries_settings_and_digest():
         _channel(standard_artifacts.Schema),
         settings,
         checkpoints="/somewhere",
+        report=_channel(IngestionReport),
     )
+    assert sorted(trainer.inputs) == ["examples", "report", "schema"]
+    assert sorted(trainer.outputs) == ["model", "model_run"]
     parameters = trainer.spec.exec_properties
     assert parameters["run_fn"] == "components.pretrainer.run_fn.run_fn"
     custom = json.loads(parameters["custom_config"])
     assert custom["settings"] == json.loads(json.dumps(settings))
     assert len(custom["code_digest"]) == 64
     assert custom["checkpoints"] == "/somewhere"
-    assert parameters["module_file"] is None
+    assert parameters.get("module_file") is None
 
 
 def test_evaluator_channels():
@@ -86,6 +91,7 @@ def _arguments(root, outputs, config=_CONFIG):
             "checkpoints": str(root / "checkpoints"),
         },
         train_files=[str(root / "examples" / "Split-train" / "*")],
+        eval_files=[str(root / "examples" / "Split-eval" / "*")],
         serving_model_dir=str(outputs / "model" / "Format-Serving"),
         model_run_dir=str(outputs / "model_run"),
     )
@@ -96,11 +102,13 @@ def trained(tmp_path_factory):
     """Examples, model and model_run artifacts of a real, tiny training."""
     root = tmp_path_factory.mktemp("trained")
     _write_examples(root)
-    run_fn.run_fn(_arguments(root, root))
     (root / "report").mkdir()
     summary = {"source": "photos", "files": 45, "kept": {"train": 32, "eval": 12}}
     summary["rejected"] = {"not an image": 1}
     (root / "report" / "summary.json").write_text(json.dumps(summary))
+    arguments = _arguments(root, root)
+    arguments.custom_config |= {"report": str(root / "report"), "run": {"execution": "7"}}
+    run_fn.run_fn(arguments)
     bad = {"file": "bad.png", "reason": "not an image", "detail": ""}
     (root / "report" / "rejected.jsonl").write_text(json.dumps(bad) + "\n")
     artifacts = {
@@ -133,12 +141,77 @@ def test_run_fn_exports_the_trained_and_the_untrained_encoder(trained):
     assert Config.from_dict(settings).train == _CONFIG.train
 
 
-def test_run_fn_leaves_curves_and_no_checkpoints(trained):
+def test_run_fn_leaves_curves_and_the_last_checkpoint(trained):
     root, _ = trained
     curves = scalars(root / "model_run" / "logs" / "train")
     history = json.loads((root / "model_run" / "history.json").read_text())
     assert curves["epoch_loss"] == pytest.approx(dict(enumerate(history["loss"])))
-    assert list((root / "checkpoints").iterdir()) == []
+    (folder,) = (root / "checkpoints").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint-00000002.npz",
+        "finished.json",
+    ]
+
+
+def test_run_fn_notes_the_lineage_in_every_model(trained):
+    root, _ = trained
+    for path in (root / "model" / "Format-Serving", root / "model_run" / "untrained"):
+        facts = read_lineage(path)
+        assert facts["images"]["kept"] == {"train": 32, "eval": 12}
+        assert facts["images"]["source"] == "photos"
+        assert facts["code"]["digest"] == "of the code"
+        assert facts["run"] == {"execution": "7"}
+
+
+def test_the_executor_hands_on_the_report_and_what_it_knows_of_the_run(tmp_path, monkeypatch):
+    given = {}
+
+    def do(self, input_dict, output_dict, exec_properties):
+        given.update(json.loads(exec_properties["custom_config"]))
+
+    monkeypatch.setattr(trainer_executor.Executor.__base__, "Do", do)
+    report = IngestionReport()
+    report.uri = "/the/report"
+    parameters = {"custom_config": json.dumps({"settings": {"train": {"epochs": 1}}})}
+    before = dict(parameters)
+    context = trainer_executor.Executor.Context(unique_id="5", pipeline_run_id="a run")
+    trainer_executor.Executor(context).Do({"report": [report]}, {}, parameters)
+    assert given["report"] == "/the/report"
+    assert given["run"] == {"run": "a run", "execution": "5"}
+    trainer_executor.Executor().Do({}, {}, parameters)
+    assert given["report"] is None and given["run"] == {}
+    assert parameters == before  # what ML Metadata keeps, and the cache goes by
+
+
+def test_a_training_that_has_ended_is_not_done_again_but_other_settings_are(tmp_path, monkeypatch):
+    """TFX may be killed before it takes note of the outputs, which are lost then."""
+    _write_examples(tmp_path)
+    steps, checked = [], StopOnNonFinite.on_train_batch_end
+    monkeypatch.setattr(
+        StopOnNonFinite,
+        "on_train_batch_end",
+        lambda self, batch, logs=None: (steps.append(batch), checked(self, batch, logs)),
+    )
+    run_fn.run_fn(_arguments(tmp_path, tmp_path / "first"))
+    run_fn.run_fn(_arguments(tmp_path, tmp_path / "second"))
+    assert len(steps) == 2
+    image = tf.constant([encode(photo(0))])
+    embeddings = [
+        tf.saved_model.load(str(tmp_path / name / "model" / "Format-Serving"))
+        .signatures["serving_default"](image)["embedding"]
+        .numpy()
+        for name in ("first", "second")
+    ]
+    np.testing.assert_array_equal(*embeddings)
+    (before,) = (tmp_path / "checkpoints").iterdir()
+    slower = _CONFIG.replace({"train": {"base_learning_rate": 0.01}})
+    run_fn.run_fn(_arguments(tmp_path, tmp_path / "slower", slower))
+    assert len(steps) == 4  # the rate is none of a checkpoint's identity, but this one had ended
+    assert list((tmp_path / "checkpoints").iterdir()) == [before]
+    other = _CONFIG.replace({"train": {"seed": 1}})
+    run_fn.run_fn(_arguments(tmp_path, tmp_path / "other", other))
+    (after,) = (tmp_path / "checkpoints").iterdir()
+    assert after != before
 
 
 def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monkeypatch):
@@ -164,7 +237,7 @@ def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monke
     slower = config.replace({"train": {"base_learning_rate": 0.01, "epochs": 1}})
     run_fn.run_fn(_arguments(tmp_path, other, slower))
     assert len(steps) == 6
-    assert list((tmp_path / "checkpoints").iterdir()) == [saved]
+    assert saved in (tmp_path / "checkpoints").iterdir()
 
     run_fn.run_fn(_arguments(tmp_path, second, config))
     assert len(steps) == 6 + 3  # of six steps, four were made and three saved
@@ -173,7 +246,7 @@ def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monke
     assert history["loss"][0] == pytest.approx(steps[1])
     curves = scalars(second / "model_run" / "logs" / "train")
     assert curves["epoch_loss"] == pytest.approx(dict(enumerate(history["loss"])))
-    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert list((tmp_path / "checkpoints").iterdir()) == [saved]  # the other one has ended
     model = tf.saved_model.load(str(second / "model_run" / "untrained"))
     untouched = tf.saved_model.load(str(first / "model_run" / "untrained"))
     image = tf.constant([encode(photo(0))])

@@ -1,5 +1,12 @@
-"""A served model behind a gRPC and a REST port: TF Serving's, or a stand-in for it."""
+"""A served model behind a gRPC and a REST port: TF Serving's, or a stand-in for it.
 
+As a command it is the stand-in, with those of TF Serving's flags that it knows:
+
+    python -m tests.model_server_ports --port=8500 --rest_api_port=8501 \\
+        --model_name=encoder --model_base_path=FOLDER
+"""
+
+import argparse
 import base64
 import contextlib
 import json
@@ -48,14 +55,14 @@ def real_server(folder, log):
 
 
 @contextlib.contextmanager
-def stand_in(path):
-    """The same ports, of threads here that ask a `LoadedModel`."""
+def stand_in(path, grpc_port=0, rest_port=0):
+    """The same ports, of threads here that ask a `LoadedModel`; 0 is any that is free."""
     model = LoadedModel(path)
     service = grpc.server(futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Service(model), service)
-    grpc_port = service.add_insecure_port("localhost:0")
+    grpc_port = service.add_insecure_port(f"localhost:{grpc_port}")
     service.start()
-    rest = ThreadingHTTPServer(("localhost", 0), type("Rest", (_Rest,), {"model": model}))
+    rest = ThreadingHTTPServer(("localhost", rest_port), type("Rest", (_Rest,), {"model": model}))
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     try:
         yield grpc_port, rest.server_address[1]
@@ -78,7 +85,10 @@ class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class _Rest(BaseHTTPRequestHandler):
-    """Of TF Serving's REST interface, `instances` of models with one input."""
+    """Of TF Serving's REST interface, the status, and `instances` of models with one input."""
+
+    def do_GET(self):
+        self._answer(200, {"model_version_status": [{"state": "AVAILABLE"}]}, "")
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -95,7 +105,10 @@ class _Rest(BaseHTTPRequestHandler):
             status, answer = 200, {"predictions": embedding(response).tolist()}
         except RefusedError as error:
             status, answer = 400, {"error": str(error)}
-        self.send_response(status if self.path == f"/v1/models/{NAME}:predict" else 404)
+        self._answer(status, answer, ":predict")
+
+    def _answer(self, status, answer, verb):
+        self.send_response(status if self.path == f"/v1/models/{NAME}{verb}" else 404)
         self.end_headers()
         self.wfile.write(json.dumps(answer).encode())
 
@@ -154,3 +167,22 @@ def _free_port():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]
+
+
+def main():
+    """Serves the newest version, until it is told to end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--rest_api_port", type=int, required=True)
+    parser.add_argument("--model_name", choices=[NAME], required=True)
+    parser.add_argument("--model_base_path", required=True)
+    given = parser.parse_args()
+    versions = [name for name in os.listdir(given.model_base_path) if name.isdecimal()]
+    newest = os.path.join(given.model_base_path, max(versions, key=int))
+    with stand_in(newest, given.port, given.rest_api_port) as ports:
+        print(f"TensorFlow's loader, standing in for {BINARY}: {newest} at {ports}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

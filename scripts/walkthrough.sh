@@ -8,6 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 work=$1
 mkdir -p "$work/bin"
+export TF_CPP_MIN_LOG_LEVEL=3
 git clone --quiet "$here" "$work/tf_scl"
 cd "$work/tf_scl"
 if ! command -v tensorflow_model_server >/dev/null; then

@@ -43,7 +43,11 @@ def main():
     for path in paths:
         with open(path, "rb") as file:
             contents.append(file.read())
-    for path, embedding in zip(paths, embed(server, model, contents), strict=True):
+    try:
+        found = embed(server, model, contents)
+    except RuntimeError as error:
+        sys.exit(str(error))
+    for path, embedding in zip(paths, found, strict=True):
         print(json.dumps({"file": path, "embedding": embedding}))
 
 

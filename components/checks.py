@@ -60,7 +60,9 @@ def check_run(images, out, config):
                 f"the output folder {out!r} lies inside the image folder {images!r}; "
                 "give another with --out (make run OUT=...)"
             )
-        config.train.require_batch(sum(unit.items for unit in source.units()))
+        units = source.units()
+        source.require_trainable(units)
+        config.train.require_batch(sum(unit.items for unit in units))
     if set("*?[]") & set(out):
         raise InputError(
             f"the output folder {out!r} has one of the characters * ? [ ] in its path, which "

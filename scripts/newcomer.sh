@@ -73,7 +73,7 @@ mkdir "$work/empty" "$work/two"
 cp runs/digits/images/0/0000.png runs/digits/images/1/0001.png "$work/two"
 refused "does not exist" make run DATA="$work/no such folder"
 refused "holds 0 files" make run DATA="$work/empty"
-refused "holds 2 files" make run DATA="$work/two"
+refused "holds 2 images" make run DATA="$work/two"
 refused "must be at least 1" make run ARGS='--train.epochs 0'
 refused "cannot write to the output folder" make run OUT=/proc/tf_scl
 refused "no preset" make run PRESET=mnist

@@ -35,7 +35,7 @@ def test_no_such_folder(tmp_path):
 def test_an_empty_folder(tmp_path):
     (tmp_path / "images").mkdir()
     line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
-    assert "holds 0 files; at least 4 images are needed" in line
+    assert "holds 0 files; give the path of a folder of images" in line
 
 
 def test_a_folder_with_two_images(tmp_path):
@@ -43,7 +43,7 @@ def test_a_folder_with_two_images(tmp_path):
     for number in range(2):
         (tmp_path / "images" / f"{number}.png").write_bytes(encode(photo(number)))
     line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
-    assert "holds 2 files; at least 4 images are needed" in line
+    assert "holds 2 images; at least 4 are needed" in line
 
 
 def test_fewer_images_than_a_batch(image_folder, tmp_path):

@@ -6,9 +6,6 @@ import os
 
 from tf_scl.errors import InputError
 
-MIN_FILES = 4  # two images in each of the two splits
-_SPLIT_NAMES = {"train", "test", "val", "valid", "validation", "eval"}
-
 
 @dataclasses.dataclass(frozen=True)
 class ImageFile:
@@ -42,8 +39,7 @@ def list_images(folder):
         List of `ImageFile`, sorted by path.
 
     Raises:
-        InputError: No such folder, not a folder, no permission, fewer than
-            `MIN_FILES` files, or sub-folders that look like splits.
+        InputError: No such folder, not a folder, no permission, or no file.
     """
     folder = os.fspath(folder)
     root = os.fsencode(folder)
@@ -51,17 +47,9 @@ def list_images(folder):
         what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
         raise InputError(f"the image folder {folder!r} {what}; give the path of a folder of images")
     files = sorted(_walk(root, folder), key=lambda file: file.path)
-    if len(files) < MIN_FILES:
+    if not files:
         raise InputError(
-            f"the image folder {folder!r} holds {len(files)} files; at least {MIN_FILES} images "
-            "are needed (two to train on, two to evaluate on), and some hundreds to learn anything"
-        )
-    classes = {os.fsdecode(file.class_name) for file in files if file.class_name is not None}
-    if classes and {name.lower() for name in classes} <= _SPLIT_NAMES:
-        raise InputError(
-            f"the sub-folders of {folder!r} are {sorted(classes)}: these are splits, not classes. "
-            f"Give one of them, such as {os.path.join(folder, sorted(classes)[-1])!r}; "
-            "tf_scl makes its own split"
+            f"the image folder {folder!r} holds 0 files; give the path of a folder of images"
         )
     return files
 

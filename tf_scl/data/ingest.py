@@ -71,6 +71,7 @@ def ingest(make_pipeline, source, config, split_dirs, report_dir):
         RuntimeError: The written records do not add up to the listed images.
     """
     units = source.units()
+    source.require_trainable(units)
     items = sum(unit.items for unit in units)
     size = sum(unit.size for unit in units)
     shards = _shard_counts(size, config)

@@ -407,6 +407,17 @@ def test_places_that_cannot_be_written_are_named(image_folder, model, tmp_path, 
         _embed(image_folder, model, tmp_path / out)
 
 
+def test_one_image_is_enough_and_folders_may_be_splits(model, tmp_path):
+    for name in ("train", "test"):  # nothing is trained here
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(encode(photo(1)))
+    _embed(tmp_path / "photos", model, tmp_path / "two.parquet")
+    assert list(_rows(tmp_path / "two.parquet")) == ["test/1.png", "train/1.png"]
+    _embed(tmp_path / "photos" / "test", model, tmp_path / "one.parquet")
+    assert list(_rows(tmp_path / "one.parquet")) == ["1.png"]
+
+
 def test_nothing_to_embed_is_an_error_with_the_reasons(model, tmp_path):
     folder, out = tmp_path / "texts", tmp_path / "out.parquet"
     folder.mkdir()

@@ -5,7 +5,9 @@ import stat
 
 from tf_scl.data import image_folder
 from tf_scl.data.sources.source import UNREADABLE, Item, Source, Unit, too_large
+from tf_scl.errors import InputError
 
+_SPLIT_NAMES = {"train", "test", "val", "valid", "validation", "eval"}
 _FILES_PER_UNIT = 32
 
 
@@ -35,6 +37,18 @@ class FolderSource(Source):
     def fingerprint(self):
         """Of names, sizes and times; see `Source.fingerprint`."""
         return image_folder.fingerprint(image_folder.list_images(self._location))
+
+    def require_trainable(self, units):
+        """Also refuses sub-folders that look like splits; see `Source.require_trainable`."""
+        super().require_trainable(units)
+        names = {class_name for unit in units for _, _, class_name in unit.locator}
+        classes = {os.fsdecode(name) for name in names if name is not None}
+        if classes and {name.lower() for name in classes} <= _SPLIT_NAMES:
+            raise InputError(
+                f"the sub-folders of {self.name!r} are {sorted(classes)}: these are splits, not "
+                f"classes. Give one of them, such as {os.path.join(self.name, max(classes))!r}; "
+                "tf_scl makes its own split"
+            )
 
     def _labels(self, files):
         return image_folder.class_labels(files)

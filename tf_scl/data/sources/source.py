@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_scl.errors import InputError
 
-MIN_ITEMS = 4  # two images in each of the two splits
+MIN_TO_TRAIN = 4  # two images in each of the two splits
 
 # Reasons for an item without data, as they stand in the summary.
 UNREADABLE = "cannot be read"
@@ -84,7 +84,7 @@ class Source:
 
         Raises:
             InputError: The source is not there, cannot be used, or holds
-                fewer than `MIN_ITEMS` items.
+                nothing.
         """
         raise NotImplementedError
 
@@ -109,6 +109,22 @@ class Source:
         """
         raise NotImplementedError
 
+    def require_trainable(self, units):
+        """Checks that an encoder can be trained and evaluated on the source.
+
+        Args:
+            units: What `units` returned.
+
+        Raises:
+            InputError: It holds fewer than `MIN_TO_TRAIN` items.
+        """
+        count = sum(unit.items for unit in units)
+        if count < MIN_TO_TRAIN:
+            raise InputError(
+                f"{self.name!r} holds {count} images; at least {MIN_TO_TRAIN} are needed (two to "
+                "train on, two to evaluate on), and some hundreds to learn anything"
+            )
+
     def __getstate__(self):
         kind = type(self)
         return {
@@ -119,17 +135,13 @@ class Source:
 
 
 def require_items(units, name):
-    """The units, if they hold enough items to learn anything.
+    """The units, if they hold any item.
 
     Raises:
-        InputError: There are fewer than `MIN_ITEMS`.
+        InputError: There is none.
     """
-    count = sum(unit.items for unit in units)
-    if count < MIN_ITEMS:
-        raise InputError(
-            f"{name!r} holds {count} images; at least {MIN_ITEMS} are needed (two to train on, "
-            "two to evaluate on), and some hundreds to learn anything"
-        )
+    if not any(unit.items for unit in units):
+        raise InputError(f"{name!r} holds no images; give a source that does")
     return units
 
 

@@ -37,6 +37,16 @@ def test_a_flat_folder_has_no_labels(tmp_path):
     ]
 
 
+def test_splits_are_not_classes(tmp_path):
+    for name in ("train/a/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    source = open_source(tmp_path)
+    with pytest.raises(InputError, match=r"\['test', 'train'\].*not classes.*/train'"):
+        source.require_trainable(source.units())
+
+
 def test_files_that_cannot_be_opened(image_folder, tmp_path, monkeypatch):
     (image_folder / "broken.png").symlink_to(tmp_path / "nothing")
     os.mkfifo(image_folder / "pipe.png")

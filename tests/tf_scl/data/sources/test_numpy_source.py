@@ -91,8 +91,7 @@ def test_fingerprint_changes_with_the_file(tmp_path):
         ({"images": _pixels(4, 2)}, "", r"images are uint8 of shape \(4, 2\); uint8 \[N, H, W\]"),
         ({"images": _pixels(4, 2, 2, 4)}, "", r"of shape \(4, 2, 2, 4\)"),
         ({"images": _pixels(4, 0, 2)}, "", r"of shape \(4, 0, 2\)"),
-        ({"images": _pixels(3, 2, 2)}, "", "holds 3 images; at least 4"),
-        ({"images": _pixels(0, 2, 2)}, "", "holds 0 images; at least 4"),
+        ({"images": _pixels(0, 2, 2)}, "", "holds no images"),
         ({"x": _pixels(4, 2, 2)}, "", r"no array 'images' in '.*a.npz', but \['x'\]; say which"),
         ({"images": _pixels(4, 2, 2)}, "?labels=y", r"no array 'y' in .*, but \['images'\]"),
         (

@@ -69,9 +69,18 @@ def test_too_large_is_a_reason_of_its_own(data):
     assert module.make_item(b"x", data, 1, b"cat", 3 * 2**19).data is data
 
 
-def test_too_few_items():
+def test_nothing_at_all():
+    with pytest.raises(InputError, match="'numpy:few.npy' holds no images"):
+        module.require_items([Unit((), 0, 0)], "numpy:few.npy")
+    units = [Unit((), 1, 0), Unit((), 0, 0)]
+    assert module.require_items(units, "numpy:few.npy") is units
+
+
+def test_too_few_to_train_on():
+    source = module.Source("numpy:few.npy", "few.npy", {})
     with pytest.raises(InputError, match="'numpy:few.npy' holds 3 images; at least 4 are needed"):
-        module.require_items([Unit((), 1, 0), Unit((), 2, 0)], "numpy:few.npy")
+        source.require_trainable([Unit((), 1, 0), Unit((), 2, 0)])
+    source.require_trainable([Unit((), 2, 0), Unit((), 2, 0)])
 
 
 def test_long_errors_are_cut():

@@ -5,7 +5,7 @@ import sys
 
 from pipeline import kubeflow_cli
 from tf_scl.errors import InputError
-from tf_scl.quiet import set_quiet
+from tf_scl.quiet import load_tensorflow, set_quiet
 
 _SUBMIT = {
     kubeflow_cli.KFP: "kfp.Client().create_run_from_pipeline_package({output!r}, arguments={{}})",
@@ -48,8 +48,9 @@ def compile_pipeline(arguments):
         InputError: A Beam flag for a component that runs no Beam, or a file
             that cannot be written.
     """
-    # Heavy imports wait until the arguments are known to be good. TFX hides a kfp that
-    # cannot be imported; this line does not.
+    # Heavy imports wait until the arguments are known to be good.
+    load_tensorflow()
+    # TFX hides a kfp that cannot be imported; this line does not.
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
 
     from pipeline import kubeflow_graph, kubeflow_spec

@@ -63,13 +63,13 @@ def run(arguments):
     data = absolute(data)  # Beam's workers start in folders of their own
     _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
     # Heavy imports wait until the arguments are known to be good.
+    start_xla()
     from tfx import v1 as tfx
 
     from components.image_example_gen import local_beam
     from pipeline import summary, unfinished
     from pipeline.pipeline import create_pipeline
 
-    start_xla()
     summary.remove(arguments.out)  # that of a run before is not this one's
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         os.path.join(arguments.out, checks.RECORD_FILE)

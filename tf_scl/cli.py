@@ -12,7 +12,7 @@ import tempfile
 from tf_scl.config import IngestConfig
 from tf_scl.errors import InputError
 from tf_scl.flags import add_flags, config_from
-from tf_scl.quiet import set_quiet, start_xla
+from tf_scl.quiet import load_tensorflow, set_quiet, start_xla
 
 
 def main(argv=None):
@@ -96,10 +96,10 @@ def _views(given):
         raise InputError(f"--count must be at least 1. Received: {count}")
     if os.path.splitext(out)[1].lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"--out must end in .png or .jpg. Received: {out!r}")
+    start_xla()
     from tf_scl.data.sources.open_source import open_source
     from tf_scl.views_grid import draw_views
 
-    start_xla()
     _save(draw_views(open_source(source), config, count).save, out)
     return f"wrote {out}"
 
@@ -108,6 +108,7 @@ def _report(given):
     run, out = given["run_folder"], given["out"]
     if os.path.splitext(out)[1].lower() not in (".html", ".htm"):
         raise InputError(f"--out must end in .html. Received: {out!r}")
+    load_tensorflow()
     from tf_scl.report.files import find_report, read_report
     from tf_scl.report.page import render
 
@@ -119,12 +120,12 @@ def _report(given):
 
 def _embed(given):
     megabytes = IngestConfig(max_megabytes=given["ingest.max_megabytes"]).max_megabytes
+    start_xla()
     from tf_scl.data.sources.open_source import absolute, open_source
 
     source = open_source(absolute(given["source"]))
     _log_to_stderr()
     embed = _import_embed()
-    start_xla()
     pipeline = functools.partial(embed.local_pipeline, given["beam"])
     try:
         summary = embed.embed(pipeline, source, given["model"], given["out"], megabytes)
@@ -158,6 +159,7 @@ def _log_to_stderr():
 
 
 def _lineage(given):
+    load_tensorflow()
     from tf_scl import lineage
 
     facts = lineage.read_lineage(given["model"])

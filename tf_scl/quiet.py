@@ -13,12 +13,23 @@ def set_quiet():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def start_xla():
-    """Starts XLA, which announces itself on stderr, once in a process, whatever the level.
+def load_tensorflow():
+    """Imports TensorFlow, of which 2.21 announces itself on stderr, whatever the level.
 
-    It does so through a logger of its own, which nothing in Python reaches. So this
-    compiles a first small function while stderr is away.
+    It does so before its logger is there, so that nothing in Python reaches it.
+    Call this before anything else imports TensorFlow.
     """
+    with _stderr_away():
+        import tensorflow  # noqa: F401
+
+
+def start_xla():
+    """Loads TensorFlow and starts XLA, which announces itself on stderr, once in a process.
+
+    It does so through a logger of its own. So this compiles a first small
+    function while stderr is away.
+    """
+    load_tensorflow()
     import tensorflow as tf
 
     with _stderr_away():

@@ -57,6 +57,15 @@ def photo(seed, height=24, width=32):
     return np.asarray(resized)
 
 
+def write_bright_and_dark(folder, count):
+    """PNG images in the class folders `bright` and `dark`, which a probe tells apart."""
+    for number in range(count):
+        name = "bright" if number % 2 else "dark"
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        pixels = photo(number) // 2 + (128 if number % 2 else 0)
+        (folder / name / f"{number}.png").write_bytes(encode(pixels.astype(np.uint8)))
+
+
 @pytest.fixture
 def image_folder(tmp_path):
     """A folder of 24 PNG and 24 JPEG images in two class folders."""

@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 
 from tf_scl.data import features
-from tf_scl.data.ingest_summary import SUMMARY_FILE
+from tf_scl.data.ingest_summary import SUMMARY_FILE, describe_reasons
 from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
 from tf_scl.export import METADATA_FILE, read_metadata
@@ -112,7 +112,7 @@ def render(facts):
 def _images(images):
     kept = ", ".join(f"{count:,} {split}" for split, count in images["kept"].items())
     if "source" in images:
-        reasons = "; ".join(f"{count:,} {why}" for why, count in images["rejected"].items())
+        reasons = describe_reasons(images["rejected"])
         rejected = f"{sum(images['rejected'].values()):,} rejected"
         yield images["source"]
         yield f"{images['files']:,} found, {rejected}" + (f" ({reasons})" if reasons else "")

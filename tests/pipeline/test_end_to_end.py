@@ -8,10 +8,9 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from tests.conftest import encode, photo
+from tests.conftest import encode, photo, write_bright_and_dark
 from tests.tf_scl.data.test_check_image import huge_png_header
 
 pytestmark = pytest.mark.slow
@@ -40,11 +39,7 @@ def checkout(tmp_path_factory):
 def images(tmp_path_factory):
     """80 bright or dark images, a few bad files among them."""
     folder = tmp_path_factory.mktemp("images") / "photos"
-    for number in range(80):
-        name = "bright" if number % 2 else "dark"
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        pixels = photo(number) // 2 + (128 if number % 2 else 0)
-        (folder / name / f"{number}.png").write_bytes(encode(pixels.astype(np.uint8)))
+    write_bright_and_dark(folder, 80)
     (folder / "dark" / "cut.jpg").write_bytes(encode(photo(0), "JPEG")[:-100])
     (folder / "dark" / "text.png").write_text("not an image")
     (folder / "dark" / "huge.png").write_bytes(huge_png_header())

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline import cli
-from tests.conftest import encode, photo
+from tests.conftest import write_bright_and_dark
 from tests.pipeline import kill_matrix
 from tests.pipeline.kill_matrix import CHECKPOINT, FULL, MOMENTS, SOME_FILES, START, WRITTEN
 from tf_scl.data import features
@@ -34,11 +34,7 @@ _NODES = (
 def images(tmp_path_factory):
     """60 bright or dark images, and one bad file."""
     folder = tmp_path_factory.mktemp("images") / "photos"
-    for number in range(60):
-        name = "bright" if number % 2 else "dark"
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        pixels = photo(number) // 2 + (128 if number % 2 else 0)
-        (folder / name / f"{number}.png").write_bytes(encode(pixels.astype(np.uint8)))
+    write_bright_and_dark(folder, 60)
     (folder / "dark" / "text.png").write_text("not an image")
     return folder
 

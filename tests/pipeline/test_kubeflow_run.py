@@ -11,7 +11,7 @@ from tfx.extensions.google_cloud_ai_platform import training_clients
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as entry_point
 
 from pipeline import kubeflow_cli, kubeflow_runner
-from tests.conftest import encode, photo
+from tests.conftest import write_bright_and_dark
 from tests.pipeline.kubeflow_simulator import Simulator, filled_in, run_command
 
 pytestmark = pytest.mark.slow
@@ -28,11 +28,7 @@ _RUN = {"train_epochs": 2, "evaluate_min_effective_rank": 0.5}
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images") / "photos"
-    for number in range(60):
-        name = "bright" if number % 2 else "dark"
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        pixels = photo(number) // 2 + (128 if number % 2 else 0)
-        (folder / name / f"{number}.png").write_bytes(encode(pixels.astype(np.uint8)))
+    write_bright_and_dark(folder, 60)
     return folder
 
 

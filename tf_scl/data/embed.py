@@ -26,6 +26,7 @@ from tf_scl.data import embed_parts
 from tf_scl.data.embed_model import embed_or_refuse, find_model
 from tf_scl.data.embed_plan import divide
 from tf_scl.data.embed_rows import check_item
+from tf_scl.data.ingest_summary import describe_reasons
 from tf_scl.errors import InputError
 
 MAX_MEGABYTES = IngestConfig().max_megabytes
@@ -153,7 +154,7 @@ def describe(summary):
     )
     if not summary.rejected:
         return text
-    return f"{text}\n{_reasons(summary.rejected)}: see {summary.rejected_out}"
+    return f"{text}\n{describe_reasons(summary.rejected)}: see {summary.rejected_out}"
 
 
 def _require_place(out, folder):
@@ -226,7 +227,7 @@ def _join(source, model, parts, listed, key, folder, out):
         tf.io.gfile.rmtree(folder)
         raise InputError(
             f"none of the {listed:,} images of {source.name!r} can be embedded "
-            f"({_reasons(summary.rejected)}); see {summary.rejected_out!r}"
+            f"({describe_reasons(summary.rejected)}); see {summary.rejected_out!r}"
         )
     embed_parts.put_in_place(folder, out)
     return summary
@@ -242,10 +243,6 @@ def _summary(out, model, listed, embedded, rejected):
     return EmbedSummary(
         out, embed_parts.rejected_path(out), model.dimension, listed, embedded, rejected
     )
-
-
-def _reasons(rejected):
-    return "; ".join(f"{count:,} {reason}" for reason, count in rejected.items())
 
 
 class _Read(beam.DoFn):

@@ -5,7 +5,6 @@ is made of, and a file for each part that is done. In the end they are joined
 into OUT, one Parquet file, and OUT.rejected.jsonl.
 """
 
-import collections
 import contextlib
 import io
 import json
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from tf_scl.data.ingest_summary import count_reasons
 from tf_scl.errors import InputError
 from tf_scl.write_aside import write_file
 
@@ -229,9 +229,7 @@ def _together(tables, schema):
 def _count(path, rejections):
     with _binary(path, "rb") as file:
         rows = pq.read_metadata(file).num_rows
-    with tf.io.gfile.GFile(rejections) as lines:
-        reasons = collections.Counter(json.loads(line)["reason"] for line in lines)
-    return rows, dict(sorted(reasons.items()))
+    return rows, count_reasons(rejections)
 
 
 @contextlib.contextmanager

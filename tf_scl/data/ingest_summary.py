@@ -45,8 +45,20 @@ def describe(summary):
     splits = ", ".join(f"{summary.kept[split]:,} {split}" for split in SPLITS)
     text = f"{summary.files:,} found: {kept:,} kept ({splits})"
     rejected = sum(summary.rejected.values())
-    reasons = "; ".join(f"{n:,} {reason}" for reason, n in sorted(summary.rejected.items()))
+    reasons = describe_reasons(summary.rejected)
     return f"{text}, {rejected:,} rejected" + (f" ({reasons})" if reasons else "")
+
+
+def describe_reasons(rejected):
+    """A dict from reason to number of images as text, "4 duplicate; 30 not an image"."""
+    return "; ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.items()))
+
+
+def count_reasons(path):
+    """Dict from reason to number of images, sorted, of a list of rejected images, JSON lines."""
+    with tf.io.gfile.GFile(path) as lines:
+        reasons = collections.Counter(json.loads(line)["reason"] for line in lines)
+    return dict(sorted(reasons.items()))
 
 
 def count_written(source, files, split_dirs, report_dir):
@@ -72,8 +84,7 @@ def count_written(source, files, split_dirs, report_dir):
             _, labels, names = features.parse_labelled(batch)
             labelled = zip(labels.numpy().tolist(), names.numpy(), strict=True)
             classes.update(pair for pair in labelled if pair[0] != features.NO_LABEL)
-    with tf.io.gfile.GFile(os.path.join(report_dir, REJECTED_FILE)) as lines:
-        rejected = collections.Counter(json.loads(line)["reason"] for line in lines)
+    rejected = count_reasons(os.path.join(report_dir, REJECTED_FILE))
     accounted = sum(kept.values()) + sum(rejected.values())
     if accounted != files:
         raise RuntimeError(
@@ -82,4 +93,4 @@ def count_written(source, files, split_dirs, report_dir):
             "another runner (beam_pipeline_args)"
         )
     by_class = {os.fsdecode(name): count for (_, name), count in sorted(classes.items())}
-    return IngestSummary(source, files, kept, dict(sorted(rejected.items())), by_class)
+    return IngestSummary(source, files, kept, rejected, by_class)

@@ -7,7 +7,12 @@ two threads. The SavedModel is called in-process, without a server's network
 and JSON: encoded bytes, uint8 and float32 images. onnxruntime runs the same
 weights on float32 images, and on bytes that PIL decodes for it one by one. Of
 each batch size every contender is a process of its own; they take turns, one
-at work while the others sleep, and ratios are those of the same round.
+at work while the others sleep, and ratios are those of the same round. Each
+turn begins with a request that is not counted.
+
+TensorFlow runs with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1, as docs/serving.md
+advises for servers: kernels are brought into oneDNN's layout once, and not at
+each request. `--plain` leaves it out.
 """
 
 import argparse
@@ -42,6 +47,7 @@ def main():
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--depth", type=int, default=18)
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--plain", action="store_true", help="without that setting")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
@@ -54,6 +60,8 @@ def main():
 def _compare(args):
     print(machine("tensorflow", "keras", "tf2onnx", "onnxruntime"))
     print(f"seed {SEED}, {THREADS} threads, ResNet-{args.depth} of width {args.width}")
+    os.environ["TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"] = "0" if args.plain else "1"
+    print(f"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS={os.environ['TF_ONEDNN_ASSUME_FROZEN_WEIGHTS']}")
     print(f"load at the start {os.getloadavg()}", flush=True)
     print("\n| batch | contender | ms a request | min | max | embeddings/s | speed / rival |")
     print("|---" * 7 + "|")
@@ -71,6 +79,7 @@ def _compare_at(batch, folder, rounds, steps):
         sums[name] = turns.ask(workers[name], 3)["result"]  # tracing, allocating
     for _ in range(rounds):
         for name, worker in workers.items():
+            turns.ask(worker, 1)  # its caches are warm, as those of a server at work
             seconds[name].append(turns.ask(worker, steps)["seconds"] / steps)
     turns.stop(workers.values())
     for name, times in seconds.items():

@@ -74,7 +74,7 @@ def export_saved_model(
         "max_pixels": max_pixels,
     }
     with written_aside(path, overwrite=False) as aside:
-        tf.saved_model.save(stored, aside, served)
+        tf.saved_model.save(stored.module, aside, served)
         tf.io.gfile.makedirs(os.path.join(aside, os.path.dirname(METADATA_FILE)))
         with tf.io.gfile.GFile(os.path.join(aside, METADATA_FILE), "w") as file:
             file.write(json.dumps({**facts, **(metadata or {})}, indent=2))

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_scl.errors import InputError
+from tf_scl.serving.folding import calls_replaced, find_folds
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
@@ -49,45 +50,70 @@ def served_network(model, projector=False):
     return keras.Model(images, model.projector(encoder(images)), name=f"{encoder.name}_projected")
 
 
-class StoredWeights(tf.Module):
+class StoredWeights:
     """Copies of a network's weights, as a SavedModel holds them.
+
+    Batch normalisations are folded into the layers before them where that can
+    be done (`tf_scl.serving.folding`): of both, a kernel and an offset remain.
 
     Args:
         network: Built `keras.Model`.
         precision: "float32", all as they are; or "bfloat16", for matrices and
             kernels. Vectors (biases, normalisation) stay as they are: they
             are few, and a variance does not bear three digits well.
+
+    Attributes:
+        module: `tf.Module` with the copies, to be saved.
     """
 
     def __init__(self, network, precision):
-        super().__init__()
         if precision not in (FLOAT32, BFLOAT16):
             raise InputError(
                 f"`weights` must be {FLOAT32!r} or {BFLOAT16!r}. Received: weights={precision!r}"
             )
-        self._call = network.stateless_call
-        self._half = precision == BFLOAT16
-        self.trainable = [self._store(weight) for weight in network.trainable_variables]
-        self.state = [self._store(weight) for weight in network.non_trainable_variables]
+        self._network, self._folds = network, find_folds(network)
+        values = {id(weight): weight.value for weight in network.variables}
+        for fold in self._folds:
+            for weight in fold.normalization.variables:
+                del values[id(weight)]
+            values[id(fold.linear.kernel)] = fold.kernel
+            values[id(fold.linear.bias if fold.linear.use_bias else fold)] = fold.offset
+        self._copies = {key: _store(value, precision) for key, value in values.items()}
+        self.module = tf.Module()
+        self.module.weights = list(self._copies.values())
 
     def bind(self):
         """Function from images float32 [n, S, S, C] to outputs float32 [n, D].
 
         Weights become float32 here, once, and not at each call of it.
         """
-        trainable, state = ([_read(w) for w in ws] for ws in (self.trainable, self.state))
+        network = self._network
+        weights = {key: _read(copy) for key, copy in self._copies.items()}
+        trainable, state = (
+            [weights.get(id(variable), variable.value) for variable in variables]
+            for variables in (network.trainable_variables, network.non_trainable_variables)
+        )
+        offsets = {fold.normalization: weights.get(id(fold)) for fold in self._folds}
+        instead = {layer: _adding(offset) for layer, offset in offsets.items()}
 
-        def network(images):
-            outputs, _ = self._call(trainable, state, images, training=False)
+        def call(images):
+            with calls_replaced(instead):
+                outputs, _ = network.stateless_call(trainable, state, images, training=False)
             return tf.cast(outputs, tf.float32)
 
-        return network
+        return call
 
-    def _store(self, weight):
-        value = tf.convert_to_tensor(weight.value)
-        if self._half and value.dtype.is_floating and value.shape.rank > 1:
-            value = tf.cast(value, tf.bfloat16)
-        return tf.Variable(value, trainable=False, name=weight.name)
+
+def _adding(offset):
+    """In place of a normalisation; with None where the layer before it has a bias."""
+    return lambda x, **_: x if offset is None else tf.nn.bias_add(x, offset)
+
+
+def _store(value, precision):
+    value = tf.convert_to_tensor(value)
+    if precision == BFLOAT16 and value.dtype.is_floating and value.shape.rank > 1:
+        value = tf.cast(value, tf.bfloat16)
+    return tf.Variable(value, trainable=False)
 
 
 def _read(stored):

@@ -1,0 +1,141 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_scl.encoders.convolution import Conv2D
+from tf_scl.normalization import BatchNormalization
+from tf_scl.serving.folding import find_folds
+from tf_scl.serving.network import StoredWeights
+
+SIZE = 6
+
+
+def _images():
+    return np.random.default_rng(1).normal(0, 1, (5, SIZE, SIZE, 4)).astype(np.float32)
+
+
+def _randomized(network):
+    generator = np.random.default_rng(2)
+    for variable in network.variables:
+        low = 0.2 if "variance" in variable.name else -1.0
+        variable.assign(generator.uniform(low, 1.5, variable.shape))
+    return network
+
+
+def _of(*layers):
+    pooled = keras.layers.GlobalAveragePooling2D()
+    return _randomized(keras.Sequential([keras.Input((SIZE, SIZE, 4)), *layers, pooled]))
+
+
+def _assert_computes_the_same(network):
+    expected = network(_images(), training=False)
+    stored = StoredWeights(network, "float32")
+    np.testing.assert_allclose(stored.bind()(_images()), expected, rtol=1e-5, atol=1e-5)
+    return stored
+
+
+def test_kernel_and_offset_are_those_of_the_equation():
+    network = _of(keras.layers.Conv2D(3, 3), keras.layers.BatchNormalization(epsilon=0.5))
+    (fold,) = find_folds(network)
+    kernel, bias, gamma, beta, mean, variance = (
+        np.float64(weight) for weight in network.get_weights()
+    )
+    s = gamma / np.sqrt(variance + 0.5)
+    np.testing.assert_allclose(fold.kernel, kernel * s, rtol=1e-6)
+    np.testing.assert_allclose(fold.offset, beta + (bias - mean) * s, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv2D(3, 3, use_bias=False),
+        keras.layers.Conv2D(6, 3, strides=2, groups=2, padding="same"),
+        keras.layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False),
+        keras.layers.DepthwiseConv2D(3, depth_multiplier=2),
+        keras.layers.Dense(3, use_bias=False),
+        keras.layers.Dense(3),
+    ],
+    ids=lambda layer: f"{type(layer).__name__}-{layer.use_bias}",
+)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"scale": False}, {"center": False}], ids=["both", "no gamma", "no beta"]
+)
+def test_every_linear_layer_is_folded(layer, arguments):
+    network = _of(layer.__class__.from_config(layer.get_config()), BatchNormalization(**arguments))
+    assert len(find_folds(network)) == 1
+    assert len(_assert_computes_the_same(network).module.variables) == 2
+
+
+def test_also_inside_models_and_layers_of_the_users_own():
+    @keras.saving.register_keras_serializable("test_folding")
+    class Block(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.convolution = keras.layers.Conv2D(4, 3, padding="same")
+            self.normalization = keras.layers.BatchNormalization()
+
+        def call(self, inputs, training=None):
+            y = self.normalization(self.convolution(inputs), training=training)
+            return keras.ops.relu(y) + inputs
+
+    inner = keras.Sequential()  # layer by layer, so that Keras builds it again and again
+    for layer in (keras.Input((SIZE, SIZE, 4)), Conv2D(4, 1), BatchNormalization()):
+        inner.add(layer)
+    network = _of(Block(), inner)
+    assert len(find_folds(network)) == 2
+    _assert_computes_the_same(network)
+
+
+class _Doubled(keras.layers.Conv2D):
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+def _tapped(images):
+    y = Conv2D(3, 3)(images)
+    return keras.layers.Add()([BatchNormalization()(y), y])
+
+
+def _called_twice(images):
+    layer = Conv2D(4, 3, padding="same")
+    return BatchNormalization()(layer(layer(images)))
+
+
+def _normalized_twice(images):
+    layer = BatchNormalization()
+    return layer(Conv2D(4, 3)(layer(images)))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        _tapped,
+        _called_twice,
+        _normalized_twice,
+        lambda x: BatchNormalization()(_Doubled(3, 3)(x)),
+        lambda x: BatchNormalization()(Conv2D(3, 3, activation="relu")(x)),
+        lambda x: BatchNormalization(axis=1)(Conv2D(3, 3)(x)),
+        lambda x: Conv2D(3, 3)(BatchNormalization()(x)),
+        lambda x: BatchNormalization(dtype="mixed_bfloat16")(Conv2D(3, 3, dtype="bfloat16")(x)),
+    ],
+    ids=["tapped", "called twice", "normalised twice", "subclass", "relu", "axis", "before", "half"],
+)
+def test_what_is_not_linear_and_its_own_is_left(build):
+    images = keras.Input((SIZE, SIZE, 4))
+    pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(build(images))
+    network = _randomized(keras.Model(images, pooled))
+    assert not find_folds(network)
+    _assert_computes_the_same(network)
+
+
+def test_the_network_stays_as_it_was():
+    network = _of(Conv2D(3, 3), BatchNormalization())
+    before, weights = network(_images(), training=False), network.get_weights()
+    StoredWeights(network, "float32").bind()(_images())
+    np.testing.assert_array_equal(network(_images(), training=False), before)
+    for now, then in zip(network.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert not any("call" in vars(layer) for layer in network.layers)
+    trained = network(_images(), training=True)
+    assert np.abs(tf.reduce_mean(trained, 0) - tf.reduce_mean(before, 0)).max() > 1e-3

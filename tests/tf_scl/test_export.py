@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -170,3 +171,35 @@ def test_a_model_without_a_known_input_is_refused_with_the_remedy(tmp_path):
 
     with pytest.raises(ValueError, match=r"Subclassed with input None; wrap it: keras.Sequential"):
         tf_scl.export_saved_model(Subclassed(), tmp_path / "model")
+
+
+def test_answers_are_the_same_where_weights_are_assumed_frozen(exported, tmp_path):
+    """With the setting that docs/serving advises, which keeps kernels in a layout of oneDNN's."""
+    encoder, path = exported
+    other = keras.models.clone_model(encoder)
+    other.set_weights([weight * 0.5 + 0.1 for weight in encoder.get_weights()])
+    tf_scl.export_saved_model(other, tmp_path / "other")
+    images = np.stack([photo(number, 16, 16) for number in range(40)]).astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    script = """
+import sys
+import numpy as np
+import tensorflow as tf
+folder, *paths = sys.argv[1:]
+images = np.load(folder + "/images.npy")
+models = [tf.saved_model.load(path) for path in paths]
+for count in (1, 40, 8, 1, 40):
+    for number, model in enumerate(models):
+        embed = model.signatures["encode_images"]
+        embedding = embed(images=tf.constant(images[:count]))["embedding"]
+        np.testing.assert_allclose(
+            embedding, np.load(f"{folder}/expected{number}.npy")[:count], rtol=1e-4, atol=1e-5
+        )
+"""
+    for number, model in enumerate((encoder, other)):
+        np.save(tmp_path / f"expected{number}.npy", model(images, training=False))
+    subprocess.run(
+        [sys.executable, "-c", script, tmp_path, path, tmp_path / "other"],
+        env={**os.environ, "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"},
+        check=True,
+    )

@@ -119,7 +119,7 @@ def _normalized_twice(images):
         lambda x: Conv2D(3, 3)(BatchNormalization()(x)),
         lambda x: BatchNormalization(dtype="mixed_bfloat16")(Conv2D(3, 3, dtype="bfloat16")(x)),
     ],
-    ids=["tapped", "called twice", "normalised twice", "subclass", "relu", "axis", "before", "half"],
+    ids=["tapped", "twice", "normalised twice", "subclass", "relu", "axis", "before", "half"],
 )
 def test_what_is_not_linear_and_its_own_is_left(build):
     images = keras.Input((SIZE, SIZE, 4))

@@ -61,8 +61,9 @@ def find_folds(network):
 
         return call
 
+    kinds = _LINEAR + _NORMALIZATIONS
     layers = network._flatten_layers(include_self=False)
-    replaced = {layer: recording(layer) for layer in layers if type(layer) in _KINDS}
+    replaced = {layer: recording(layer) for layer in layers if type(layer) in kinds}
     images = tf.TensorSpec(network.input_shape, tf.float32)
     with calls_replaced(replaced):
         traced = tf.function(lambda x: network(x, training=False), autograph=False)
@@ -76,9 +77,6 @@ def find_folds(network):
     ]
     del graph
     return folds
-
-
-_KINDS = _LINEAR + _NORMALIZATIONS
 
 
 def _can_take_an_offset(layer, inputs, outputs):
@@ -100,16 +98,14 @@ def _is_for_each_channel(layer, inputs, outputs):
 
 
 def _fold(linear, normalization):
-    def of_channels(variable, otherwise):
+    def exact(variable, otherwise=None):
         return otherwise if variable is None else np.asarray(variable, np.float64)
 
-    epsilon = normalization.epsilon
-    scale = of_channels(normalization.gamma, 1.0) / np.sqrt(
-        of_channels(normalization.moving_variance, None) + epsilon
-    )
-    centre = of_channels(normalization.moving_mean, None) - of_channels(linear.bias, 0.0)
-    offset = of_channels(normalization.beta, 0.0) - centre * scale
-    kernel = np.asarray(linear.kernel, np.float64)
+    variance = exact(normalization.moving_variance) + normalization.epsilon
+    scale = exact(normalization.gamma, 1.0) / np.sqrt(variance)
+    centre = exact(normalization.moving_mean) - exact(linear.bias, 0.0)
+    offset = exact(normalization.beta, 0.0) - centre * scale
+    kernel = exact(linear.kernel)
     if isinstance(linear, keras.layers.DepthwiseConv2D):
         scale = scale.reshape(kernel.shape[2:])  # [C, multiplier]; elsewhere channels are last
     return Fold(

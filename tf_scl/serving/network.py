@@ -93,8 +93,7 @@ class StoredWeights:
             [weights.get(id(variable), variable.value) for variable in variables]
             for variables in (network.trainable_variables, network.non_trainable_variables)
         )
-        offsets = {fold.normalization: weights.get(id(fold)) for fold in self._folds}
-        instead = {layer: _adding(offset) for layer, offset in offsets.items()}
+        instead = {fold.normalization: _adding(weights.get(id(fold))) for fold in self._folds}
 
         def call(images):
             with calls_replaced(instead):

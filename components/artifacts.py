@@ -11,6 +11,8 @@ from tfx import v1 as tfx
 UNTRAINED_DIR = "untrained"
 # And that of the trained encoder with its projector, for the spectrum.
 PROJECTED_DIR = "projected"
+# And the trained encoder as a Keras model.
+KERAS_FILE = "encoder.keras"
 # And the metrics of each epoch.
 HISTORY_FILE = "history.json"
 # Custom property of `Examples`: JSON list of the class names, in the order of the labels.

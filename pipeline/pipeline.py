@@ -66,6 +66,7 @@ def create_pipeline(
         trainer.outputs["model_run"],
         settings["evaluate"],
         predecessor.outputs["model"] if predecessor else None,
+        cache=os.path.join(root, "cache"),
     )
     pusher = AtomicPusher(
         model=trainer.outputs["model"],

@@ -3,19 +3,23 @@
 import contextlib
 import json
 import os
+import textwrap
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata as tfx_metadata
 from tfx.utils import path_utils
 
 from components import last_blessed
+from components.artifacts import KERAS_FILE
 from components.representation_evaluator.executor import EVALUATION_FILE
 from tf_scl.data import ingest_summary
-from tf_scl.evaluation.representation import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
-from tf_scl.report.files import HTML_FILE
+from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.report.files import HTML_FILE, JSON_FILE
 from tf_scl.write_aside import write_file
 
 SUMMARY_FILE = "summary.json"
+_WIDTH = 100
+_WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
 _STATES = {
     metadata_store_pb2.Execution.CACHED: "cached",
     metadata_store_pb2.Execution.COMPLETE: "ran",
@@ -45,6 +49,9 @@ def collect(connection_config):
     evaluation_dir = nodes["RepresentationEvaluator"]["outputs"]["evaluation"].uri
     with open(os.path.join(evaluation_dir, EVALUATION_FILE)) as file:
         evaluation = json.load(file)
+    with open(os.path.join(evaluation_dir, JSON_FILE)) as file:
+        advice = json.load(file).get("next") or []
+    model_run = nodes["Trainer"]["outputs"]["model_run"].uri
     pushed = nodes["Pusher"]["outputs"]["pushed_model"].custom_properties
     trained = path_utils.serving_model_path(nodes["Trainer"]["outputs"]["model"].uri)
     return {
@@ -52,7 +59,9 @@ def collect(connection_config):
         "images": images,
         "rejected_list": os.path.join(report, ingest_summary.REJECTED_FILE),
         "evaluation": evaluation,
+        "next": advice,
         "report": os.path.join(evaluation_dir, HTML_FILE),
+        "keras_model": os.path.join(model_run, KERAS_FILE),
         "pushed": bool(pushed["pushed"].int_value),
         "model": pushed["pushed_destination"].string_value or trained,
     }
@@ -75,11 +84,21 @@ def render(facts):
         lines += [
             f"            one image only in: {', '.join(single)} (learnt from, hardly judged)"
         ]
+    lines += [f"labels      {_labeled(images)}"]
     lines += ["", *_accuracies(facts["evaluation"]), ""]
     lines += _verdict(facts)
-    lines += [f"report: {facts['report']}"]
+    for text in facts["next"]:
+        lines += textwrap.wrap(f"- {text}", _WIDTH, subsequent_indent="  ", **_WHOLE_WORDS)
+    lines += ["", f"report: {facts['report']}", f"as a Keras model: {facts['keras_model']}"]
     lines += ["", "Embed an image:", f"  {embedding_line(facts['model'])}", "=" * 78]
     return "\n".join(lines)
+
+
+def _labeled(images):
+    kept, labeled = sum(images.kept.values()), sum(images.classes.values())
+    if not labeled:
+        return "none"
+    return f"{labeled:,} of the {kept:,} images, in {len(images.classes):,} classes"
 
 
 def embedding_line(model):
@@ -104,7 +123,8 @@ def _accuracies(evaluation):
         ]
     few, whole = encoder["probe_few"], encoder["probe_all"]
     lines = [
-        f"Linear probe: accuracy on {evaluation['test_images']:,} images that were not trained on",
+        f"Linear probe: accuracy on {evaluation['labeled_test_images']:,} labeled images that were "
+        "not trained on",
         f"{'':20}{few['labels_per_class']:>6} labels per class{whole['labels']:>10,} labels"
         f"{'kNN':>9}{'eff. rank':>12}",
     ]
@@ -121,18 +141,10 @@ def _accuracies(evaluation):
 
 
 def _verdict(facts):
-    failed = [check for check in facts["evaluation"]["checks"] if not check["holds"]]
+    reason = textwrap.wrap(facts["evaluation"]["reason"], _WIDTH, **_WHOLE_WORDS)
     if facts["pushed"]:
-        return [f"blessed and pushed: {facts['model']}"]
-    reasons = "; ".join(
-        f"{check['name']}: {_number(check['value'])}, needed {_number(check['needed'])}"
-        for check in failed
-    )
-    return [f"NOT blessed, not pushed ({reasons})", f"unblessed model: {facts['model']}"]
-
-
-def _number(value):
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+        return [f"blessed and pushed: {facts['model']}", *reason]
+    return ["NOT blessed, not pushed", *reason, f"unblessed model: {facts['model']}"]
 
 
 def _last_run(store):

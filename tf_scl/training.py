@@ -15,6 +15,7 @@ from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.data.input_pipeline import Share, count_records, training_batches
 from tf_scl.encoders.resnet import resnet
 from tf_scl.errors import InputError
+from tf_scl.models.calibration import calibrated
 from tf_scl.models.methods import build_method
 from tf_scl.models.projection_head import projection_head
 from tf_scl.optimizers.l2_sgd import L2SGD
@@ -117,7 +118,9 @@ def pretrain(
             are not read.
         config: `tf_scl.Config`.
         before_training: Called with the model before its first step, or None;
-            with untrained weights also in a run that goes on.
+            with untrained weights also in a run that goes on. Its normalizations
+            have the statistics of training images meanwhile
+            (`tf_scl.models.calibration`).
         verbose: Of `keras.Model.fit`.
         checkpoint_dir: Folder of this run's checkpoints, local or remote, or
             None for no checkpoints.
@@ -145,8 +148,6 @@ def pretrain(
         model = build_model(config)
         optimizer = build_optimizer(train, learning_rate(train, steps))
         model.compile(optimizer, jit_compile=train.xla)
-    if before_training:
-        before_training(model)
     followers, first_step = [StopOnNonFinite(checkpoint_dir), *callbacks, LogLearningRate()], 0
     summaries = EpochSummaries(log_dir) if log_dir else None
     if summaries:
@@ -155,9 +156,15 @@ def pretrain(
         saver = _saver(checkpoint_dir, files, images, config, callbacks)
         followers.append(saver)
         first_step = (saver.find(strategy) or {"step": 0})["step"]
-        if first_step == train.epochs * steps:
-            _log.info("training has finished before; its last checkpoint is used")
-            return _restore_finished(model, saver, summaries)
+    finished = first_step == train.epochs * steps
+    data = None if finished else _training_data(files, config, strategy, first_step, images)
+    if before_training:
+        start = _training_data(files, config, strategy, 0, images) if first_step else data
+        with calibrated(model, start):
+            before_training(model)
+    if finished:
+        _log.info("training has finished before; its last checkpoint is used")
+        return _restore_finished(model, saver, summaries)
     _log.info(
         "training for %d epochs of %d steps on %d replica(s)%s",
         train.epochs,
@@ -166,7 +173,7 @@ def pretrain(
         f", going on after step {first_step}" if first_step else "",
     )
     history = model.fit(
-        _training_data(files, config, strategy, first_step, images),
+        data,
         epochs=train.epochs,
         steps_per_epoch=steps,
         verbose=verbose,

@@ -8,7 +8,7 @@ import sys
 import tensorflow as tf
 
 import tf_scl
-from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
+from components.artifacts import HISTORY_FILE, KERAS_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.code_digest import git_commit
 from tf_scl import lineage
 from tf_scl.config import Config
@@ -17,7 +17,6 @@ from tf_scl.export import export_saved_model
 from tf_scl.training import MAY_CHANGE, pretrain
 from tf_scl.write_aside import write_file
 
-KERAS_FILE = "encoder.keras"
 LOG_DIR = "logs"
 # In a checkpoint folder: the settings of the training that has written all its outputs.
 _FINISHED_FILE = "finished.json"

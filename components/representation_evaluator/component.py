@@ -18,6 +18,7 @@ class RepresentationEvaluatorSpec(types.ComponentSpec):
     PARAMETERS = {
         "evaluate_config": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
+        "cache": component_spec.ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -43,15 +44,14 @@ class RepresentationEvaluator(base_component.BaseComponent):
         evaluation: `ModelEvaluation`, `evaluation.json`
             (`tf_scl.evaluation.representation.evaluate_all`), `report.html`
             and what it was made from, `report.json` (`tf_scl.report.facts`).
-        blessing: `ModelBlessing`, as TFX's Pusher reads it. A collapsed
-            encoder, or one that loses to raw pixels or to the model that was
-            blessed last, is not blessed.
+        blessing: `ModelBlessing`, as TFX's Pusher reads it; the conditions are
+            those of `tf_scl.evaluation.gate`.
     """
 
     SPEC_CLASS = RepresentationEvaluatorSpec
     EXECUTOR_SPEC = ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, examples, report, model, model_run, evaluate, last_blessed=None):
+    def __init__(self, examples, report, model, model_run, evaluate, last_blessed=None, cache=None):
         """Makes the component.
 
         Args:
@@ -62,11 +62,14 @@ class RepresentationEvaluator(base_component.BaseComponent):
             evaluate: `tf_scl.config.EvaluateConfig` as a dict.
             last_blessed: Channel of `Model`, the one to compare with; it may
                 be empty.
+            cache: Path of a folder, the same in every run, for what no training
+                changes (the numbers of the raw pixels); or None.
         """
         super().__init__(
             RepresentationEvaluatorSpec(
                 evaluate_config=json.dumps(evaluate, sort_keys=True),
                 code_digest=code_digest(executor.__name__),
+                cache=cache,
                 examples=examples,
                 report=report,
                 model=model,

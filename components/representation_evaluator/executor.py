@@ -15,10 +15,11 @@ from components.runtime_settings import overridden
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.evaluation.judge import judge
-from tf_scl.evaluation.representation import LAST_BLESSED, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED, UNTRAINED
 from tf_scl.export import read_metadata
 from tf_scl.report.collect import read_dead_letters, read_source
 from tf_scl.report.files import write_report
+from tf_scl.report.next_steps import next_steps
 from tf_scl.report.records import read_class_names
 from tf_scl.report.run_facts import run_facts
 
@@ -39,7 +40,9 @@ class Executor(base_executor.BaseExecutor):
             input_dict: "examples", "report", "model", "model_run"; and
                 "last_blessed", where there is one.
             output_dict: "evaluation", "blessing".
-            exec_properties: "evaluate_config", JSON of `EvaluateConfig`.
+            exec_properties: "evaluate_config", JSON of `EvaluateConfig`;
+                "code_digest"; and "cache", the folder of what no training changes,
+                where there is one.
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
         run_dir = artifact_utils.get_single_uri(input_dict["model_run"])
@@ -56,18 +59,21 @@ class Executor(base_executor.BaseExecutor):
         evaluate = overridden(evaluate, exec_properties)
         config = Config.from_dict({**read_metadata(models[PRETRAINED])["settings"], **evaluate})
         names = read_class_names([*train, *test])
-        judgement = judge(models, train, test, config.evaluate, names)
+        projected = os.path.join(run_dir, PROJECTED_DIR)
+        cache = exec_properties.get("cache")
+        cache = cache and (cache, exec_properties["code_digest"])
+        judgement = judge(models, projected, train, test, config, names, cache)
         directory = artifact_utils.get_single_uri(output_dict["evaluation"])
         with tf.io.gfile.GFile(os.path.join(directory, EVALUATION_FILE), "w") as file:
             file.write(json.dumps(judgement.evaluation, indent=2))
         _log.info("writing the report")
-        projected = os.path.join(run_dir, PROJECTED_DIR)
-        facts = run_facts(judgement, models, projected, train, test, config, names)
+        facts = run_facts(judgement, models, train, test, config, names)
         ingestion = artifact_utils.get_single_uri(input_dict["report"])
         with tf.io.gfile.GFile(os.path.join(run_dir, HISTORY_FILE)) as file:
             facts["history"] = json.loads(file.read())
         facts["data"] = read_source(ingestion)
         facts["dead_letters"] = read_dead_letters(ingestion)
+        facts["next"] = next_steps(facts)
         write_report(facts, directory)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         _bless(blessing, model, judgement.evaluation["blessed"])

@@ -4,8 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from tf_scl.evaluation.representation import PIXELS, PRETRAINED, evaluate_all
+from tf_scl.evaluation import baseline_cache
+from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.representation import evaluate_all
 from tf_scl.evaluation.served import embed_with_saved_models
+from tf_scl.evaluation.spectrum import MIN_IMAGES
+from tf_scl.evaluation.views import embed_views
+
+PROJECTED = "pretrained encoder with its projector"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,23 +23,34 @@ class Judgement:
         train_features: float32 [N, D], of the pretrained encoder.
         test_features: float32 [M, D], likewise.
         test_labels: int64 [M], negative where an image has no label.
+        views: Dict from `PRETRAINED`, `UNTRAINED` and `PROJECTED` to float32
+            [N, V, D], V views of the first N evaluation images; empty where there
+            are too few images, or features are not finite.
+        view_labels: int64 [N], likewise.
     """
 
     evaluation: dict
     train_features: np.ndarray
     test_features: np.ndarray
     test_labels: np.ndarray
+    views: dict
+    view_labels: np.ndarray
 
 
-def judge(models, train_files, test_files, config, class_names=None):
+def judge(models, projected, train_files, test_files, config, class_names=None, cache=None):
     """Embeds both parts with every model, measures these and raw pixels, judges.
 
     Args:
         models: Dict from name to the folder of a SavedModel, `PRETRAINED`
-            first; others, such as `LAST_BLESSED`, may be of another image size.
+            first, then `UNTRAINED`; others, such as `LAST_BLESSED`, may be of another
+            image size.
+        projected: Folder of the SavedModel of the encoder and its projector.
         train_files, test_files: Lists of TFRecord paths.
-        config: `tf_scl.config.EvaluateConfig`.
+        config: `tf_scl.Config` of the run.
         class_names: List of the names of the labels, or None.
+        cache: (folder, text): where the numbers of the raw pixels are kept from run
+            to run, and what else they depend on, such as a digest of the code; or
+            None to measure them each time.
 
     Returns:
         `Judgement`.
@@ -41,6 +58,20 @@ def judge(models, train_files, test_files, config, class_names=None):
     train, train_pixels, train_labels = embed_with_saved_models(models, train_files)
     test, test_pixels, test_labels = embed_with_saved_models(models, test_files)
     representations = {name: (train[name], test[name]) for name in models}
+    data = train_pixels, train_labels, test_pixels, test_labels
     representations[PIXELS] = train_pixels, test_pixels
-    evaluation = evaluate_all(representations, train_labels, test_labels, config, class_names)
-    return Judgement(evaluation, train[PRETRAINED], test[PRETRAINED], test_labels)
+    views, view_labels = {}, test_labels[:0]
+    if len(test_labels) >= MIN_IMAGES and np.isfinite(test[PRETRAINED]).all():
+        shown = {PRETRAINED: models[PRETRAINED], UNTRAINED: models[UNTRAINED], PROJECTED: projected}
+        views, view_labels = embed_views(shown, test_files, config)
+    evaluation = evaluate_all(
+        representations,
+        train_labels,
+        test_labels,
+        config.evaluate,
+        class_names,
+        {name: one for name, one in views.items() if name != PROJECTED},
+        {PIXELS: baseline_cache.measure(cache, *data, config.evaluate)} if cache else None,
+    )
+    features = train[PRETRAINED], test[PRETRAINED]
+    return Judgement(evaluation, *features, test_labels, views, view_labels)

@@ -1,4 +1,4 @@
-"""How good are frozen features: every measure, and the gate that blesses a model."""
+"""How good are frozen features: every measure of each representation, side by side."""
 
 import dataclasses
 import logging
@@ -6,28 +6,33 @@ import logging
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.evaluation import gate
 from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
 from tf_scl.evaluation.collapse import effective_rank
-from tf_scl.evaluation.knn import knn_predict
+from tf_scl.evaluation.gate import LAST_BLESSED, LEVEL, PRETRAINED
+from tf_scl.evaluation.knn import knn_predict, usable_k
 from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled, linear_probe
 from tf_scl.evaluation.sgd_probe import sgd_linear_probe
-
-PRETRAINED, UNTRAINED, PIXELS = "pretrained encoder", "untrained encoder", "raw pixels"
-LAST_BLESSED = "last blessed encoder"
-LEVEL = 0.95  # of every interval
+from tf_scl.evaluation.view_matching import match_views
 
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Measured:
-    """A result, and what its intervals were made from; None where there was no probe."""
+class Measured:
+    """A representation's numbers, and what its intervals were made from.
+
+    Attributes:
+        result: Dict, see `evaluate_representation`.
+        correct: `gate.Correct`, or None where there was no probe.
+        truth: int64 [M], labels of the test images that have one; or None.
+        predictions: int64 [M], of the probe with all labels; or None.
+    """
 
     result: dict
-    truth: np.ndarray | None = None  # labels [M] of the test images that have one
-    predictions: np.ndarray | None = None  # [M], of the probe on all labels
-    whole: np.ndarray | None = None  # bool [M], where that was right
-    few: np.ndarray | None = None  # bool [draws, M], where the few-label probes were
+    correct: gate.Correct | None = None
+    truth: np.ndarray | None = None
+    predictions: np.ndarray | None = None
 
 
 def evaluate_representation(train, train_labels, test, test_labels, config):
@@ -46,7 +51,7 @@ def evaluate_representation(train, train_labels, test, test_labels, config):
 
     Returns:
         Dict: "dimension" and "finite"; where all is finite "effective_rank"
-        (of `test`); and where labels allow "knn_accuracy", "knn_interval",
+        (of `test`); and where labels allow "knn_accuracy", "knn_interval", "knn_k",
         "probe_all" (accuracy, interval, labels, l2), "probe_few" (mean and std
         of the accuracy over draws, interval, labels of a draw,
         labels_per_class), "probe_fractions" (a list of the same with fraction
@@ -55,109 +60,83 @@ def evaluate_representation(train, train_labels, test, test_labels, config):
         (accuracy, interval, best_accuracy, best_epoch, epochs). Accuracies
         are 0..1.
     """
-    return _measure(train, train_labels, test, test_labels, config).result
+    return measure(train, train_labels, test, test_labels, config).result
 
 
-def evaluate_all(representations, train_labels, test_labels, config, class_names=None):
-    """Measures each of `representations` and passes judgement.
+def evaluate_all(
+    representations, train_labels, test_labels, config, class_names=None, views=None, known=None
+):
+    """Measures each of `representations` and reaches a verdict.
 
     Args:
-        representations: Name -> (train, test); `PRETRAINED` and `PIXELS` are needed.
+        representations: Name -> (train, test). The encoder is `gate.PRETRAINED`, its
+            baselines are `gate.UNTRAINED`, `gate.PIXELS` and, where there is one,
+            `gate.LAST_BLESSED`.
         train_labels, test_labels, config: As in `evaluate_representation`.
         class_names: Sequence of str, the name of label i at i, or None for
             the labels themselves.
+        views: Dict from `gate.PRETRAINED` and `gate.UNTRAINED` to features [N, V, D]
+            of V views of evaluation images each, or None.
+        known: Dict from name to `Measured`, of representations that need not be
+            measured again; or None.
 
     Returns:
         Dict that JSON can hold: "representations" (name ->
-        `evaluate_representation`), "checks" (`gate`), "blessed" (all checks
-        hold), "train_images", "test_images", "classes" (how many), "level" (of
-        all intervals), "confusion" (of the encoder's probe on all labels:
+        `evaluate_representation`, and "view_matching", "view_matching_interval" where
+        there are views), "checks" (of `gate.run_checks`, as dicts), "verdict" and
+        "reason" (`gate.verdict`), "blessed" (bool), "train_images", "test_images",
+        "labeled_train_images", "labeled_test_images", "classes" (how many), "level"
+        (of all intervals), "confusion" (of the encoder's probe with all labels:
         "classes", names, and "counts", a row for each true class and a column
         for each predicted one; or None) and "comparison" (encoder minus last
         blessed encoder on the same images: "difference" and "interval" of the
-        probe on all labels, "few_difference" and "few_interval", "images"; or
+        probe with all labels, "few_difference" and "few_interval", "images"; or
         None).
 
     Raises:
         InputError: A label that `class_names` has no name for.
     """
-    measured = {}
+    measured = dict(known or {})
     for name, (train, test) in representations.items():
-        _log.info("probing the %s", name)
-        measured[name] = _measure(train, train_labels, test, test_labels, config)
-    comparison = _compare(measured, config)
-    checks = gate(measured, comparison, config)
+        if name not in measured:
+            _log.info("probing the %s", name)
+            measured[name] = measure(train, train_labels, test, test_labels, config)
+    matched = {name: match_views(one) for name, one in (views or {}).items()}
+    results = {name: dict(measured[name].result) for name in representations}
+    for name, right in matched.items():
+        results[name]["view_matching"] = float(np.mean(right))
+        results[name]["view_matching_interval"] = _interval(right, config)
+    correct = {name: one.correct for name, one in measured.items() if one.correct is not None}
+    checks = gate.run_checks(results, correct, matched, config)
+    labeled = int(np.count_nonzero(test_labels >= 0))
+    state, reason = gate.verdict(checks, results[PRETRAINED], labeled)
     return {
-        "representations": {name: one.result for name, one in measured.items()},
-        "checks": checks,
-        "blessed": all(check["holds"] for check in checks),
+        "representations": results,
+        "checks": [check.to_dict() for check in checks],
+        "verdict": state,
+        "reason": reason,
+        "blessed": state == gate.BLESSED,
         "train_images": len(train_labels),
         "test_images": len(test_labels),
+        "labeled_train_images": int(np.count_nonzero(train_labels >= 0)),
+        "labeled_test_images": labeled,
         "classes": len(np.unique(train_labels[train_labels >= 0])),
         "level": LEVEL,
         "confusion": _confusion(measured[PRETRAINED], class_names),
-        "comparison": comparison,
+        "comparison": _compare(correct, config),
     }
 
 
-def gate(measured, comparison, config):
-    """The conditions of a blessing, each a dict: name, value, needed, holds.
-
-    The encoder must not be collapsed and, where there are labels, must not be
-    worse than the raw pixels (few-label probe) or than the last blessed encoder
-    (both probes). Worse is what the same test images and draws show: the
-    interval of the paired difference lies below 0 as a whole. A bare comparison
-    of means would turn away every second one of encoders that are equally good;
-    this turns away one in 40, or fewer, at each check. What the test part is
-    too small to show, the gate lets pass: its size decides how small a loss is
-    seen, and many small losses, one model after another, are not.
-
-    "value" is the encoder's accuracy, "needed" the least accuracy that would
-    have passed: that of the other, less what chance may account for.
-
-    Args:
-        measured: Dict from name to what `evaluate_all` measured.
-        comparison: As `evaluate_all` returns it.
-        config: `tf_scl.config.EvaluateConfig`.
-    """
-    encoder = measured[PRETRAINED]
-    finite = encoder.result["finite"]
-    checks = [_check("features are finite", finite, True, finite)]
-    if not finite:
-        return checks
-    rank, needed = encoder.result["effective_rank"], config.min_effective_rank
-    checks.append(_check("not collapsed: effective rank", rank, needed, rank >= needed))
-    if encoder.few is None:
-        return checks
-    whole, few = encoder.result["probe_all"]["accuracy"], encoder.result["probe_few"]["mean"]
-    if measured[PIXELS].few is not None:
-        interval = _difference(encoder.few, measured[PIXELS].few, config)
-        checks.append(_no_worse("few-label probe no worse than raw pixels", few, interval))
-    if comparison:
-        name = f"probe no worse than {LAST_BLESSED}"
-        checks.append(_no_worse(name, whole, comparison["interval"]))
-        checks.append(_no_worse(f"few-label {name}", few, comparison["few_interval"]))
-    return checks
-
-
-def _no_worse(name, value, interval):
-    return _check(name, value, value - interval[1], interval[1] >= 0)
-
-
-def _check(name, value, needed, holds):
-    return {"name": name, "value": value, "needed": needed, "holds": bool(holds)}
-
-
-def _compare(measured, config):
-    encoder, last = measured[PRETRAINED], measured.get(LAST_BLESSED)
-    if last is None or last.few is None or encoder.few is None:
+def _compare(correct, config):
+    if not {PRETRAINED, LAST_BLESSED} <= set(correct):
         return None
+    ours, last = correct[PRETRAINED], correct[LAST_BLESSED]
     return {
-        "difference": float(encoder.whole.mean() - last.whole.mean()),
-        "interval": _difference(encoder.whole, last.whole, config),
-        "images": len(encoder.truth),
-        "few_difference": float(encoder.few.mean() - last.few.mean()),
-        "few_interval": _difference(encoder.few, last.few, config),
+        "difference": float(ours.whole.mean() - last.whole.mean()),
+        "interval": _difference(ours.whole, last.whole, config),
+        "images": len(ours.whole),
+        "few_difference": float(ours.few.mean() - last.few.mean()),
+        "few_interval": _difference(ours.few, last.few, config),
     }
 
 
@@ -177,19 +156,21 @@ def _confusion(encoder, class_names):
     return {"classes": [str(name) for name in names], "counts": counts.tolist()}
 
 
-def _measure(train, train_labels, test, test_labels, config):
+def measure(train, train_labels, test, test_labels, config):
+    """As `evaluate_representation`, but returns `Measured`."""
     result = {
         "dimension": int(test.shape[1]),
         "finite": bool(np.isfinite(train).all() and np.isfinite(test).all()),
     }
     if not result["finite"]:
-        return _Measured(result)
+        return Measured(result)
     result["effective_rank"] = effective_rank(test)
     labelled, tested = train_labels >= 0, test_labels >= 0
     data = train[labelled], train_labels[labelled], test[tested], test_labels[tested]
     train, train_labels, test, truth = data
     if len(np.unique(train_labels)) < 2 or not len(truth):
-        return _Measured(result)
+        return Measured(result)
+    result["knn_k"] = usable_k(train_labels, config.knn_k)
     near = knn_predict(train, train_labels, test, config.knn_k, config.knn_temperature) == truth
     result["knn_accuracy"] = float(np.mean(near))
     result["knn_interval"] = _interval(near, config)
@@ -210,7 +191,7 @@ def _measure(train, train_labels, test, test_labels, config):
     ]
     if config.sgd_epochs:
         result["probe_sgd"] = _sgd_probe(data, config)
-    return _Measured(result, truth, probe.predictions, whole, few)
+    return Measured(result, gate.Correct(few, whole, near), truth, probe.predictions)
 
 
 def _drawn_probes(data, draw, amount, config):

@@ -1,4 +1,4 @@
-"""Views of evaluation images, embedded: what the spectrum of their graph is estimated from."""
+"""Views of evaluation images, embedded: for the spectrum of their graph, and to match them."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,35 +6,32 @@ import tensorflow as tf
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.data.input_pipeline import labelled_batches
 
-FEATURES, EMBEDDINGS = "encoder features", "projected embeddings"
 _BATCH = 256
 
 
-def embed_views(encoder, projected, files, config, images, views):
-    """Embeds several views of each image with an encoder, and with it and its projector.
+def embed_views(paths, files, config):
+    """Embeds several views of each image with every model, the same views with each.
 
     Records are ordered by the hash of their image, so the first ones are a
     random sample.
 
     Args:
-        encoder: Folder of a SavedModel by `tf_scl.export_saved_model`.
-        projected: The same with `projector=True`.
+        paths: Dict from name to the folder of a SavedModel by
+            `tf_scl.export_saved_model`, all of one image size.
         files: List of TFRecord paths.
-        config: `tf_scl.Config` of the training: how views are drawn, and how
-            its method compares embeddings.
-        images: Int, how many images at most.
-        views: Int, even: views of each image.
+        config: `tf_scl.Config` of the training: how views are drawn; and of
+            `evaluate`, of how many images at most, and how many of each.
 
     Returns:
-        (dict, labels): `FEATURES` -> float32 [N, V, D] and `EMBEDDINGS` ->
-        float32 [N, V, d], as the method's loss sees them; int64 [N], negative
+        (dict, labels): name -> float32 [N, V, D]; int64 [N], negative
         where an image has no label.
     """
     # A loaded model must stay referenced while its signature is in use.
-    models = {FEATURES: tf.saved_model.load(encoder), EMBEDDINGS: tf.saved_model.load(projected)}
+    models = {name: tf.saved_model.load(path) for name, path in paths.items()}
     model = config.model
+    images, views = config.evaluate.spectrum_images, config.evaluate.spectrum_views
     layer = TwoViews(model.image_size, **vars(config.augment))
-    found = {kind: [] for kind in models}
+    found = {name: [] for name in models}
     labels = []
     batches = labelled_batches(files, _BATCH, model.image_size, model.channels)
     for number, (pixels, batch_labels, _) in enumerate(batches):
@@ -42,15 +39,14 @@ def embed_views(encoder, projected, files, config, images, views):
         for pair in range(views // 2):
             seed = [config.train.seed, number * views + pair]
             drawn += layer.pair(pixels, tf.constant(seed, tf.int32))
-        for kind, loaded in models.items():
+        for name, loaded in models.items():
             embed = loaded.signatures["encode_images"]
             embedded = [embed(images=view)["embedding"].numpy() for view in drawn]
-            found[kind].append(np.stack(embedded, axis=1))
+            found[name].append(np.stack(embedded, axis=1))
         labels.append(batch_labels.numpy())
         if sum(map(len, labels)) >= images:
             break
-    joined = {kind: np.concatenate(parts)[:images] for kind, parts in found.items()}
-    joined[EMBEDDINGS] = compared(joined[EMBEDDINGS], model)
+    joined = {name: np.concatenate(parts)[:images] for name, parts in found.items()}
     return joined, np.concatenate(labels)[:images]
 
 

@@ -35,7 +35,7 @@ class Row:
     kind: int = 0
 
 
-def line_chart(series, x_name, y_name, x_ticks, wide=360, high=240):
+def line_chart(series, x_name, y_name, x_ticks, wide=360, high=240, share=False):
     """A line over an axis.
 
     Args:
@@ -43,11 +43,13 @@ def line_chart(series, x_name, y_name, x_ticks, wide=360, high=240):
         x_name, y_name: Names of the axes, with units.
         x_ticks: List of (value, text).
         wide, high: Pixels.
+        share: Whether values are shares, so that the axis ends at 0 and 1.
 
     Returns:
         Str, an `<svg>`.
     """
     y = svg.spread(series.y, high - 48, 14)
+    y = y.within(0.0, 1.0) if share else y
     left = svg.left_margin(svg.tick_names(y.ticks()))
     x = svg.spread(series.x, left, wide - 16, 0.03)
     shapes = [*svg.frame(x, y, x_name, y_name, x_ticks), *_line(series, x, y)]
@@ -76,7 +78,7 @@ def interval_chart(groups, x_name, reference=None, wide=860, whole=True):
     ends = [value for row in rows for value in (row.value, *(row.interval or ()))]
     x = svg.spread([*ends, reference] if reference is not None else ends, left, wide - 198)
     if whole and any(value is not None for value in ends):
-        x = dataclasses.replace(x, low=max(x.low, 0), high=min(x.high, 1))
+        x = x.within(0.0, 1.0)
     ticks = [(tick, _in_points(tick, sign="" if whole else "+")) for tick in x.ticks(7)]
     at = top
     shapes = _upright_axis(x, ticks, x_name, at, high - 54)
@@ -103,7 +105,7 @@ def spectrum_chart(eigenvalues, low, high_ends, suggested=None, wide=500, high=3
     Returns:
         Str, an `<svg>`.
     """
-    y = svg.spread([*eigenvalues, *low, *high_ends, 0.0], high - 48, 14)
+    y = svg.spread([*eigenvalues, *low, *high_ends, 0.0], high - 48, 14).within(0.0, 1.0)
     left = svg.left_margin(svg.tick_names(y.ticks()))
     count = max(len(eigenvalues), 1)
     x = svg.Scale(0.5 - 0.02 * count, count + 0.5 + 0.02 * count, left, wide - 16)

@@ -40,6 +40,11 @@ def absent(facts, name, heading, anchor=None):
     return section(anchor or name, heading, paragraph(f"Not here: {reason}.", "absent"))
 
 
+def code(text):
+    """Commands, as they are typed."""
+    return f"<pre>{escape(text)}</pre>"
+
+
 def figure(svg, heading=None):
     """A chart, under a heading or none."""
     above = f"<h3>{escape(heading)}</h3>" if heading else ""

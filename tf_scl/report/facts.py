@@ -3,6 +3,9 @@
 | key | what it is |
 |---|---|
 | `title`, `made`, `data` | str: a headline, the time in ISO 8601, where the images came from |
+| `model` | str: folder of the SavedModel that was judged |
+| `short_side` | int: median over the evaluation images of their shorter side, pixels |
+| `next` | list of str: what to do next (`tf_scl.report.next_steps`) |
 | `history` | metric -> list of its value at the end of each epoch |
 | `evaluation` | as `tf_scl.evaluation.representation.evaluate_all` returns it |
 | `spectrum` | kind of features -> estimated eigenvalues with their intervals, and what follows |
@@ -40,6 +43,9 @@ _REPRESENTATION = {
     "effective_rank?": float,
     "knn_accuracy?": float,
     "knn_interval?": INTERVAL,
+    "knn_k?": int,
+    "view_matching?": float,
+    "view_matching_interval?": INTERVAL,
     "probe_all?": _PROBE_ALL,
     "probe_few?": {**_DRAWS, "labels_per_class": int},
     "probe_fractions?": [{**_DRAWS, "fraction": float}],
@@ -53,10 +59,14 @@ _REPRESENTATION = {
 }
 _EVALUATION = {
     "representations": {str: _REPRESENTATION},
-    "checks": [{"name": str, "value?": object, "needed?": object, "holds": bool}],
+    "checks": [{"name": str, "state": str, "text": str}],
+    "verdict": str,
+    "reason": str,
     "blessed": bool,
     "train_images": int,
     "test_images": int,
+    "labeled_train_images": int,
+    "labeled_test_images": int,
     "classes": int,
     "level?": float,
     "confusion?": {"classes": [str], "counts": [[int]]},
@@ -97,6 +107,9 @@ SCHEMA = {
     "title?": str,
     "made?": str,
     "data?": str,
+    "model?": str,
+    "short_side?": int,
+    "next?": [str],
     "history?": {str: [float]},
     "evaluation?": _EVALUATION,
     "spectrum?": {str: _SPECTRUM},

@@ -6,10 +6,11 @@ from tf_scl.report.sections.confusion import confusion
 from tf_scl.report.sections.images import embedding_map, neighbours
 from tf_scl.report.sections.provenance import dead_letters, settings, versions
 from tf_scl.report.sections.training import curves, spectrum
-from tf_scl.report.sections.verdict import top
+from tf_scl.report.sections.verdict import next_steps, top
 from tf_scl.report.style import CSS
 
 _SECTIONS = (
+    ("next", "What to do next", next_steps),
     ("accuracy", "Accuracy", accuracy),
     ("comparison", "Last blessed", comparison),
     ("confusion", "Confusions", confusion),

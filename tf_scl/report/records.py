@@ -36,6 +36,16 @@ def read_class_names(files):
     ]
 
 
+def median_short_side(files):
+    """The median of the shorter side of the images in record files, int, pixels."""
+    spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in (features.HEIGHT, features.WIDTH)}
+    sides = []
+    for batch in open_records(files).batch(1024):
+        parsed = tf.io.parse_example(batch, spec)
+        sides.append(tf.minimum(*parsed.values()).numpy())
+    return int(np.median(np.concatenate(sides)))
+
+
 def read_thumbnails(files, rows):
     """Some images of record files.
 

@@ -24,6 +24,9 @@ section { border-top: 1px solid var(--rule); margin-top: 28px; padding-top: 18px
 .verdict li span { display: inline-block; width: 22px; text-indent: 0; font-weight: 700; }
 .yes { border-color: #117733; background: #eff7f1; }
 .no { border-color: #b3361b; background: #fdf2ef; }
+.unsure { border-color: #b58900; background: #fdf8e6; }
+pre { font-size: 13px; background: var(--wash); border: 1px solid var(--rule); padding: 10px 12px;
+  overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 .unknown { border-color: #777; background: var(--wash); }
 .cards { display: grid; grid-template-columns: repeat(3, 1fr); gap: 14px; }
 .card { background: var(--wash); border: 1px solid var(--rule); border-radius: 4px;
@@ -43,7 +46,7 @@ svg { display: block; width: 100%; height: auto; font-family: inherit; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--grey); padding-bottom: 4px; }
 th, td { text-align: left; padding: 4px 18px 4px 0; border-bottom: 1px solid var(--rule);
-  vertical-align: top; overflow-wrap: anywhere; }
+  vertical-align: top; overflow-wrap: break-word; }
 th { font-weight: 600; }
 thead th { border-bottom: 1.5px solid #888; vertical-align: bottom; }
 td.n, th.n { text-align: right; overflow-wrap: normal; }

@@ -32,6 +32,10 @@ class Scale:
         """The pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
+    def within(self, low, high):
+        """The same pixels for no more than low..high, outside of which no value can be."""
+        return dataclasses.replace(self, low=max(self.low, low), high=min(self.high, high))
+
     def ticks(self, about=5):
         """About so many round values in low..high."""
         step = _round_step((self.high - self.low) / about)

@@ -4,11 +4,11 @@ import tensorflow as tf
 
 import tf_scl
 from tests.conftest import encode, photo
-from tf_scl.config import EvaluateConfig
+from tf_scl.config import Config
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
-from tf_scl.evaluation.judge import judge
-from tf_scl.evaluation.representation import LAST_BLESSED, PIXELS, PRETRAINED
+from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.judge import PROJECTED, judge
 
 
 def _write_records(path, numbers):
@@ -24,7 +24,9 @@ def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_
     _write_records(tmp_path / "train", range(60))
     _write_records(tmp_path / "test", range(60, 100))
     models = {}
-    for name, size, channels in ((PRETRAINED, 16, 3), (LAST_BLESSED, 8, 1)):
+    for name, size, channels in (
+        (PRETRAINED, 16, 3), (UNTRAINED, 16, 3), (LAST_BLESSED, 8, 1)
+    ):  # fmt: skip
         pooling = keras.layers.AveragePooling2D(4)
         encoder = keras.Sequential(
             [keras.Input((size, size, channels)), pooling, keras.layers.Flatten()]
@@ -32,14 +34,22 @@ def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_
         models[name] = str(tmp_path / name.replace(" ", "-"))
         tf_scl.export_saved_model(encoder, models[name])
     files = [[str(tmp_path / part)] for part in ("train", "test")]
-    judgement = judge(models, *files, EvaluateConfig(draws=2), ["dark", "bright"])
+    config = Config.from_dict(
+        {"evaluate": {"draws": 2, "spectrum_images": 30}, "model": {"image_size": 16}}
+    )
+    judgement = judge(models, models[PRETRAINED], *files, config, ["dark", "bright"])
     evaluation = judgement.evaluation
-    assert list(evaluation["representations"]) == [PRETRAINED, LAST_BLESSED, PIXELS]
+    assert list(evaluation["representations"]) == [PRETRAINED, UNTRAINED, LAST_BLESSED, PIXELS]
+    assert set(judgement.views) == {PRETRAINED, UNTRAINED, PROJECTED}
+    assert judgement.views[PRETRAINED].shape == (30, 4, 48)
+    assert judgement.view_labels.tolist() == [number % 2 for number in range(60, 90)]
+    matched = evaluation["representations"][PRETRAINED]["view_matching"]
+    assert matched == evaluation["representations"][UNTRAINED]["view_matching"] > 0.1
     dimensions = [one["dimension"] for one in evaluation["representations"].values()]
-    assert dimensions == [4 * 4 * 3, 2 * 2, 16 * 16 * 3]
+    assert dimensions == [4 * 4 * 3, 4 * 4 * 3, 2 * 2, 16 * 16 * 3]
     assert evaluation["comparison"]["images"] == 40
     assert evaluation["confusion"]["classes"] == ["dark", "bright"]
-    assert evaluation["blessed"]
+    assert evaluation["verdict"] == "not shown"  # the untrained encoder is the same one
     assert judgement.train_features.shape == (60, 48)
     assert judgement.test_features.shape == (40, 48)
     assert judgement.test_labels.tolist() == [number % 2 for number in range(60, 100)]

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
@@ -10,21 +11,15 @@ from sklearn.preprocessing import StandardScaler
 import tf_scl
 from tf_scl.config import EvaluateConfig
 from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
+from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import knn_predict
 from tf_scl.evaluation.linear_probe import draw_labelled
-from tf_scl.evaluation.representation import (
-    LAST_BLESSED,
-    PIXELS,
-    PRETRAINED,
-    UNTRAINED,
-    evaluate_all,
-    evaluate_representation,
-)
+from tf_scl.evaluation.representation import evaluate_all, evaluate_representation
 
 _CONFIG = EvaluateConfig(fractions=())
 _LAST = [
-    "probe no worse than last blessed encoder",
-    "few-label probe no worse than last blessed encoder",
+    f"{measure} against the last blessed encoder"
+    for measure in ("few-label probe", "probe with all labels", "kNN")
 ]
 
 
@@ -49,17 +44,28 @@ def _judge(digits, encoder, labels=True, last=None, config=_CONFIG, class_names=
 
 
 def _failed(verdict):
-    return [check["name"] for check in verdict["checks"] if not check["holds"]]
+    return [check["name"] for check in verdict["checks"] if check["state"] == "failed"]
+
+
+def _check(verdict, name):
+    (found,) = [check for check in verdict["checks"] if check["name"] == name]
+    return found
+
+
+def _good():
+    """An encoder that knows more than 400 images can teach: it has seen all labels."""
+    images, labels = load_digits(return_X_y=True)
+    return LinearDiscriminantAnalysis().fit(images / 16, labels).transform
 
 
 def test_a_good_encoder_is_blessed(digits):
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    train, _, labels, _ = digits
-    lda = LinearDiscriminantAnalysis().fit(train, labels)
-    verdict = _judge(digits, lda.transform)
+    verdict = _judge(digits, _good())
     assert verdict["blessed"] and _failed(verdict) == []
+    assert verdict["verdict"] == "blessed"
+    assert "better than that of the untrained encoder. The " in verdict["reason"]
+    assert "better than that of the raw pixels." in verdict["reason"]
     assert verdict["classes"] == 10
+    assert (verdict["labeled_train_images"], verdict["labeled_test_images"]) == (400, 897)
     few = verdict["representations"][PRETRAINED]["probe_few"]
     assert few["labels"] == 100 and few["labels_per_class"] == 10
 
@@ -110,14 +116,41 @@ def test_the_few_label_figures_are_those_of_scikit_learn(digits):
 def test_a_collapsed_encoder_is_not_blessed(digits, collapsed, labels):
     verdict = _judge(digits, collapsed, labels)
     assert not verdict["blessed"]
-    assert "not collapsed: effective rank" in _failed(verdict)
+    assert "features have not collapsed" in _failed(verdict)
 
 
 def test_an_encoder_worse_than_pixels_is_not_blessed(digits):
     noise = np.random.default_rng(0)
     verdict = _judge(digits, lambda x: x[:, :20] + noise.normal(size=(len(x), 20)))
-    assert _failed(verdict) == ["few-label probe no worse than raw pixels"]
+    assert _failed(verdict)[-3:] == [
+        "few-label probe against the raw pixels",
+        "probe with all labels against the raw pixels",
+        "kNN against the raw pixels",
+    ]
+    assert verdict["verdict"] == "not blessed" and not verdict["blessed"]
+
+
+def test_an_encoder_that_few_labels_alone_favor_is_refused_for_the_others(digits):
+    """Principal components of the class means: few labels suffice, but more would do better."""
+    train, _, labels, _ = digits
+    means = np.stack([train[labels == c].mean(0) for c in range(10)])
+    directions = np.linalg.svd(means - means.mean(0))[2][:4]
+    verdict = _judge(digits, lambda x: x @ directions.T)
+    assert "probe with all labels against the raw pixels" in _failed(verdict)
     assert not verdict["blessed"]
+    text = _check(verdict, "probe with all labels against the raw pixels")["text"]
+    pixels = 100 * verdict["representations"][PIXELS]["probe_all"]["accuracy"]
+    assert f"raw pixels {pixels:.1f} %: worse by" in text and "; refused below" in text
+
+
+def test_an_encoder_no_better_than_its_untrained_self_is_not_shown(digits):
+    train, test, labels, truth = digits
+    representations = {name: (train, test) for name in (PRETRAINED, UNTRAINED, PIXELS)}
+    verdict = evaluate_all(representations, labels, truth, _CONFIG)
+    assert _failed(verdict) == []
+    assert verdict["verdict"] == "not shown" and not verdict["blessed"]
+    assert "untrained encoder and the raw pixels in any measure" in verdict["reason"]
+    assert {check["state"] for check in verdict["checks"][2:]} == {"not shown"}
 
 
 def test_a_diverged_encoder_is_not_blessed(digits):
@@ -126,11 +159,48 @@ def test_a_diverged_encoder_is_not_blessed(digits):
     assert not verdict["blessed"]
 
 
-def test_without_labels_only_the_collapse_is_judged(digits):
-    verdict = _judge(digits, lambda x: x, labels=False)
-    assert verdict["blessed"]
-    assert verdict["classes"] == 0
-    assert "probe_all" not in verdict["representations"][PRETRAINED]
+def _views(images, noise, seed=0):
+    """Two views of each image, alike but for noise."""
+    rng = np.random.default_rng(seed)
+    return np.stack([images + noise * rng.normal(size=images.shape) for _ in range(2)], axis=1)
+
+
+@pytest.mark.parametrize(
+    "noises,state",
+    [((0.2, 0.6), "blessed"), ((0.4, 0.4), "not shown"), ((0.6, 0.2), "not blessed")],
+)
+def test_without_labels_the_views_of_an_image_decide(digits, noises, state):
+    train, test, labels, truth = digits
+    none, views = -np.ones(400, int), [_views(test, noise, n) for n, noise in enumerate(noises)]
+    verdict = evaluate_all(
+        {name: (train, test) for name in (PRETRAINED, UNTRAINED, PIXELS)},
+        none,
+        -np.ones(len(truth), int),
+        _CONFIG,
+        views=dict(zip((PRETRAINED, UNTRAINED), views, strict=True)),
+    )
+    assert verdict["verdict"] == state
+    assert verdict["classes"] == verdict["labeled_test_images"] == 0
+    results = verdict["representations"]
+    assert "probe_all" not in results[PRETRAINED]
+    low, high = results[PRETRAINED]["view_matching_interval"]
+    assert low < results[PRETRAINED]["view_matching"] < high
+    assert "view_matching" not in results[PIXELS]
+
+
+def test_without_labels_and_views_nothing_is_shown(digits):
+    assert _judge(digits, lambda x: x, labels=False)["verdict"] == "not shown"
+
+
+def test_too_few_labels_to_judge_by_are_said_and_the_views_decide(digits):
+    train, test, labels, truth = digits
+    few = np.where(np.arange(len(truth)) < 12, truth, -1)
+    views = {PRETRAINED: _views(test, 0.2), UNTRAINED: _views(test, 0.6)}
+    representations = {name: (train, test) for name in (PRETRAINED, UNTRAINED, PIXELS)}
+    verdict = evaluate_all(representations, labels, few, _CONFIG, views=views)
+    assert verdict["blessed"] and verdict["labeled_test_images"] == 12
+    assert "12 labeled evaluation images are too few to judge by" in verdict["reason"]
+    assert "view matching is" in verdict["reason"]
 
 
 def test_images_without_a_label_are_left_out_of_the_probe(digits):
@@ -202,7 +272,6 @@ def test_the_confusion_is_that_of_scikit_learn_and_the_verdict_is_json(digits):
 
 def test_without_labels_there_is_no_confusion_and_no_comparison(digits):
     verdict = _judge(digits, lambda x: x, labels=False, last=lambda x: x)
-    assert verdict["blessed"]
     assert verdict["confusion"] is None and verdict["comparison"] is None
 
 
@@ -215,19 +284,21 @@ def _noisy(amount, seed=0):
 def test_a_loss_that_may_be_chance_is_not_held_against_an_encoder(digits):
     verdict = _judge(digits, _noisy(0.02, seed=1))
     few, pixels = (verdict["representations"][name]["probe_few"] for name in (PRETRAINED, PIXELS))
-    check = verdict["checks"][-1]
+    check = _check(verdict, "few-label probe against the raw pixels")
     assert few["mean"] < pixels["mean"]
-    assert check["value"] == few["mean"] >= check["needed"] > pixels["mean"] - 0.03
-    assert verdict["blessed"]
+    assert check["gain"] == few["mean"] - pixels["mean"] and check["state"] == "not shown"
+    refused_below = float(check["text"].rpartition("refused below ")[2].removesuffix(" %"))
+    assert 100 * pixels["mean"] - 4 < refused_below <= 100 * few["mean"]
+    assert _failed(verdict) == []
 
 
 def test_the_last_blessed_encoder_itself_is_blessed_again(digits):
-    verdict = _judge(digits, lambda x: 3 * x, last=lambda x: 3 * x)
+    verdict = _judge(digits, _good(), last=_good())
     assert verdict["blessed"]
     comparison = verdict["comparison"]
     assert comparison["difference"] == comparison["few_difference"] == 0
     assert comparison["images"] == len(digits[3])
-    assert [check["name"] for check in verdict["checks"][-2:]] == _LAST
+    assert [check["name"] for check in verdict["checks"][-3:]] == _LAST
 
 
 def test_an_equally_good_encoder_is_blessed(digits):
@@ -238,7 +309,7 @@ def test_an_equally_good_encoder_is_blessed(digits):
 
 
 def test_an_encoder_worse_than_the_last_blessed_one_is_not_blessed(digits):
-    verdict = _judge(digits, _noisy(0.1), last=lambda x: x)
+    verdict = _judge(digits, _noisy(0.3), last=lambda x: x)
     assert not verdict["blessed"]
     assert set(_LAST) <= set(_failed(verdict))
     comparison = verdict["comparison"]
@@ -264,13 +335,11 @@ def test_the_comparison_is_of_the_same_images(digits):
     assert comparison["images"] == 500
     assert comparison["difference"] == pytest.approx(ours.mean() - theirs.mean())
     assert comparison["interval"] == list(difference_interval(ours, theirs))
-    last = next(check for check in verdict["checks"] if check["name"] == _LAST[0])
-    assert last["holds"] == (last["value"] >= last["needed"])
-    assert last["needed"] == pytest.approx(ours.mean() - comparison["interval"][1])
+    assert _check(verdict, _LAST[1])["gain"] == pytest.approx(ours.mean() - theirs.mean())
 
 
 @pytest.mark.parametrize("collapsed", [lambda x: 0 * x + 1, lambda x: x[:, 20:21] * np.ones(8)])
 def test_a_collapsed_encoder_is_flagged_beside_a_last_blessed_one(digits, collapsed):
     verdict = _judge(digits, collapsed, last=lambda x: x)
     assert not verdict["blessed"]
-    assert {"not collapsed: effective rank", *_LAST} <= set(_failed(verdict))
+    assert {"features have not collapsed", *_LAST} <= set(_failed(verdict))

@@ -8,7 +8,7 @@ from tests.conftest import encode, photo
 from tf_scl.config import ModelConfig
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
-from tf_scl.evaluation.views import EMBEDDINGS, FEATURES, compared, embed_views
+from tf_scl.evaluation.views import compared, embed_views
 
 _SIZE = 8
 _STILL = {"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0), "flip": 0.0, "jitter": 0.0}
@@ -32,28 +32,32 @@ def exported(tmp_path_factory):
 
 def _embed(root, images, views, **augment):
     config = tf_scl.Config.from_dict(
-        {"model": {"image_size": _SIZE, "mu": 1e12}, "augment": {"grayscale": 0.0, **augment}}
+        {
+            "model": {"image_size": _SIZE},
+            "augment": {"grayscale": 0.0, **augment},
+            "evaluate": {"spectrum_images": images, "spectrum_views": views},
+        }
     )
-    paths = [str(root / name) for name in ("encoder", "projected")]
-    return embed_views(*paths, [str(root / "records")], config, images, views)
+    paths = {name: str(root / name) for name in ("encoder", "projected")}
+    return embed_views(paths, [str(root / "records")], config)
 
 
 def test_views_that_nothing_changes_are_the_images(exported):
     embedded, labels = _embed(exported, 260, 2, **_STILL)
     pixels = np.stack([photo(number, _SIZE, _SIZE).reshape(-1) for number in range(260)])
     for view in range(2):
-        np.testing.assert_allclose(embedded[FEATURES][:, view], pixels, atol=1e-3)
-    np.testing.assert_allclose(embedded[EMBEDDINGS], 2.0 * embedded[FEATURES], rtol=1e-5)
+        np.testing.assert_allclose(embedded["encoder"][:, view], pixels, atol=1e-3)
+    np.testing.assert_allclose(embedded["projected"], 2.0 * embedded["encoder"], rtol=1e-5)
     assert labels.tolist() == [number % 3 for number in range(260)]
 
 
 def test_every_view_is_another_one_but_the_same_again(exported):
     embedded, _ = _embed(exported, 300, 6)
-    found = embedded[FEATURES]
+    found = embedded["encoder"]
     assert found.shape == (300, 6, _SIZE * _SIZE * 3)
     flat = found.reshape(-1, found.shape[-1])
     assert len(np.unique(flat.round(2), axis=0)) == len(flat)
-    np.testing.assert_array_equal(found, _embed(exported, 300, 6)[0][FEATURES])
+    np.testing.assert_array_equal(found, _embed(exported, 300, 6)[0]["encoder"])
 
 
 def test_embeddings_are_as_the_loss_compares_them():

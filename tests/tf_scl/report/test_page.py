@@ -20,7 +20,9 @@ def _odd(facts):
     facts["map"]["classes"] = names
     facts["map"]["method"] = _ODD[0]
     facts["evaluation"]["confusion"]["classes"] = names
-    facts["evaluation"]["checks"][0].update(name=_ODD[0], value=_ODD[0])
+    facts["evaluation"]["checks"][0].update(name=_ODD[0], text=_ODD[0])
+    facts["evaluation"].update(reason=_ODD[0], verdict=_ODD[0])
+    facts.update(model=_ODD[0], next=[_ODD[0]])
     for query in facts["neighbours"]["queries"]:
         query.update(label=_ODD[0], name=_ODD[0], image='x" onerror="alert(1)')
         query["neighbours"][0].update(label=_ODD[1], name=_ODD[3], image="https://x.org/a.png")
@@ -56,7 +58,7 @@ def test_a_page_is_well_formed(case):
     page = Page(case[1])
     assert len(page.ids) == len(set(page.ids))
     targets = [one["href"][1:] for tag, one in page.tags if tag == "a"]
-    assert len(targets) == 10 and set(targets) == set(page.ids)
+    assert len(targets) == 11 and set(targets) == set(page.ids)
     case[1].encode()
 
 

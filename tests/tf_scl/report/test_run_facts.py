@@ -2,31 +2,38 @@ import numpy as np
 import pytest
 
 import tf_scl
-from tf_scl.evaluation.judge import Judgement
-from tf_scl.evaluation.representation import LAST_BLESSED, PRETRAINED
-from tf_scl.evaluation.views import EMBEDDINGS, FEATURES
-from tf_scl.report.run_facts import run_facts
+from tf_scl.evaluation.judge import PROJECTED, Judgement
+from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
+from tf_scl.report.run_facts import EMBEDDINGS, FEATURES, run_facts
 
 
-def _judgement(finite, images):
+@pytest.fixture(autouse=True)
+def no_records(monkeypatch):
+    monkeypatch.setattr("tf_scl.report.run_facts.neighbour_grid", lambda *_, **__: "a grid")
+    monkeypatch.setattr("tf_scl.report.run_facts.median_short_side", lambda files: 99)
+
+
+def _judgement(finite, images, views=None):
+    views = {} if views is None else {PRETRAINED: views, PROJECTED: views}
     rows = np.random.default_rng(0).normal(size=(images, 4)).astype(np.float32)
     evaluation = {"representations": {PRETRAINED: {"finite": finite}}}
-    return Judgement(evaluation, rows, rows, np.full(images, -1))
+    labels = np.full(images, -1)
+    return Judgement(evaluation, rows, rows, labels, views, labels)
 
 
 def test_features_that_are_not_finite_have_no_pictures():
     models = {PRETRAINED: "one", LAST_BLESSED: "other"}
-    facts = run_facts(_judgement(False, 40), models, "", [], [], tf_scl.Config(), [])
+    facts = run_facts(_judgement(False, 40), models, [], ["a file"], tf_scl.Config(), [])
+    assert facts["model"] == "one" and facts["short_side"] == 99
     assert set(facts["missing"]) == {"spectrum", "map", "neighbours"}
     assert "spectrum" not in facts
     assert facts["config"]["train"]["batch_size"] == 512
     assert facts["versions"]["tf_scl"] == tf_scl.__version__
 
 
-def test_too_few_images_for_a_spectrum_are_said(monkeypatch):
-    monkeypatch.setattr("tf_scl.report.run_facts.neighbour_grid", lambda *_, **__: "a grid")
+def test_too_few_images_for_a_spectrum_are_said():
     models = {PRETRAINED: "one"}
-    facts = run_facts(_judgement(True, 9), models, "", [], [], tf_scl.Config(), [])
+    facts = run_facts(_judgement(True, 9), models, [], [], tf_scl.Config(), [])
     assert facts["missing"] == {
         "comparison": "no other model has been blessed before",
         "spectrum": "it takes 10 evaluation images; there are 9",
@@ -36,16 +43,11 @@ def test_too_few_images_for_a_spectrum_are_said(monkeypatch):
 
 
 @pytest.mark.parametrize("mu,flagged", [(1.0, True), (2.0, False)])
-def test_a_clip_that_keeps_the_loss_from_its_optimum_is_flagged(monkeypatch, mu, flagged):
+def test_a_clip_that_keeps_the_loss_from_its_optimum_is_flagged(mu, flagged):
     rng = np.random.default_rng(0)
     rows = np.repeat(rng.normal(size=(40, 1, 2)), 2, axis=1).astype(np.float32)
-    embedded = {kind: rows for kind in (FEATURES, EMBEDDINGS)}
-    monkeypatch.setattr(
-        "tf_scl.report.run_facts.embed_views", lambda *_: (embedded, np.full(40, -1))
-    )
-    monkeypatch.setattr("tf_scl.report.run_facts.neighbour_grid", lambda *_, **__: "a grid")
     config = tf_scl.Config().replace({"model": {"mu": mu}})
-    facts = run_facts(_judgement(True, 40), {PRETRAINED: "one"}, "", [], [], config, [])
+    facts = run_facts(_judgement(True, 40, rows), {PRETRAINED: "one"}, [], [], config, [])
     # Both eigenvalues are 1, and so is that of the constant: two dimensions keep a sum of 2.
     clip = [flag for flag in facts["spectrum"][EMBEDDINGS]["flags"] if "mu = " in flag]
     assert bool(clip) == flagged

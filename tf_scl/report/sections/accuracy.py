@@ -1,6 +1,6 @@
 """Sections on accuracy: probe and kNN with intervals, and the last blessed encoder."""
 
-from tf_scl.evaluation.representation import PRETRAINED
+from tf_scl.evaluation.gate import PRETRAINED
 from tf_scl.report import elements
 from tf_scl.report.charts import Row, interval_chart
 from tf_scl.report.formats import (
@@ -21,9 +21,11 @@ def accuracy(facts):
     results = evaluation["representations"]
     level = _level(evaluation)
     lead = (
-        f"Learnt on {number(evaluation['train_images'])} training images, measured on "
-        f"{number(evaluation['test_images'])} that were not trained on; "
-        f"{number(evaluation['classes'])} classes. Bars and brackets are {level}."
+        f"The encoder is frozen, and a linear classifier (probe) is learned on the features of "
+        f"{_of(evaluation, 'train')} training images; it is measured on "
+        f"{_of(evaluation, 'test')} evaluation images, which were not trained on. kNN asks the "
+        "nearest training images instead. The untrained encoder is the same network with random "
+        f"weights. {number(evaluation['classes'])} classes. Bars and brackets are {level}."
     )
     if not any(result.get("probe_all") for result in results.values()):
         reason = "No labels of two classes or more: no linear probe and no kNN."
@@ -38,7 +40,8 @@ def accuracy(facts):
         return elements.section(
             name, heading, elements.paragraph(reason), elements.lead(counts), numbers
         )
-    x_name = f"accuracy on {number(evaluation['test_images'])} evaluation images (%)"
+    labeled = number(evaluation["labeled_test_images"])
+    x_name = f"accuracy on {labeled} labeled evaluation images (%)"
     parts = [elements.lead(lead), elements.figure(interval_chart(_groups(results), x_name))]
     return elements.section(name, heading, *parts, accuracy_table(results))
 
@@ -64,6 +67,12 @@ def comparison(facts):
     return elements.section(
         "comparison", heading, elements.lead(lead), elements.figure(chart), table
     )
+
+
+def _of(evaluation, split):
+    """How many images of a split have labels, such as "6 labeled of 48"."""
+    labeled, all_images = (number(evaluation[f"{kind}{split}_images"]) for kind in ("labeled_", ""))
+    return f"the {labeled}" if labeled == all_images else f"{labeled} labeled of {all_images}"
 
 
 def _level(evaluation):

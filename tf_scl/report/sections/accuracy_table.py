@@ -48,6 +48,10 @@ def _rows(results):
             yield f"{name}: {what}", _of(show, lambda result, key=key: result.get(key))
     yield "kNN: accuracy", lambda result: percent(result.get("knn_accuracy"))
     yield "kNN: interval", lambda result: percent_interval(result.get("knn_interval"))
+    yield "kNN: neighbors", lambda result: number(result.get("knn_k"))
+    yield "view matching", lambda result: percent(result.get("view_matching"))
+    interval = "view_matching_interval"
+    yield "view matching: interval", lambda result: percent_interval(result.get(interval))
     for fraction in fractions(results):
         for what, show in _PROBE:
             name = f"probe, {100 * fraction:.6g} % of labels: {what}"

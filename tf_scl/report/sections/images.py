@@ -76,6 +76,8 @@ def _image(one, caption, similarity, differs):
     source = one["image"] if one["image"].startswith(_PNG) else ""
     name = one.get("name") or one.get("label") or "image"
     below = f'<span title="{escape(caption)}">{escape(shorten(caption, 34))}</span>'
+    if one.get("name"):
+        below += f'<span class="sim">{escape(shorten(one["name"].rpartition("/")[2], 24))}</span>'
     below += f'<span class="sim">cos {similarity}</span>' if similarity else ""
     return (
         f'<div class="image{" other" if differs else ""}">'

@@ -4,6 +4,12 @@ from tf_scl.report import charts, elements, svg
 from tf_scl.report.formats import NOTHING, number, percent
 
 _NAMES = {"clipped": "share clipped", "learning_rate": "learning rate"}
+_TERMS = {
+    "attraction": "Attraction falls as the two views of an image come together;",
+    "repulsion": "repulsion falls as different images go apart; the loss is their sum.",
+    "clipped": "Share clipped: how many embeddings were longer than sqrt(mu), and were cut to it.",
+    "negative_cosine": "The negative cosine falls to -1 as views are predicted from one another.",
+}
 _SPECTRUM = (
     ("effective_rank", "effective rank"),
     ("dimension", "dimension of the features"),
@@ -36,6 +42,7 @@ def curves(facts):
     lead = f"Means over each of {number(epochs)} epochs; the learning rate at its end."
     if epochs == 1:
         lead = "One epoch only: points, not curves."
+    lead += "".join(f" {text}" for metric, text in _TERMS.items() if metric in history)
     parts = [elements.lead(lead)]
     if lost:
         text = f"In {number(lost)} epochs a metric was NaN or infinite; its curve has a gap there."
@@ -67,8 +74,10 @@ def spectrum(facts):
     if not known:
         return elements.absent(facts, "spectrum", heading)
     lead = (
-        "Eigenvalues of the graph of augmentations, as far as these features show them: near 1 "
-        "for each group of images that augmentations hardly leave, near 0 for noise."
+        "The augmentation graph joins any two views that augmentation can make of one image. Its "
+        "eigenvalues, as far as these features show them, are near 1 for each group of images "
+        "that augmentations hardly leave, near 0 for noise. A gap after k of them says that k "
+        "dimensions hold what there is to learn."
     )
     blocks = [_spectrum_block(kind, one) for kind, one in known.items()]
     assumptions = dict.fromkeys(one["assumes"] for one in known.values() if one.get("assumes"))
@@ -105,7 +114,9 @@ def _spectrum_block(kind, one):
 def _curve(metric, values):
     epochs = list(range(1, len(values) + 1))
     ticks = [(tick, number(tick)) for tick in svg.whole_ticks(1, len(values), 5)]
-    return charts.line_chart(charts.Series(epochs, values), "epoch", _name(metric), ticks)
+    share = metric == "clipped" or metric.endswith("_accuracy")
+    series = charts.Series(epochs, values)
+    return charts.line_chart(series, "epoch", _name(metric), ticks, share=share)
 
 
 def _summary(metric, values):

@@ -1,6 +1,16 @@
-"""The top of the page: title, verdict and its reasons, the three numbers that matter most."""
+"""The top of the page: title, verdict and its reasons, what matters most, what to do next."""
 
-from tf_scl.evaluation.representation import PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.gate import (
+    BLESSED,
+    FAILED,
+    NOT_SHOWN,
+    PASSED,
+    PIXELS,
+    PRETRAINED,
+    REFUSED,
+    UNTRAINED,
+)
+from tf_scl.report import elements
 from tf_scl.report.formats import escape, number, percent, percent_interval
 
 
@@ -34,33 +44,42 @@ def _verdict(evaluation):
             '<div class="verdict unknown"><strong>No verdict</strong> '
             "– the encoder has not been evaluated.</div>"
         )
-    checks, blessed = evaluation["checks"], evaluation["blessed"]
-    failed = sum(not check["holds"] for check in checks)
-    if blessed:
-        reason = f"{len(checks)} of {len(checks)} checks hold" if checks else "nothing was checked"
-    else:
-        reason = f"{failed} of {len(checks)} checks {'fails' if failed == 1 else 'fail'}"
+    kind, headline = _HEADLINES.get(evaluation["verdict"], ("unknown", evaluation["verdict"]))
     lines = "".join(
-        f"<li><span>{'✓' if check['holds'] else '✗'}</span>{escape(check['name'])}: "
-        f"{_value(check, 'value')}, needed {_value(check, 'needed')}</li>"
-        for check in sorted(checks, key=lambda check: check["holds"])
+        f"<li><span>{_MARKS.get(check['state'], '?')}</span>{escape(check['name'])}: "
+        f"{escape(check['text'])}</li>"
+        for check in sorted(evaluation["checks"], key=lambda check: _ORDER.index(check["state"]))
     )
     return (
-        f'<div class="verdict {"yes" if blessed else "no"}">'
-        f"<strong>{'Blessed' if blessed else 'Not blessed'}</strong> – {reason}."
-        f"<ul>{lines}</ul></div>"
+        f'<div class="verdict {kind}"><strong>{escape(headline)}</strong> – '
+        f"{escape(evaluation['reason'])}<ul>{lines}</ul></div>"
     )
 
 
-def _value(check, key):
-    """A number of a check; those of accuracies as percent."""
-    value, name = check.get(key), check["name"].lower()
-    is_share = isinstance(value, float) and -1 <= value <= 1
-    if is_share and any(word in name for word in ("probe", "accuracy", "knn")):
-        return percent(value)
-    if isinstance(value, (bool, int, float)) or value is None:
-        return number(value)
-    return escape(value)
+_HEADLINES = {
+    BLESSED: ("yes", "Blessed"),
+    REFUSED: ("no", "Not blessed"),
+    NOT_SHOWN: ("unsure", "Not shown to be of use, not blessed"),
+}
+_MARKS = {PASSED: "✓", FAILED: "✗", NOT_SHOWN: "○"}
+_ORDER = (FAILED, NOT_SHOWN, PASSED)
+
+
+def next_steps(facts):
+    """What to do next: advice from what was measured, and how the model is used."""
+    advice = "".join(f"<li>{escape(text)}</li>" for text in facts.get("next") or [])
+    parts = [f"<ul>{advice}</ul>" if advice else elements.paragraph(_NOTHING_STANDS_OUT)]
+    if facts.get("model"):
+        parts.append(elements.lead("To embed a collection, or to serve single images:"))
+        parts.append(elements.code(_USE.format(model=facts["model"])))
+    return elements.section("next", "What to do next", *parts)
+
+
+_NOTHING_STANDS_OUT = "Nothing that was measured stands out. More images and longer training help."
+_USE = """\
+tf-scl embed path/to/images {model} --out embeddings.parquet
+tensorflow_model_server --rest_api_port=8501 --model_name=encoder \\
+    --model_base_path=OUT/serving    # where blessed models are; OUT is the run's folder"""
 
 
 def _cards(facts):

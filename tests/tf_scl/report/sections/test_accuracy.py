@@ -15,7 +15,7 @@ def test_every_measure_of_every_representation_is_in_the_chart():
     assert "Linear probe, 50 % of the labels" in texts
     assert "Linear probe, 10 labels per class" in texts
     assert "95.8\u00a0%  [93.8, 97.4]" in texts
-    assert "accuracy on 353 evaluation images (%)" in texts
+    assert "accuracy on 353 labeled evaluation images (%)" in texts
 
 
 def test_without_labels_it_says_so():
@@ -62,3 +62,13 @@ def test_a_comparison_with_all_labels_only():
     assert "+10.00" in text
     assert "few labels" not in text
     assert "may be chance" not in text
+
+
+def test_every_accuracy_says_on_how_many_labeled_images():
+    facts = copy.deepcopy(examples.labelled())
+    facts["evaluation"].update(labeled_train_images=34, train_images=192)
+    facts["evaluation"].update(labeled_test_images=6, test_images=48)
+    text = accuracy(facts)
+    assert "34 labeled of 192 training images" in text
+    assert "6 labeled of 48 evaluation images" in text
+    assert "accuracy on 6 labeled evaluation images (%)" in text

@@ -12,9 +12,9 @@ def _cards(facts):
 
 def test_the_verdict_its_reasons_and_three_numbers():
     texts, page = _cards(examples.labelled())
-    assert texts[2:4] == ["Blessed", " – 3 of 3 checks hold."]
-    assert "few-label probe no worse than raw pixels: 95.8\u00a0%, needed 91.4\u00a0%" in texts
-    assert "not collapsed: effective rank: 83.02, needed 2" in texts
+    reason = " – The few-label probe is 4.4 points better than that of the raw pixels."
+    assert texts[2:4] == ["Blessed", reason]
+    assert "features have not collapsed: effective rank 83.0 of 256; refused below 2" in texts
     big = [text for text in ("95.8\u00a0%", "99.4\u00a0%", "83") if text in texts]
     assert len(big) == 3
     assert [one.get("class") for _, one in page.tags].count("card") == 3
@@ -23,15 +23,32 @@ def test_the_verdict_its_reasons_and_three_numbers():
 
 def test_what_failed_comes_first():
     facts = copy.deepcopy(examples.labelled())
-    facts["evaluation"]["blessed"] = False
-    facts["evaluation"]["checks"][2].update(holds=False, value=0.9012)
+    facts["evaluation"].update(blessed=False, verdict="not blessed", reason="It is worse.")
+    facts["evaluation"]["checks"][2].update(state="failed", text="worse by 4.4 points")
+    facts["evaluation"]["checks"][1].update(state="not shown", text="may be chance")
     texts, page = _cards(facts)
-    assert texts[2:4] == ["Not blessed", " – 1 of 3 checks fails."]
-    assert texts[4:6] == [
-        "✗",
-        "few-label probe no worse than raw pixels: 90.1\u00a0%, needed 91.4\u00a0%",
+    assert texts[2:4] == ["Not blessed", " – It is worse."]
+    assert texts[4:8] == [
+        *("✗", "few-label probe against the raw pixels: worse by 4.4 points"),
+        *("○", "features have not collapsed: may be chance"),
     ]
     assert "verdict no" in [one.get("class") for _, one in page.tags]
+
+
+def test_what_is_not_shown_is_neither_green_nor_red():
+    page = Page(verdict.top(examples.unlabelled()))
+    assert "Not shown to be of use, not blessed" in page.texts
+    assert "verdict unsure" in [one.get("class") for _, one in page.tags]
+
+
+def test_what_to_do_next_and_how_to_use_the_model():
+    facts = examples.labelled()
+    page = Page(verdict.next_steps(facts))
+    assert {"Train longer.", "Label more images."} <= set(page.texts)
+    commands = "".join(page.texts)
+    assert f"tf-scl embed path/to/images {facts['model']} --out" in commands
+    assert "tensorflow_model_server" in commands
+    assert "Nothing that was measured stands out" in verdict.next_steps({})
 
 
 def test_without_labels_other_numbers_take_their_place():
@@ -45,5 +62,6 @@ def test_without_labels_other_numbers_take_their_place():
 def test_a_diverged_encoder_and_none():
     results = {verdict.PRETRAINED: {"dimension": 4, "finite": False}}
     evaluation = {"representations": results, "checks": [], "blessed": False}
+    evaluation.update(verdict="not blessed", reason="some are NaN or infinite")
     assert "not finite" in verdict.top({"evaluation": evaluation})
     assert "No verdict" in verdict.top({})

@@ -14,8 +14,8 @@ from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.runtime_settings import overridden
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
-from tf_scl.evaluation.judge import judge
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.judge import judge
 from tf_scl.export import read_metadata
 from tf_scl.report.collect import read_dead_letters, read_source
 from tf_scl.report.files import write_report

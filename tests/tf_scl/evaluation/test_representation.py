@@ -289,7 +289,7 @@ def test_a_loss_that_may_be_chance_is_not_held_against_an_encoder(digits):
     assert check["gain"] == few["mean"] - pixels["mean"] and check["state"] == "not shown"
     refused_below = float(check["text"].rpartition("refused below ")[2].removesuffix(" %"))
     assert 100 * pixels["mean"] - 4 < refused_below <= 100 * few["mean"]
-    assert _failed(verdict) == []
+    assert check["name"] not in _failed(verdict)
 
 
 def test_the_last_blessed_encoder_itself_is_blessed_again(digits):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import tf_scl
-from tf_scl.evaluation.judge import PROJECTED, Judgement
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
+from tf_scl.evaluation.judge import PROJECTED, Judgement
 from tf_scl.report.run_facts import EMBEDDINGS, FEATURES, run_facts
 
 

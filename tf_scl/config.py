@@ -210,6 +210,11 @@ class EvaluateConfig(_Section):
     knn_k: int = _setting(200, _at_least(1), "neighbours")
     knn_temperature: float = _setting(0.1, _above(0), "of the kNN vote")
     min_effective_rank: float = _setting(2.0, _at_least(0), "below it an encoder is collapsed")
+    require_gain: bool = _setting(
+        True,
+        _one_of(True, False),
+        "bless only what is shown to be better than the untrained encoder and the raw pixels",
+    )
     fractions: tuple[float, ...] = _setting(
         (0.01, 0.1),
         ("above 0 and below 1 each", lambda shares: all(0 < share < 1 for share in shares)),

@@ -109,7 +109,7 @@ def evaluate_all(
     correct = {name: one.correct for name, one in measured.items() if one.correct is not None}
     checks = gate.run_checks(results, correct, matched, config)
     labeled = int(np.count_nonzero(test_labels >= 0))
-    state, reason = gate.verdict(checks, results[PRETRAINED], labeled)
+    state, reason = gate.verdict(checks, results[PRETRAINED], labeled, config.require_gain)
     return {
         "representations": results,
         "checks": [check.to_dict() for check in checks],

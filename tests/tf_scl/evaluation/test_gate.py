@@ -48,6 +48,15 @@ def test_a_gain_over_one_baseline_is_not_enough():
         assert state == gate.NOT_SHOWN and f"better than the {missing} in any" in reason
 
 
+def test_a_gain_need_not_be_shown_where_none_is_asked_for():
+    checks, state, _ = _run(0.7, 0.7, 0.7)
+    assert state == gate.NOT_SHOWN
+    state, reason = verdict(checks, {"probe_all": {"interval": [0.5, 0.6]}}, 300, False)
+    assert state == gate.BLESSED and "With require_gain = false" in reason
+    failed = [*checks, gate.Check("kNN", "failed", "worse", PIXELS, -0.1)]
+    assert verdict(failed, {}, 300, False)[0] == gate.REFUSED
+
+
 def test_worse_than_one_baseline_is_refused_and_named():
     _, state, reason = _run(0.7, 0.5, 0.9)
     assert state == gate.REFUSED

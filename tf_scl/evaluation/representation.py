@@ -188,7 +188,7 @@ def _measure(train, train_labels, test, test_labels, config):
     labelled, tested = train_labels >= 0, test_labels >= 0
     data = train[labelled], train_labels[labelled], test[tested], test_labels[tested]
     train, train_labels, test, truth = data
-    if len(np.unique(train_labels)) < 2 or not len(truth):
+    if len(np.unique(train_labels)) < 2 or len(truth) < 2:  # of one image there is no interval
         return _Measured(result)
     near = knn_predict(train, train_labels, test, config.knn_k, config.knn_temperature) == truth
     result["knn_accuracy"] = float(np.mean(near))

@@ -114,7 +114,7 @@ def usable_k(train_labels, k):
 
 def check_vote(k, temperature=1.0):
     """Raises InputError unless `k` is a whole number >= 1 and `temperature` above 0."""
-    if not k >= 1 or k != int(k) or not temperature > 0:
+    if not k >= 1 or k % 1 or not temperature > 0:
         raise InputError(
             "kNN needs a whole number k >= 1 and temperature > 0. "
             f"Received: k={k}, temperature={temperature}"

@@ -90,14 +90,14 @@ def draw_labelled(labels, per_class, rng):
 
     Args:
         labels: [N] or [N, 1], whole numbers or text.
-        per_class: Int >= 1, examples of each class; all, where it has fewer.
+        per_class: Int >= 1, how many examples of each class; all, where it has fewer.
         rng: `numpy.random.Generator`.
 
     Raises:
-        InputError: `per_class` below 1, or labels that name no class.
+        InputError: `per_class` out of range, or labels that name no class.
     """
-    if per_class < 1:
-        raise InputError(f"`per_class` must be at least 1. Received: {per_class}")
+    if per_class < 1 or per_class % 1:
+        raise InputError(f"`per_class` must be a whole number >= 1. Received: {per_class}")
     return _draw(labels, lambda members: per_class, rng)
 
 

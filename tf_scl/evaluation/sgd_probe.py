@@ -85,8 +85,8 @@ def sgd_linear_probe(
             features that are not finite, labels that name no class, arrays that
             do not match, or weights that became NaN or infinite.
     """
-    whole = epochs == int(epochs) and batch_size == int(batch_size)
-    if not whole or epochs < 1 or batch_size < 1 or not learning_rate > 0:
+    fractions = epochs % 1 or batch_size % 1
+    if fractions or epochs < 1 or batch_size < 1 or not learning_rate > 0:
         raise InputError(
             "the SGD probe needs whole numbers epochs >= 1 and batch_size >= 1, and "
             f"learning_rate > 0. Received: epochs={epochs}, batch_size={batch_size}, "

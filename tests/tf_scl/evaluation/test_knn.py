@@ -84,14 +84,16 @@ def test_no_more_neighbors_vote_than_the_smallest_class_has(sizes, k, expected, 
 
 
 def test_a_class_of_fewer_images_than_k_can_win():
-    """30 images of one class around 1 image's worth of direction, 500 of another."""
+    """30 images of one class beside 500 of another: of 200 neighbors 170 would be of these."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [30, 500])
     train = np.eye(2)[labels] + 0.1 * rng.normal(size=(530, 2))
     assert tf_scl.knn_accuracy(train, labels, [[1.0, 0.0]], [0], k=200, temperature=10.0) == 1.0
 
 
-@pytest.mark.parametrize("options", [{"k": 0}, {"k": 2.5}, {"temperature": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"k": 0}, {"k": 2.5}, {"k": float("nan")}, {"temperature": 0.0}]
+)
 def test_bad_arguments_are_named(digits, options):
     with pytest.raises(tf_scl.InputError, match=str(next(iter(options)))):
         tf_scl.knn_accuracy(*digits, **options)

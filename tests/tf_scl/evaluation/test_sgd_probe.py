@@ -153,6 +153,7 @@ def test_weights_that_overflow_are_named_with_what_to_do():
         ({"epochs": 0}, "epochs=0"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"epochs": 1.5}, "epochs=1.5"),
+        ({"epochs": float("nan")}, "epochs=nan"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
         ({"train_labels": np.zeros(4)}, r"two classes.*\[0\]"),
         ({"train_labels": np.eye(4)}, r"one-hot.*numpy.argmax.*\(4, 4\)"),

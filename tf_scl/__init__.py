@@ -36,6 +36,7 @@ _HOME_OF = {
     "knn_accuracy": "tf_scl.evaluation.knn",
     "linear_probe": "tf_scl.evaluation.linear_probe",
     "load_model": "tf_scl.saving",
+    "paper_probe": "tf_scl.evaluation.paper_probe",
     "prediction_head": "tf_scl.models.prediction_head",
     "preset": "tf_scl.config",
     "pretrain": "tf_scl.training",

@@ -220,7 +220,9 @@ class EvaluateConfig(_Section):
         ("above 0 and below 1 each", lambda shares: all(0 < share < 1 for share in shares)),
         "shares of the labels that are probed too",
     )
-    sgd_epochs: int = _setting(0, _at_least(0), "of the paper's probe by SGD; 0 leaves it out")
+    sgd_epochs: int = _setting(
+        0, _at_least(0), "of a probe by the paper's SGD on fixed features; 0 leaves it out"
+    )
     resamples: int = _setting(1000, _at_least(100), "of the test images, for intervals")
     spectrum_images: int = _setting(
         2000, _at_least(10), "evaluation images at most, for the spectrum of their graph"

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.errors import InputError
+from tf_scl.evaluation.labels import check_label_pair, number_classes
 
 
 class LabelledImages:
@@ -12,44 +13,41 @@ class LabelledImages:
 
     Features come from `model(images, training=False)`, computed outside of any
     gradient tape and handed over as numpy arrays, so nothing that is learned
-    from labels can reach the encoder.
+    from labels can reach the encoder. `classes` are the labels that `train_labels`
+    hold, and `targets` [N] says which of them each train image has.
 
     Args:
         owner: Name for messages.
         train_images, test_images: Arrays [N, H, W, C] and [M, H, W, C], as the
             model takes them.
-        train_labels, test_labels: Int arrays [N] and [M].
+        train_labels, test_labels: [N] or [N, 1], and [M] or [M, 1]: whole numbers or text.
         batch_size: Int, images that are encoded at a time.
 
     Raises:
         InputError: Arrays that do not match, no test images, test images of
-            another size, or labels of fewer than two classes.
+            another size, labels that name no class, or fewer than two classes.
     """
 
     def __init__(self, owner, train_images, train_labels, test_images, test_labels, batch_size=256):
-        self.train_images, self.train_labels = train_images, np.asarray(train_labels)
-        self.test_images, self.test_labels = test_images, np.asarray(test_labels)
+        self.train_images, self.test_images = train_images, test_images
+        self.train_labels, self.test_labels = check_label_pair(train_labels, test_labels)
         self.batch_size = batch_size
         self._model = self._encode = None
         for name, images, labels in (
             ("train", train_images, self.train_labels),
             ("test", test_images, self.test_labels),
         ):
-            if labels.ndim != 1 or len(images) != len(labels) or not len(labels):
+            if len(images) != len(labels) or not len(labels):
                 raise InputError(
                     f"{owner} needs at least one {name} image [N, H, W, C] and as many labels "
-                    f"[N]. Received: {len(images)} images, labels of shape {labels.shape}"
+                    f"[N]. Received: {len(images)} images, {len(labels)} labels"
                 )
         if train_images.shape[1:] != test_images.shape[1:]:
             raise InputError(
                 f"{owner} needs train and test images of one size. Received: "
                 f"{tuple(train_images.shape[1:])} and {tuple(test_images.shape[1:])}"
             )
-        if len(np.unique(self.train_labels)) < 2:
-            raise InputError(
-                f"{owner} needs train labels of at least two classes. Received labels of "
-                f"{np.unique(self.train_labels).tolist()} only"
-            )
+        self.classes, self.targets = number_classes(owner, self.train_labels)
 
     def features(self, model, images):
         """float32 [N, D], of images [N, H, W, C]; nothing in the model changes."""

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tf_scl.callbacks.labelled_images import LabelledImages
-from tf_scl.evaluation.knn import knn_accuracy
+from tf_scl.evaluation.knn import check_vote, knn_accuracy, usable_k
 
 
 class OnlineKNN(keras.callbacks.Callback):
@@ -18,11 +18,11 @@ class OnlineKNN(keras.callbacks.Callback):
             `LabelledImages`.
         every_epochs: Int, epochs between two measurements; in between the last
             value is repeated.
-        k: Int, neighbours.
-        temperature: Float, of their vote.
+        k: Int >= 1, neighbors; at most `tf_scl.evaluation.knn.usable_k`.
+        temperature: Float > 0, of their vote.
 
     Raises:
-        InputError: Images and labels that do not match.
+        InputError: As `LabelledImages`, or `k` or `temperature` out of range.
     """
 
     def __init__(
@@ -37,12 +37,13 @@ class OnlineKNN(keras.callbacks.Callback):
         batch_size=256,
     ):
         super().__init__()
+        check_vote(k, temperature)
         self.every_epochs = every_epochs
-        self.k = k
         self.temperature = temperature
         self._data = LabelledImages(
             "OnlineKNN", train_images, train_labels, test_images, test_labels, batch_size
         )
+        self.k = usable_k(self._data.train_labels, k)
         self._accuracy = None
 
     def on_epoch_end(self, epoch, logs=None):

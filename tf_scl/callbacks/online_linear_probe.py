@@ -32,7 +32,7 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         seed: Int, of the order of the labelled images.
 
     Raises:
-        InputError: Images and labels that do not match.
+        InputError: As `LabelledImages`.
     """
 
     def __init__(
@@ -54,7 +54,6 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         self._data = LabelledImages(
             "OnlineLinearProbe", train_images, train_labels, test_images, test_labels, batch_size
         )
-        self._classes, self._targets = np.unique(train_labels, return_inverse=True)
         self._state = {"batches": np.int64(0)}
 
     def on_train_batch_end(self, batch, logs=None):
@@ -64,16 +63,16 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         self._state["batches"] = np.int64(batches)
         if batches % self.every == 0:
             rng = np.random.default_rng([self.seed, batches])
-            size = min(self.batch_size, len(self._targets))
-            chosen = np.sort(rng.choice(len(self._targets), size, replace=False))
+            size = min(self.batch_size, len(self._data.targets))
+            chosen = np.sort(rng.choice(len(self._data.targets), size, replace=False))
             images = np.asarray(self._data.train_images[chosen])
-            self._step(self._data.features(self.model, images), self._targets[chosen])
+            self._step(self._data.features(self.model, images), self._data.targets[chosen])
 
     def on_epoch_end(self, epoch, logs=None):
         features = self._data.features(self.model, self._data.test_images)
         if "weights" not in self._state:
             self._start(features.shape[1])
-        predicted = self._classes[np.argmax(self._logits(features), axis=1)]
+        predicted = self._data.classes[np.argmax(self._logits(features), axis=1)]
         logs["probe_accuracy"] = float(np.mean(predicted == self._data.test_labels))
 
     def get_state(self):
@@ -85,7 +84,7 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         self._state = {name: np.array(array) for name, array in state.items()}
 
     def _start(self, dimension):
-        weights = np.zeros((dimension + 1, len(self._classes)))  # the bias in the last row
+        weights = np.zeros((dimension + 1, len(self._data.classes)))  # the bias in the last row
         self._state.update(
             steps=np.int64(0),
             weights=weights,

@@ -20,6 +20,8 @@ import numpy as np
 
 from tf_scl.errors import InputError
 
+_CROSSED = 10  # of fewer images a square array may be repetitions by chance
+
 
 def accuracy_interval(correct, level=0.95, resamples=1000, seed=0):
     """Interval of an accuracy.
@@ -27,7 +29,8 @@ def accuracy_interval(correct, level=0.95, resamples=1000, seed=0):
     Args:
         correct: Bool array [M], which test images were right; or [R, M], in R
             repetitions, such as draws of labels or seeds of training. Also
-            floats 0..1, the share of the times that an image was right.
+            floats 0..1, the share of the times that an image was right. A
+            column [M, 1] is refused: is it M images or one image M times?
         level: Float in (0, 1), how often the interval shall hold the accuracy.
         resamples: Int >= 1; at 1000 an end is off by about a tenth of the
             standard error.
@@ -37,7 +40,8 @@ def accuracy_interval(correct, level=0.95, resamples=1000, seed=0):
         (low, high), floats 0..1.
 
     Raises:
-        InputError: No images, values outside 0..1, or an argument out of range.
+        InputError: No images, values outside 0..1, an array that comes from labels
+            of shape [M, 1], or an argument out of range.
     """
     return _interval(_check("correct", correct), 0.0, level, resamples, seed)
 
@@ -90,15 +94,37 @@ def _interval(values, worst, level, resamples, seed):
 
 def _check(name, correct):
     """float64 [R, M]."""
-    correct = np.atleast_2d(np.asarray(correct, np.float64))
-    if correct.ndim != 2 or not correct.size:
+    try:
+        correct = np.asarray(correct, np.float64)
+    except (TypeError, ValueError):
+        correct = np.empty(())
+    if correct.ndim not in (1, 2) or not correct.size:
         raise InputError(
-            f"`{name}` must be [M] or [repetitions, M] with M >= 1 test images. "
-            f"Received an array of shape {correct.shape}"
+            f"`{name}` must be an array of bools or numbers, [M] or [repetitions, M], with M >= 1 "
+            f"test images. Received: shape {correct.shape}"
         )
     if not ((correct >= 0) & (correct <= 1)).all():
         raise InputError(
             f"`{name}` must say of each image whether it was right, between 0 and 1. "
             f"Received values from {correct.min()} to {correct.max()}"
         )
+    correct = np.atleast_2d(correct)
+    if (correct.shape[1] == 1 and len(correct) > 1) or _crossed(correct):
+        raise InputError(
+            f"`{name}` of shape {correct.shape} comes from labels of shape [M, 1], which numpy "
+            "compares as a column; compare predictions with numpy.ravel(labels)"
+        )
     return correct
+
+
+def _crossed(correct):
+    """Whether an array [M, M] compares each prediction with each label.
+
+    Then two rows, each of one label, are equal or share no image; repetitions of a
+    test, so many of them, would not be like that.
+    """
+    repetitions, images = correct.shape
+    if repetitions != images or images < _CROSSED:
+        return False
+    rows = np.unique(correct, axis=0)
+    return len(rows) > 1 and bool((rows.sum(axis=0) <= 1).all())

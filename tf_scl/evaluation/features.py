@@ -3,6 +3,7 @@
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.evaluation.labels import check_label_pair
 
 
 def check_features(name, features, labels=None):
@@ -17,7 +18,7 @@ def check_features(name, features, labels=None):
         InputError: Another shape, values that are not finite, or another
             number of labels.
     """
-    features = np.asarray(features, np.float64)
+    features = _as_numbers(name, features)
     count = len(features) if labels is None else len(labels)
     if features.ndim != 2 or not len(features) or len(features) != count:
         raise InputError(
@@ -33,7 +34,48 @@ def check_features(name, features, labels=None):
     return features
 
 
+def check_parts(train_features, train_labels, test_features, test_labels):
+    """What a classifier learns from and is tested on, checked.
+
+    Args:
+        train_features: Array-like [N, D], N >= 1.
+        train_labels: As `labels` of `check_labels`, N of them.
+        test_features: Array-like [M, D], M >= 1.
+        test_labels: Likewise, M of them.
+
+    Returns:
+        The four as arrays: features float64, labels [N] and [M].
+
+    Raises:
+        InputError: As `check_features` and `check_label_pair`, or features of two widths.
+    """
+    train_labels, test_labels = check_label_pair(train_labels, test_labels)
+    train = check_features("train", train_features, train_labels)
+    test = check_features("test", test_features, test_labels)
+    check_widths(train, test)
+    return train, train_labels, test, test_labels
+
+
+def check_widths(train, test):
+    """Raises InputError unless arrays [N, D] and [M, D] have one D."""
+    if train.shape[1] != test.shape[1]:
+        raise InputError(
+            "train and test features must come from one encoder. Received features of "
+            f"{train.shape[1]} and {test.shape[1]} dimensions"
+        )
+
+
 def unit_rows(features):
     """Rows of norm 1, float [N, D]; rows of zeros stay as they are."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(norms, 1e-12)
+
+
+def _as_numbers(name, features):
+    try:
+        return np.asarray(features, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} features must be an array of numbers [N, D]. Received: "
+            f"{type(features).__name__}, of which numpy says: {error}"
+        ) from None

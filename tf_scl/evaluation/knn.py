@@ -1,11 +1,17 @@
-"""Weighted k-nearest-neighbour classifier on frozen features."""
+"""Weighted k-nearest-neighbor classifier on frozen features."""
+
+import logging
 
 import numpy as np
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features, unit_rows
+from tf_scl.evaluation.features import check_features, check_parts, check_widths, unit_rows
+from tf_scl.evaluation.labels import check_labels
 
 _CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
+_LEAST_K = 5  # is not reduced for a class of fewer images
+
+_log = logging.getLogger(__name__)
 
 
 def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200, temperature=0.1):
@@ -13,10 +19,10 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
 
     Args:
         train_features: Float array [N, D].
-        train_labels: Int array [N].
+        train_labels: [N] or [N, 1], whole numbers or text.
         test_features: Float array [M, D].
-        test_labels: Int array [M].
-        k: Int >= 1; at most N are used.
+        test_labels: [M] or [M, 1], likewise.
+        k: Int >= 1; at most `usable_k` are used.
         temperature: Float > 0.
 
     Returns:
@@ -25,41 +31,38 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
     Raises:
         InputError: As `knn_predict`.
     """
-    check_features("test", test_features, test_labels)
-    predicted = knn_predict(train_features, train_labels, test_features, k, temperature)
-    return float(np.mean(predicted == np.asarray(test_labels)))
-
-
-def usable_k(train_labels, k):
-    """Placeholder until merged."""
-    return min(k, max(5, int(np.unique(train_labels, return_counts=True)[1].min())))
+    train, train_labels, test, test_labels = check_parts(
+        train_features, train_labels, test_features, test_labels
+    )
+    predicted = knn_predict(train, train_labels, test, k, temperature)
+    return float(np.mean(predicted == test_labels))
 
 
 def knn_predict(train_features, train_labels, test_features, k=200, temperature=0.1):
     """Classes by the cosine kNN vote of Wu et al. (CVPR 2018, arXiv 1805.01978).
 
     Each of the k nearest training images votes for its class with weight
-    exp(cosine / temperature).
+    exp(cosine / temperature). Where the smallest class has fewer than k training
+    images, k is that of `usable_k`.
 
     Args:
         train_features, train_labels, test_features, k, temperature: As in
             `knn_accuracy`.
 
     Returns:
-        Array [M] of labels, of the type that `train_labels` have.
+        Array [M] of labels, int64 or text as `train_labels` are.
 
     Raises:
         InputError: `k` or `temperature` out of range, features that are not
-            finite, or arrays that do not match.
+            finite, labels that name no class, or arrays that do not match.
     """
-    if k < 1 or not temperature > 0:
-        raise InputError(
-            f"kNN needs k >= 1 and temperature > 0. Received: k={k}, temperature={temperature}"
-        )
+    check_vote(k, temperature)
+    train_labels = check_labels("train_labels", train_labels)
     train = unit_rows(check_features("train", train_features, train_labels))
     test = unit_rows(check_features("test", test_features))
+    check_widths(train, test)
+    k = usable_k(train_labels, k)
     classes, targets = np.unique(train_labels, return_inverse=True)
-    k = min(k, len(targets))
     predicted = []
     for start in range(0, len(test), _CHUNK):
         cosine = test[start : start + _CHUNK] @ train.T
@@ -72,3 +75,47 @@ def knn_predict(train_features, train_labels, test_features, k=200, temperature=
         np.add.at(votes, (rows, targets[nearest].ravel()), weight.ravel())
         predicted.append(classes[np.argmax(votes, axis=1)])
     return np.concatenate(predicted)
+
+
+def usable_k(train_labels, k):
+    """The number of neighbors that vote: k, or fewer where a class is small.
+
+    Of more neighbors than a class has training images, some must be of other
+    classes even where all images of that class are nearest. So k is at most the
+    size of the smallest class, but a very small class lowers it to 5 and no
+    further, and at most N. A lower k is said in the log, at level WARNING.
+
+    Args:
+        train_labels: [N] or [N, 1], whole numbers or text.
+        k: Int >= 1, as asked for.
+
+    Returns:
+        Int.
+
+    Raises:
+        InputError: `k` out of range, or labels that name no class.
+    """
+    check_vote(k)
+    labels = check_labels("train_labels", train_labels)
+    sizes = np.unique(labels, return_counts=True)[1]
+    smallest = int(sizes.min(initial=len(labels)))
+    usable = min(int(k), max(_LEAST_K, smallest), max(1, len(labels)))
+    if usable < k:
+        _log.warning(
+            "kNN takes %d neighbors instead of %d: the smallest class has %d of the %d "
+            "training images",
+            usable,
+            k,
+            smallest,
+            len(labels),
+        )
+    return usable
+
+
+def check_vote(k, temperature=1.0):
+    """Raises InputError unless `k` is a whole number >= 1 and `temperature` above 0."""
+    if not k >= 1 or k % 1 or not temperature > 0:
+        raise InputError(
+            "kNN needs a whole number k >= 1 and temperature > 0. "
+            f"Received: k={k}, temperature={temperature}"
+        )

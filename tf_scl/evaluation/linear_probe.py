@@ -1,21 +1,26 @@
 """Linear probe: multinomial logistic regression on frozen features.
 
-Solved to convergence with L-BFGS (scipy), so there is no learning rate to
-tune. The L2 strength is chosen by cross-validation inside the training part;
-the test part is looked at once.
+Solved to convergence with L-BFGS (`logistic_regression.py`), so there is no
+learning rate to tune. The L2 strength is chosen by cross-validation inside the
+training part; the test part is looked at once.
 """
 
 import dataclasses
+import logging
 
 import numpy as np
-from scipy import optimize
-from scipy.special import log_softmax
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features
+from tf_scl.evaluation.features import check_parts
+from tf_scl.evaluation.labels import check_labels, number_classes
+from tf_scl.evaluation.logistic_regression import fit_logistic_regression, principal_components
+from tf_scl.evaluation.progress import Progress
 
 L2_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 3
+_FOLDS_TOLERANCE = 1e-5  # changes the class of one image in a thousand, or of none
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +31,7 @@ class ProbeResult:
         accuracy: Share of the test labels that were predicted, 0..1.
         l2: The L2 strength that was chosen.
         train_size: Number of labelled images that were used.
-        predictions: int64 [number of test images].
+        predictions: The class of each test image, int64 or text as the labels are.
     """
 
     accuracy: float
@@ -38,14 +43,15 @@ class ProbeResult:
 def linear_probe(train_features, train_labels, test_features, test_labels, seed=0):
     """Trains a linear classifier on frozen features and tests it.
 
-    Features are standardised with the training part's mean and standard
-    deviation, so that encoders of different scales are treated alike.
+    Features are standardized with the training part's mean and standard
+    deviation, so that encoders of different scales are treated alike. A probe that
+    takes long says where it is in the log, at level INFO.
 
     Args:
         train_features: Float array [N, D].
-        train_labels: Int array [N].
+        train_labels: [N] or [N, 1], whole numbers or text.
         test_features: Float array [M, D].
-        test_labels: Int array [M]; may hold classes that the training part lacks.
+        test_labels: [M] or [M, 1]; may hold classes that the training part lacks.
         seed: Int, seed of the folds.
 
     Returns:
@@ -53,78 +59,53 @@ def linear_probe(train_features, train_labels, test_features, test_labels, seed=
 
     Raises:
         InputError: Fewer than two classes to learn, an empty test part,
-            features that are not finite, or arrays that do not match.
+            features that are not finite, labels that name no class, or arrays
+            that do not match.
     """
-    train_features = check_features("train", train_features, train_labels)
-    test_features = check_features("test", test_features, test_labels)
-    if len(np.unique(train_labels)) < 2:
-        raise InputError(
-            "the probe needs at least two classes to tell apart. "
-            f"Received labels of {sorted(set(np.asarray(train_labels).tolist()))} only"
-        )
-    classes, targets = np.unique(train_labels, return_inverse=True)
-    mean, std = train_features.mean(0), train_features.std(0)
-    std[std <= 1e-7 * (np.abs(mean) + 1e-30)] = 1.0  # a constant feature tells nothing
-    train_features = (train_features - mean) / std
-    test_features = (test_features - mean) / std
-    l2 = _choose_l2(train_features, targets, len(classes), seed)
-    weights = fit_logistic_regression(train_features, targets, len(classes), l2)
-    predictions = classes[np.argmax(_logits(weights, test_features), axis=1)]
-    accuracy = float(np.mean(predictions == np.asarray(test_labels)))
+    train_features, train_labels, test_features, test_labels = check_parts(
+        train_features, train_labels, test_features, test_labels
+    )
+    classes, targets = number_classes("the probe", train_labels)
+    train_features, test_features = _standardize(train_features, test_features)
+    size = "{:,} images x {:,} features".format(*train_features.shape)
+    progress = Progress(_log, f"linear probe on {size}, {len(classes)} classes")
+    components, to_features = principal_components(train_features)
+    l2, start = _choose_l2(components, targets, len(classes), seed, progress)
+    weights = fit_logistic_regression(
+        components,
+        targets,
+        len(classes),
+        l2,
+        start=start,
+        callback=lambda _: progress.report(f"all folds are done, fitting with L2 strength {l2:g}"),
+    )[:, 0]
+    logits = test_features @ to_features(weights[:-1]) + weights[-1]
+    predictions = classes[np.argmax(logits, axis=1)]
+    accuracy = float(np.mean(predictions == test_labels))
     return ProbeResult(accuracy, l2, len(targets), predictions)
 
 
-def fit_logistic_regression(features, targets, classes, l2, start=None):
-    """Minimises mean cross-entropy + l2/2 |W|^2; the bias is not penalised.
+def draw_labelled(labels, per_class, rng):
+    """Indices of random examples of each class, sorted.
 
     Args:
-        features: float64 [N, D].
-        targets: int [N] in 0..classes-1.
-        classes: Int, number of classes.
-        l2: Float > 0.
-        start: Weights to start from, or None for zeros.
+        labels: [N] or [N, 1], whole numbers or text.
+        per_class: Int >= 1, how many examples of each class; all, where it has fewer.
+        rng: `numpy.random.Generator`.
 
-    Returns:
-        float64 [D + 1, classes], the bias in the last row.
+    Raises:
+        InputError: `per_class` out of range, or labels that name no class.
     """
-    n, dim = features.shape
-    one_hot = np.eye(classes)[targets]
-
-    def loss_and_gradient(flat):
-        weights = flat.reshape(dim + 1, classes)
-        log_p = log_softmax(_logits(weights, features), axis=1)
-        residual = (np.exp(log_p) - one_hot) / n
-        gradient = np.empty_like(weights)
-        gradient[:-1] = features.T @ residual + l2 * weights[:-1]
-        gradient[-1] = residual.sum(0)
-        loss = -np.sum(log_p * one_hot) / n + 0.5 * l2 * np.sum(weights[:-1] ** 2)
-        return loss, gradient.ravel()
-
-    start = np.zeros((dim + 1, classes)) if start is None else start
-    solution = optimize.minimize(
-        loss_and_gradient,
-        start.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 1000, "gtol": 1e-6},
-    )
-    return solution.x.reshape(dim + 1, classes)
-
-
-def draw_labelled(labels, per_class, rng):
-    """Indices of `per_class` random examples of each class (all, where it has fewer)."""
-    labels = np.asarray(labels)
-    chosen = [
-        rng.permutation(np.flatnonzero(labels == value))[:per_class] for value in np.unique(labels)
-    ]
-    return np.sort(np.concatenate(chosen))
+    if per_class < 1 or per_class % 1:
+        raise InputError(f"`per_class` must be a whole number >= 1. Received: {per_class}")
+    return _draw(labels, lambda members: per_class, rng)
 
 
 def draw_fraction(labels, fraction, rng):
     """Indices of a random share of the examples, the same share of each class.
 
     Args:
-        labels: Int array [N].
+        labels: [N] or [N, 1], whole numbers or text.
         fraction: Float in (0, 1].
         rng: `numpy.random.Generator`.
 
@@ -133,39 +114,66 @@ def draw_fraction(labels, fraction, rng):
         least one.
 
     Raises:
-        InputError: `fraction` out of range.
+        InputError: `fraction` out of range, or labels that name no class.
     """
     if not 0 < fraction <= 1:
         raise InputError(f"`fraction` must be above 0 and at most 1. Received: {fraction}")
-    labels = np.asarray(labels)
-    chosen = []
+    return _draw(labels, lambda members: max(1, round(fraction * members)), rng)
+
+
+def _draw(labels, count, rng):
+    """Sorted indices of count(n) random examples of each class of n."""
+    labels = check_labels("labels", labels)
+    chosen = [np.zeros(0, int)]
     for value in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == value))
-        chosen.append(members[: max(1, round(fraction * len(members)))])
+        chosen.append(members[: count(len(members))])
     return np.sort(np.concatenate(chosen))
 
 
-def _logits(weights, features):
-    return features @ weights[:-1] + weights[-1]
+def _standardize(train, test):
+    mean, std = train.mean(0), train.std(0)
+    std[std <= 1e-7 * (np.abs(mean) + 1e-30)] = 1.0  # a constant feature tells nothing
+    return (train - mean) / std, (test - mean) / std
 
 
-def _choose_l2(features, targets, classes, seed):
-    """The strength with the best cross-validated accuracy; of equals, the strongest."""
+def _choose_l2(components, targets, classes, seed, progress):
+    """The strength with the best cross-validated accuracy; of equals, the strongest.
+
+    Returns:
+        (strength, weights [D + 1, 1, classes]): the mean over the folds, to start from.
+    """
+    fold = _folds(targets, classes, seed)
+    trained = np.array([fold != k for k in np.unique(fold)])
+    if not trained.any():  # all in one fold: two images or so
+        return max(L2_GRID), None
+    sample_weights = trained / trained.sum(axis=1, keepdims=True)
+    rows = components.astype(np.float32)  # half the memory traffic, and exact enough to choose
+    best, weights = (-1, None, None), None
+    for number, l2 in enumerate(sorted(L2_GRID, reverse=True), 1):  # each a warm start
+        where = f"choosing the L2 strength, {number} of {len(L2_GRID)}: {l2:g}"
+        weights = fit_logistic_regression(
+            rows,
+            targets,
+            classes,
+            l2,
+            sample_weights,
+            weights,
+            _FOLDS_TOLERANCE,
+            lambda _, where=where: progress.report(where),
+        )
+        logits = np.tensordot(components, weights[:-1], 1) + weights[-1]
+        correct = np.sum((np.argmax(logits, axis=2) == targets[:, None]) & ~trained.T)
+        if correct > best[0]:
+            best = correct, l2, weights.mean(axis=1, keepdims=True)
+    return best[1:]
+
+
+def _folds(targets, classes, seed):
+    """int [N], the fold that holds each image out; of each class about as many."""
     fold = np.empty(len(targets), int)
     rng = np.random.default_rng(seed)
-    for value in range(classes):  # stratified
+    for value in range(classes):
         members = rng.permutation(np.flatnonzero(targets == value))
         fold[members] = (np.arange(len(members)) + rng.integers(_FOLDS)) % _FOLDS
-    correct = np.zeros(len(L2_GRID), int)
-    for held_out in range(_FOLDS):
-        train, test = fold != held_out, fold == held_out
-        if not test.any() or not train.any():
-            continue
-        weights = None
-        for index in reversed(range(len(L2_GRID))):  # strong to weak, each a warm start
-            weights = fit_logistic_regression(
-                features[train], targets[train], classes, L2_GRID[index], weights
-            )
-            predicted = np.argmax(_logits(weights, features[test]), axis=1)
-            correct[index] += np.sum(predicted == targets[test])
-    return L2_GRID[np.flatnonzero(correct == correct.max())[-1]]
+    return fold

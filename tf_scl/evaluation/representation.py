@@ -11,6 +11,7 @@ from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
 from tf_scl.evaluation.collapse import effective_rank
 from tf_scl.evaluation.gate import LAST_BLESSED, LEVEL, PRETRAINED
 from tf_scl.evaluation.knn import knn_predict, usable_k
+from tf_scl.evaluation.labels import check_labels
 from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled, linear_probe
 from tf_scl.evaluation.sgd_probe import sgd_linear_probe
 from tf_scl.evaluation.view_matching import match_views
@@ -44,7 +45,7 @@ def evaluate_representation(train, train_labels, test, test_labels, config):
 
     Args:
         train: Float array [N, D], features of the training images.
-        train_labels: Int array [N], negative where there is no label.
+        train_labels: Int array [N] or [N, 1], negative where there is no label.
         test: Float array [M, D], features of the evaluation images.
         test_labels: Int array [M], likewise.
         config: `tf_scl.config.EvaluateConfig`.
@@ -96,6 +97,11 @@ def evaluate_all(
     Raises:
         InputError: A label that `class_names` has no name for.
     """
+    train_labels = check_labels("train_labels", train_labels)
+    test_labels = check_labels("test_labels", test_labels)
+    if (train_labels >= 0).any():  # said once, not for each representation
+        k = usable_k(train_labels[train_labels >= 0], config.knn_k)
+        config = dataclasses.replace(config, knn_k=k)
     measured = dict(known or {})
     for name, (train, test) in representations.items():
         if name not in measured:
@@ -158,6 +164,8 @@ def _confusion(encoder, class_names):
 
 def measure(train, train_labels, test, test_labels, config):
     """As `evaluate_representation`, but returns `Measured`."""
+    train_labels = check_labels("train_labels", train_labels)
+    test_labels = check_labels("test_labels", test_labels)
     result = {
         "dimension": int(test.shape[1]),
         "finite": bool(np.isfinite(train).all() and np.isfinite(test).all()),
@@ -168,10 +176,11 @@ def measure(train, train_labels, test, test_labels, config):
     labelled, tested = train_labels >= 0, test_labels >= 0
     data = train[labelled], train_labels[labelled], test[tested], test_labels[tested]
     train, train_labels, test, truth = data
-    if len(np.unique(train_labels)) < 2 or not len(truth):
+    if len(np.unique(train_labels)) < 2 or len(truth) < 2:  # of one image there is no interval
         return Measured(result)
-    result["knn_k"] = usable_k(train_labels, config.knn_k)
-    near = knn_predict(train, train_labels, test, config.knn_k, config.knn_temperature) == truth
+    k = usable_k(train_labels, config.knn_k)
+    result["knn_k"] = k
+    near = knn_predict(train, train_labels, test, k, config.knn_temperature) == truth
     result["knn_accuracy"] = float(np.mean(near))
     result["knn_interval"] = _interval(near, config)
     probe = linear_probe(*data, config.seed)

@@ -1,23 +1,28 @@
-"""Linear probe by SGD: the protocol of the spectral contrastive paper.
+"""Linear probe by SGD on features: optimizer and schedule of the spectral contrastive paper.
 
 As the official code has it (eval/eval_run.py): softmax regression on the frozen
-encoder's features before the projector, neither normalised nor standardised, by
-SGD from weights N(0, 0.01) and a zero bias. It measures what the paper's tables
-report; `tf_scl.linear_probe` needs no learning rate and is the better judge.
+encoder's features before the projector, neither normalized nor standardized, by
+SGD from weights N(0, 0.01) and a zero bias. Features that stay the same from epoch
+to epoch know no augmentation, so this alone is not what the paper's tables report:
+`paper_probe.py` has the whole protocol. `tf_scl.linear_probe` needs no learning
+rate and is the better judge.
 """
 
 import dataclasses
+import logging
 
 import numpy as np
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features
+from tf_scl.evaluation.features import check_features, check_widths
+from tf_scl.evaluation.labels import check_label_pair, number_classes
+from tf_scl.evaluation.progress import Progress
 
 _MOMENTUM = 0.9
 _DROPS = (6, 8)  # tenths of the epochs after which the rate is a tenth of what it was
 _EVERY = 5  # epochs between two looks at the test part
-_CROP_SCALE = (0.08, 1.0)
-_BATCH = 256  # images that are embedded at a time
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,8 @@ class SGDProbeResult:
             It is picked on the test part, and so too good.
         best_epoch: The epoch of that, from 1; the first of equals.
         accuracies: Dict from epoch to accuracy: 1, every fifth, and the last.
-        predictions: int64 [number of test images], after the last epoch.
+        predictions: The class of each test image after the last epoch, int64 or
+            text as the labels are.
     """
 
     accuracy: float
@@ -54,15 +60,17 @@ def sgd_linear_probe(
     """Trains a linear classifier on frozen features by SGD and tests it.
 
     Momentum is 0.9, without weight decay, in float32; the learning rate falls
-    to a tenth after 60 % of the epochs and again after 80 %.
+    to a tenth after 60 % of the epochs and again after 80 %. On fixed features this
+    is the paper's optimizer without its augmentation and center crop;
+    `tf_scl.paper_probe` has these too. A probe that takes long says where it is in
+    the log, at level INFO.
 
     Args:
         train_features: Float array [N, D]; or a callable that gives one for
-            each epoch, numbered from 1, such as `augmented_features`.
-        train_labels: Int array [N].
-        test_features: Float array [M, D]. In the paper, of the centre of each
-            image: 32 of 40 pixels (CIFAR), 224 of 256 (ImageNet).
-        test_labels: Int array [M]; may hold classes that the training part lacks.
+            each epoch, numbered from 1, such as `paper_probe.augmented_features`.
+        train_labels: [N] or [N, 1], whole numbers or text.
+        test_features: Float array [M, D].
+        test_labels: [M] or [M, 1]; may hold classes that the training part lacks.
         epochs: Int >= 1.
         batch_size: Int >= 1; the last batch of an epoch may be smaller.
         learning_rate: Float > 0, not scaled with the batch. 30 suits features
@@ -74,22 +82,20 @@ def sgd_linear_probe(
 
     Raises:
         InputError: An argument out of range, fewer than two classes to learn,
-            features that are not finite, arrays that do not match, or weights
-            that became NaN or infinite.
+            features that are not finite, labels that name no class, arrays that
+            do not match, or weights that became NaN or infinite.
     """
-    if epochs < 1 or batch_size < 1 or not learning_rate > 0:
+    fractions = epochs % 1 or batch_size % 1
+    if fractions or epochs < 1 or batch_size < 1 or not learning_rate > 0:
         raise InputError(
-            "the SGD probe needs epochs >= 1, batch_size >= 1 and learning_rate > 0. Received: "
-            f"epochs={epochs}, batch_size={batch_size}, learning_rate={learning_rate}"
+            "the SGD probe needs whole numbers epochs >= 1 and batch_size >= 1, and "
+            f"learning_rate > 0. Received: epochs={epochs}, batch_size={batch_size}, "
+            f"learning_rate={learning_rate}"
         )
+    train_labels, test_labels = check_label_pair(train_labels, test_labels)
     test = check_features("test", test_features, test_labels).astype(np.float32)
-    test_labels = np.asarray(test_labels)
-    classes, targets = np.unique(train_labels, return_inverse=True)
-    if len(classes) < 2:
-        raise InputError(
-            "the probe needs at least two classes to tell apart. "
-            f"Received labels of {classes.tolist()} only"
-        )
+    classes, targets = number_classes("the probe", train_labels)
+    progress = Progress(_log, f"linear probe by SGD, {len(targets):,} images")
     rng = np.random.default_rng(seed)
     weights = np.zeros((test.shape[1] + 1, len(classes)), np.float32)  # the bias in the last row
     weights[:-1] = rng.normal(0.0, 0.01, (test.shape[1], len(classes)))
@@ -97,7 +103,7 @@ def sgd_linear_probe(
     accuracies, features = {}, None
     for epoch in range(1, epochs + 1):
         if features is None or callable(train_features):
-            features = _features_of(train_features, epoch, train_labels, test.shape[1])
+            features = _features_of(train_features, epoch, train_labels, test)
         rate = learning_rate * 0.1 ** sum(10 * (epoch - 1) >= drop * epochs for drop in _DROPS)
         order = rng.permutation(len(targets))
         sgd_epoch(weights, velocity, features, targets, order, batch_size, rate)
@@ -105,6 +111,7 @@ def sgd_linear_probe(
         if epoch == 1 or epoch % _EVERY == 0 or epoch == epochs:
             predictions = classes[np.argmax(test @ weights[:-1] + weights[-1], axis=1)]
             accuracies[epoch] = float(np.mean(predictions == test_labels))
+        progress.report(f"epoch {epoch} of {epochs} is done")
     best = max(accuracies, key=accuracies.get)
     return SGDProbeResult(accuracies[epochs], accuracies[best], best, accuracies, predictions)
 
@@ -139,51 +146,11 @@ def sgd_epoch(weights, velocity, features, targets, order, batch_size, rate):
             weights -= rate * velocity
 
 
-def augmented_features(embed, images, size, seed=0):
-    """Features of images that are cropped and mirrored anew in each epoch.
-
-    RandomResizedCrop (area 0.08..1, ratio 3/4..4/3, bilinear) and a mirror at
-    even odds: the paper's augmentation for the probe.
-
-    Args:
-        embed: Callable from float32 [n, size, size, C] with values 0..255 to
-            features [n, D], such as an encoder at inference.
-        images: uint8 or float array [N, H, W, C] with values 0..255.
-        size: Int, side of the crops in pixels.
-        seed: Int; with the epoch it determines every crop.
-
-    Returns:
-        Callable from epoch to float32 [N, D], for `sgd_linear_probe`.
-
-    Raises:
-        InputError: `size` out of range.
-    """
-    # TensorFlow, which probes on features alone do without.
-    from tf_scl.augmentation import draws
-    from tf_scl.augmentation.two_views import TwoViews
-
-    views = TwoViews(size, crop_scale=_CROP_SCALE, jitter=0.0, grayscale=0.0)
-
-    def of_epoch(epoch):
-        features = []
-        for start in range(0, len(images), _BATCH):
-            batch = np.asarray(images[start : start + _BATCH], np.float32)
-            drawn = views.draw(draws.fold_in([seed, epoch], start), *batch.shape[:3])
-            features.append(np.asarray(embed(views.apply(batch, drawn)), np.float32))
-        return np.concatenate(features)
-
-    return of_epoch
-
-
-def _features_of(train_features, epoch, labels, dimension):
+def _features_of(train_features, epoch, labels, test):
     """float32 [N, D] of an epoch, checked."""
     features = train_features(epoch) if callable(train_features) else train_features
     features = check_features("train", features, labels)
-    if features.shape[1] != dimension:
-        raise InputError(
-            "train and test features must come from one encoder. Received features of "
-            f"{features.shape[1]} and {dimension} dimensions"
-        )
+    check_widths(features, test)
     return features.astype(np.float32)
 
 

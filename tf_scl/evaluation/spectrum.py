@@ -30,6 +30,7 @@ from scipy import linalg
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.collapse import effective_rank
+from tf_scl.evaluation.labels import check_labels
 from tf_scl.evaluation.ritz_values import (
     FOLDS,
     IMAGES_PER_DIRECTION,
@@ -126,8 +127,8 @@ def estimate_spectrum(views, labels=None, dimension=None, resamples=500, seed=0)
 
     Args:
         views: Float array [N, V, D], V >= 2 views of each of N >= 10 images, by f.
-        labels: Int array [N], y(x̄), negative where an image has none; or None. With
-            fewer than two classes there are no labels.
+        labels: Whole numbers [N] or [N, 1], y(x̄), negative where an image has none; or
+            None. With fewer than two classes there are no labels.
         dimension: Int k, 1..D, for `mu` and `bound`; None for the suggested one.
         resamples: Int >= 20.
         seed: Int, of folds and resamples.
@@ -291,8 +292,8 @@ def _check_labels(labels, count):
     """Labels as an array, or None where they tell no classes apart."""
     if labels is None:
         return None
-    labels = np.asarray(labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+    labels = check_labels("labels", labels)
+    if labels.shape != (count,) or labels.dtype.kind != "i":
         raise InputError(
             f"`labels` must be whole numbers [{count}], one for each image. "
             f"Received: {labels.dtype} {labels.shape}"

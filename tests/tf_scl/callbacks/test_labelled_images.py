@@ -31,3 +31,15 @@ def test_data_that_do_not_match_are_refused(labelled):
         LabelledImages("Probe", images, labels, test_images[:, :5], test_labels)
     with pytest.raises(tf_scl.InputError, match=r"at least two classes. Received.*\[5\] only"):
         LabelledImages("Probe", images, np.full(64, 5), test_images, test_labels)
+    with pytest.raises(tf_scl.InputError, match="`train_labels`.*numpy.argmax"):
+        LabelledImages("Probe", images, np.eye(2)[labels - 5], test_images, test_labels)
+    with pytest.raises(tf_scl.InputError, match="`test_labels`.*nan"):
+        LabelledImages("Probe", images, labels, test_images, np.full(100, np.nan))
+
+
+def test_a_column_of_labels_counts_as_labels(labelled):
+    images, labels, test_images, test_labels = labelled
+    data = LabelledImages("Probe", images, labels[:, None], test_images, test_labels[:, None])
+    assert data.train_labels.tolist() == labels.tolist()
+    assert data.test_labels.tolist() == test_labels.tolist()
+    assert data.classes[data.targets].tolist() == labels.tolist()

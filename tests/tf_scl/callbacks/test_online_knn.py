@@ -1,3 +1,6 @@
+import logging
+
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -19,6 +22,25 @@ def test_the_accuracy_is_that_of_the_features(pair_model, pairs, labelled):
     assert len(history["knn_accuracy"]) == 3
     assert history["knn_accuracy"][-1] == pytest.approx(expected)
     assert expected > 0.8
+
+
+def test_the_neighbors_are_as_many_as_a_class_has_and_that_is_said_once(
+    pair_model, pairs, labelled, caplog
+):
+    images, labels, test_images, test_labels = labelled
+    with caplog.at_level(logging.WARNING, "tf_scl"):
+        callback = OnlineKNN(images, labels[:, None], test_images, test_labels[:, None])
+        history = _fit(pair_model(), pairs, callback, epochs=2)
+    smallest = np.bincount(labels - 5).min()
+    assert callback.k == smallest < 200
+    assert len([m for m in caplog.messages if m.startswith(f"kNN takes {smallest} ")]) == 1
+    assert history["knn_accuracy"][-1] > 0.8
+
+
+@pytest.mark.parametrize("options", [{"k": 0}, {"temperature": 0.0}])
+def test_bad_arguments_are_named_before_training(labelled, options):
+    with pytest.raises(tf_scl.InputError, match=str(next(iter(options)))):
+        OnlineKNN(*labelled, **options)
 
 
 def test_epochs_in_between_repeat_the_last_value(pair_model, pairs, labelled, monkeypatch):

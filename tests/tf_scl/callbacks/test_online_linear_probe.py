@@ -104,6 +104,13 @@ def test_a_probe_without_a_step_yet_still_answers(pair_model, pairs, labelled):
     assert 0 <= history["probe_accuracy"][0] <= 1
 
 
+def test_a_column_of_labels_counts_as_labels(pair_model, pairs, labelled):
+    images, labels, test_images, test_labels = labelled
+    flat = _fit(pair_model(), pairs, OnlineLinearProbe(*labelled))
+    column = OnlineLinearProbe(images, labels[:, None], test_images, test_labels[:, None])
+    assert _fit(pair_model(), pairs, column)["probe_accuracy"] == flat["probe_accuracy"]
+
+
 def test_it_resumes_with_the_model(pair_model, pairs, labelled, tmp_path):
     class Crash(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):

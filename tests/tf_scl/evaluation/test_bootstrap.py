@@ -86,10 +86,33 @@ def test_a_seed_repeats_the_interval_and_another_hardly_changes_it():
     )
 
 
+def test_predictions_compared_with_a_column_of_labels_are_found_out():
+    labels = np.random.default_rng(0).integers(0, 10, 300)
+    for predictions in (labels, (labels + 1) % 10):
+        with pytest.raises(tf_scl.InputError, match=r"\(300, 300\) comes from labels of shape"):
+            accuracy_interval(predictions == labels[:, None])
+        with pytest.raises(tf_scl.InputError, match=r"\(300, 300\) comes from labels of shape"):
+            accuracy_interval(predictions[:, None] == labels)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.05, 0.5, 0.95, 1.0])
+def test_as_many_repetitions_as_images_are_no_column(accuracy):
+    correct = np.random.default_rng(0).random((40, 40)) < accuracy
+    low, high = accuracy_interval(correct)
+    assert low <= correct.mean() <= high
+    one_image = accuracy_interval([[True]])
+    assert one_image == accuracy_interval([True])
+
+
 @pytest.mark.parametrize(
     "call,message",
     [
-        (lambda: accuracy_interval([]), r"M >= 1.*\(1, 0\)"),
+        (lambda: accuracy_interval([]), r"M >= 1.*shape \(0,\)"),
+        (lambda: accuracy_interval(0.93), r"M >= 1.*shape \(\)"),
+        (lambda: accuracy_interval(["right", "wrong"]), "bools or numbers"),
+        (lambda: accuracy_interval(np.ones((1, 2, 3))), r"shape \(1, 2, 3\)"),
+        (lambda: accuracy_interval(np.ones((50, 1))), r"\(50, 1\) comes from labels.*numpy.ravel"),
+        (lambda: difference_interval(np.ones((50, 1)), np.ones(50)), "`correct_a` of shape"),
         (lambda: accuracy_interval([0, 2]), "from 0.0 to 2.0"),
         (lambda: accuracy_interval([np.nan, 1]), "between 0 and 1"),
         (lambda: accuracy_interval([0, 1], level=1.0), "level=1.0"),

@@ -1,45 +1,22 @@
+import logging
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import tf_scl
-from tests import reference
-from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled, fit_logistic_regression
+from tests.tf_scl.evaluation.newton import logits, newton
+from tf_scl.evaluation import progress
+from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled
 
 
 @pytest.fixture(scope="module")
 def digits():
     images, labels = load_digits(return_X_y=True)
     return images[:1000], labels[:1000], images[1000:], labels[1000:]
-
-
-@pytest.mark.parametrize("l2", [1e-3, 0.1])
-def test_solver_agrees_with_scikit_learn(digits, l2):
-    features = StandardScaler().fit_transform(digits[0])
-    weights = fit_logistic_regression(features, digits[1], 10, l2)
-    # scikit-learn minimises the sum, with weight 1 / C on |W|^2 / 2.
-    sklearn = LogisticRegression(C=1 / (l2 * len(features)), tol=1e-8, max_iter=5000)
-    sklearn.fit(features, digits[1])
-    ours = features @ weights[:-1] + weights[-1]
-    theirs = sklearn.decision_function(features)
-    np.testing.assert_allclose(
-        ours - ours.mean(1, keepdims=True), theirs - theirs.mean(1, keepdims=True), atol=0.02
-    )
-
-
-def test_gradient_vanishes_at_the_solution():
-    rng = np.random.default_rng(0)
-    features, targets = rng.normal(size=(30, 4)), rng.integers(0, 3, 30)
-
-    def loss(weights):
-        logits = features @ weights[:-1] + weights[-1]
-        picked = np.exp(logits)[np.arange(30), targets] / np.exp(logits).sum(1)
-        return -np.log(picked).mean() + 0.05 * np.sum(weights[:-1] ** 2)
-
-    solution = fit_logistic_regression(features, targets, 3, l2=0.1)
-    np.testing.assert_allclose(reference.numeric_gradient(loss, solution), 0, atol=1e-5)
 
 
 def test_accuracy_agrees_with_scikit_learn(digits):
@@ -96,30 +73,23 @@ def test_fractions_take_the_same_share_of_every_class_and_at_least_one():
     assert draw_fraction(labels, 1.0, np.random.default_rng(0)).tolist() == list(range(708))
 
 
+def test_draws_take_every_form_of_labels():
+    labels = np.repeat([0, 1, 2], [50, 30, 20])
+    names = np.array(["cat", "dog", "eel"])[labels]
+    for draw, amount in ((draw_labelled, 10), (draw_fraction, 0.1)):
+        expected = draw(labels, amount, np.random.default_rng(0))
+        for same in (labels[:, None], labels.astype(float), tf.constant(labels), names):
+            assert draw(same, amount, np.random.default_rng(0)).tolist() == expected.tolist()
+        with pytest.raises(tf_scl.InputError, match="numpy.argmax"):
+            draw(np.eye(3)[labels], amount, np.random.default_rng(0))
+    with pytest.raises(tf_scl.InputError, match="`per_class`.*Received: -1"):
+        draw_labelled(labels, -1, np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("fraction", [0, 1.5, float("nan")])
 def test_a_fraction_out_of_range_is_named(fraction):
     with pytest.raises(tf_scl.InputError, match=f"`fraction`.*{fraction}"):
         draw_fraction([0, 1], fraction, np.random.default_rng(0))
-
-
-def _gaussians(rng, centres, count):
-    labels = rng.integers(len(centres), size=count)
-    return centres[labels] + rng.normal(size=(count, centres.shape[1])), labels
-
-
-@pytest.mark.parametrize("l2", [1e-3, 1e-1])
-def test_accuracy_is_that_of_scikit_learn_to_a_fifth_of_a_point(l2):
-    """Same features, same penalty, 50,000 test images: one image is 0.002 points."""
-    rng = np.random.default_rng(0)
-    centres = 0.9 * rng.normal(size=(8, 16))
-    train, labels = _gaussians(rng, centres, 2000)
-    test, truth = _gaussians(rng, centres, 50_000)
-    weights = fit_logistic_regression(train, labels, 8, l2)
-    predicted = np.argmax(test @ weights[:-1] + weights[-1], axis=1)
-    theirs = LogisticRegression(C=1 / (l2 * len(train)), max_iter=5000).fit(train, labels)
-    expected = theirs.score(test, truth)
-    assert 0.7 < expected < 0.99
-    assert abs(np.mean(predicted == truth) - expected) < 0.002
 
 
 def test_labels_of_the_test_part_choose_nothing(digits):
@@ -133,6 +103,65 @@ def test_labels_of_the_test_part_choose_nothing(digits):
     np.testing.assert_array_equal(alone.predictions, honest.predictions[:5])
 
 
+def test_a_column_of_labels_counts_as_labels(digits):
+    """As keras.datasets.cifar10 gives them: uint8 [N, 1]."""
+    train, labels, test, truth = digits
+    plain = tf_scl.linear_probe(train[:200], labels[:200], test, truth)
+    column = labels[:200, None].astype(np.uint8)
+    for same in (truth[:, None].astype(np.uint8), tf.constant(truth[:, None]), truth.tolist()):
+        result = tf_scl.linear_probe(train[:200], column, test, same)
+        assert result.accuracy == plain.accuracy
+        assert result.predictions.tolist() == plain.predictions.tolist()
+    names = np.array([f"digit {number}" for number in range(10)])
+    named = tf_scl.linear_probe(train[:200], names[labels[:200]], test, names[truth])
+    assert named.accuracy == plain.accuracy
+    assert named.predictions.tolist() == names[plain.predictions].tolist()
+
+
+def _data(kind, rng):
+    """Features [90, D] of each kind that a solver may trip over."""
+    if kind == "tall":
+        return rng.normal(size=(90, 4)) * [1, 10, 0.1, 100] + 5
+    if kind == "wide":
+        return rng.normal(size=(90, 120)) / np.arange(1, 121)
+    if kind == "one direction twice":
+        return np.tile(rng.normal(size=(90, 5)), 3)
+    return np.hstack([rng.normal(size=(90, 4)), np.full((90, 2), 7.3)])
+
+
+@pytest.mark.parametrize("kind", ["tall", "wide", "one direction twice", "constant columns"])
+def test_predictions_are_those_of_newtons_method(kind):
+    rng = np.random.default_rng(0)
+    features = _data(kind, rng)
+    shown = (features[:, :3] - features[:, :3].mean(0)) / features[:, :3].std(0)
+    labels = np.argmax(shown + rng.normal(size=(90, 3)), axis=1)
+    train, test = features[:60], features[60:]
+    result = tf_scl.linear_probe(train, labels[:60], test, labels[60:])
+    std = np.where(np.ptp(train, axis=0) == 0, 1.0, train.std(0))
+    mean = train.mean(0)
+    weights = newton((train - mean) / std, labels[:60], 3, result.l2)
+    expected = np.argmax(logits(weights, (test - mean) / std), axis=1)
+    np.testing.assert_array_equal(result.predictions, expected)
+
+
+def test_a_long_probe_says_where_it_is(digits, monkeypatch, caplog):
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    train, labels, test, truth = digits
+    with caplog.at_level(logging.INFO, "tf_scl"):
+        tf_scl.linear_probe(train[:100], labels[:100], test, truth)
+    said = list(dict.fromkeys(caplog.messages))
+    start = "linear probe on 100 images x 64 features, 10 classes: "
+    assert said[:2] == [
+        f"{start}choosing the L2 strength, {n}" for n in ("1 of 5: 1", "2 of 5: 0.1")
+    ]
+    assert said[-1].startswith(f"{start}all folds are done, fitting with L2 strength ")
+    caplog.clear()
+    monkeypatch.setattr(progress, "EVERY", 1e9)
+    with caplog.at_level(logging.INFO, "tf_scl"):
+        tf_scl.linear_probe(train[:100], labels[:100], test, truth)
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize(
     "train,labels,test,truth,message",
     [
@@ -140,6 +169,10 @@ def test_labels_of_the_test_part_choose_nothing(digits):
         (np.full((2, 2), np.nan), [0, 1], np.ones((1, 2)), [1], "4 of the 4 train features"),
         (np.ones((2, 2)), [0, 1], np.ones((0, 2)), [], "test features.*0 labels"),
         (np.ones((2, 2)), [0, 1, 2], np.ones((1, 2)), [1], "3 labels"),
+        (np.ones((2, 2)), [0, 1], np.ones((1, 1)), [1], "2 and 1 dimensions"),
+        (np.ones((2, 2)), np.eye(2), np.ones((1, 2)), [1], r"one-hot.*numpy.argmax.*\(2, 2\)"),
+        (np.ones((2, 2)), [0, np.nan], np.ones((1, 2)), [1], "1 of 2.*such as nan"),
+        (np.ones((2, 2)), [0, 1], np.ones((1, 2)), ["1"], "convert one of them"),
     ],
 )
 def test_bad_input_is_named(train, labels, test, truth, message):

@@ -1,11 +1,13 @@
+import logging
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import tf_scl
-from tests.conftest import photo
-from tf_scl.evaluation import sgd_probe
-from tf_scl.evaluation.sgd_probe import augmented_features, sgd_epoch, sgd_linear_probe
+from tf_scl.evaluation import progress, sgd_probe
+from tf_scl.evaluation.sgd_probe import sgd_epoch, sgd_linear_probe
 
 
 @pytest.fixture(scope="module")
@@ -117,35 +119,24 @@ def test_features_may_come_anew_in_each_epoch(digits):
     assert result.accuracies == sgd_linear_probe(train, labels, test, truth, epochs=3).accuracies
 
 
-def test_augmented_features_are_crops_and_mirrors_that_change_with_the_epoch(monkeypatch):
-    images = np.stack([photo(seed, 16, 16) for seed in range(6)])
-    monkeypatch.setattr(sgd_probe, "_BATCH", 4)
-    seen = []
-
-    def embed(batch):
-        seen.append(np.asarray(batch))
-        return batch[:, 0, :, 0]
-
-    features = augmented_features(embed, images, size=8)
-    first = features(1)
-    assert [batch.shape for batch in seen] == [(4, 8, 8, 3), (2, 8, 8, 3)]
-    assert first.shape == (6, 8) and first.dtype == np.float32
-    np.testing.assert_array_equal(features(1), first)
-    assert (features(2) != first).any(axis=1).all()
-    assert (augmented_features(embed, images, size=8, seed=1)(1) != first).any()
-    pixels = np.concatenate(seen)
-    assert pixels.min() >= 0 and 60 < pixels.max() <= 255
+def test_a_column_of_labels_and_a_tensor_are_labels(digits):
+    train, labels, test, truth = digits
+    plain = sgd_linear_probe(*digits, epochs=2)
+    column = sgd_linear_probe(
+        train, labels[:, None], test, tf.constant(truth[:, None], tf.uint8), epochs=2
+    )
+    assert column.accuracies == plain.accuracies
+    assert column.predictions.tolist() == plain.predictions.tolist()
 
 
-def test_crops_are_of_8_to_100_percent_and_half_are_mirrored():
-    """On a ramp from left to right a crop shows its width and whether it is mirrored."""
-    ramp = np.broadcast_to(np.arange(64, dtype=np.float32)[None, None, :, None], (600, 64, 64, 1))
-    features = augmented_features(lambda x: x[:, 0, :, 0], ramp, size=4)(1)
-    slope = (features[:, 2] - features[:, 1]) * 4  # width of the crop in pixels
-    assert 0.42 < np.mean(slope < 0) < 0.58
-    share = (np.abs(slope) / 64) ** 2  # its area, times a ratio of 3/4 to 4/3
-    assert share.min() < 0.11 and share.max() > 0.85
-    assert share.min() > 0.08 * 3 / 4 - 0.01
+def test_a_long_probe_says_where_it_is(digits, monkeypatch, caplog):
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    with caplog.at_level(logging.INFO, "tf_scl"):
+        sgd_linear_probe(*digits, epochs=2)
+    assert caplog.messages == [
+        "linear probe by SGD, 1,000 images: epoch 1 of 2 is done",
+        "linear probe by SGD, 1,000 images: epoch 2 of 2 is done",
+    ]
 
 
 def test_weights_that_overflow_are_named_with_what_to_do():
@@ -161,8 +152,12 @@ def test_weights_that_overflow_are_named_with_what_to_do():
     [
         ({"epochs": 0}, "epochs=0"),
         ({"batch_size": 0}, "batch_size=0"),
+        ({"epochs": 1.5}, "epochs=1.5"),
+        ({"epochs": float("nan")}, "epochs=nan"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
-        ({"train_labels": np.zeros(4)}, r"two classes.*\[0.0\]"),
+        ({"train_labels": np.zeros(4)}, r"two classes.*\[0\]"),
+        ({"train_labels": np.eye(4)}, r"one-hot.*numpy.argmax.*\(4, 4\)"),
+        ({"test_labels": ["a", "b"]}, "numbers such as 0 and text such as 'a'"),
         ({"train_features": np.ones((3, 2))}, r"train features.*\(3, 2\), 4 labels"),
         ({"train_features": np.full((4, 2), np.nan)}, "8 of the 8 train features"),
         ({"train_features": lambda epoch: np.ones((4, 3))}, "3 and 2 dimensions"),

@@ -242,6 +242,8 @@ def test_images_without_labels_are_left_out_and_vacuous_bounds_flagged():
         result = estimate_spectrum(drawn, none, dimension=3, resamples=20)
         assert result.probe_error is result.label_disagreement is result.bound is None
         assert result.mu > 0
+    column = estimate_spectrum(drawn, some[:, None].astype(np.float32), dimension=3, resamples=20)
+    assert column.bound == estimate_spectrum(drawn, some, dimension=3, resamples=20).bound
     unseen = estimate_spectrum(drawn[..., :3], labels, dimension=3, resamples=20)
     assert unseen.mu is None and any("shows 3 values" in flag for flag in unseen.flags)
 
@@ -280,9 +282,11 @@ def test_bad_arguments_are_named():
     spoilt[3, 1] = np.nan
     with pytest.raises(tf_scl.InputError, match="3 of the 120 features.*smaller learning rate"):
         estimate_spectrum(spoilt)
-    for labels in (np.zeros(19, int), np.zeros(20), np.zeros((20, 2), int)):
+    for labels in (np.zeros(19, int), ["cat", "dog"] * 10):
         with pytest.raises(tf_scl.InputError, match=r"numbers \[20\], one for each image"):
             estimate_spectrum(views, labels)
+    with pytest.raises(tf_scl.InputError, match=r"numpy.argmax.*\(20, 2\)"):
+        estimate_spectrum(views, np.zeros((20, 2), int))
     for dimension in (0, 4, 1.5):
         with pytest.raises(tf_scl.InputError, match=rf"1\.\.3.*Received: {dimension}"):
             estimate_spectrum(views, dimension=dimension)

@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 
-from tf_scl.config import Config
+from tf_scl.config import FITTED_TO_THE_IMAGES, Config
 from tf_scl.data.sources.open_source import absolute
 from tf_scl.flags import SOURCES, Parser, add_flags, config_from, peek
 
@@ -21,12 +21,14 @@ class Arguments:
         out: Path of the folder for everything that a run writes.
         beam: Tuple of Beam flags for the ingestion; empty for what suits this
             machine.
+        fit_batch: Whether the batch is that of a preset that fits it to the images.
     """
 
     config: Config
     data: str | None
     out: str
     beam: tuple = ()
+    fit_batch: bool = False
 
 
 def parse(argv=None):
@@ -41,9 +43,11 @@ def parse(argv=None):
     """
     given = vars(_parser(argv).parse_args(argv))
     data, out, beam = given.pop("data"), given.pop("out"), given.pop("beam")
-    config = config_from(given, _default_preset(data))
+    preset = given["preset"] or _default_preset(data)
+    fit_batch = preset in FITTED_TO_THE_IMAGES and "train.batch_size" not in given
+    config = config_from(given, preset)
     out = out or _default_out(data)
-    return Arguments(config, data, os.path.abspath(out), tuple(beam))
+    return Arguments(config, data, os.path.abspath(out), tuple(beam), fit_batch)
 
 
 def _default_out(data):

@@ -1,5 +1,6 @@
 """The job of `pipeline.local_runner`: the pipeline on this machine, from the command line on."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -30,16 +31,32 @@ def run_command_line(argv=None):
     """
     arguments = cli.parse(argv)
     try:
-        checks.check_run(arguments.data, arguments.out, arguments.config)
+        config = checks.check_run(
+            arguments.data, arguments.out, arguments.config, arguments.fit_batch
+        )
         with checks.only_run_in(arguments.out):
             checks.check_record(arguments.out)
             _configure_logging(os.path.join(arguments.out, LOG_FILE))
+            arguments = _fitted(arguments, config)
             print(run(arguments), flush=True)
     except Exception as error:
         cause = _input_error(error) or checks.disk_error(error, arguments.out)
         if cause is None:
             raise
         raise cause from error
+
+
+def _fitted(arguments, config):
+    """The arguments with the settings that fit the images, which is said."""
+    batch, fitted = arguments.config.train.batch_size, config.train.batch_size
+    if fitted != batch:
+        _log.info(
+            "train.batch_size is %d, not the preset's %d: for so few images an epoch would have "
+            "hardly a step (--train.batch_size sets it)",
+            fitted,
+            batch,
+        )
+    return dataclasses.replace(arguments, config=config)
 
 
 def run(arguments):

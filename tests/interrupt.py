@@ -16,8 +16,7 @@ def interrupt(arguments, moment, folder):
 
     Args:
         arguments: List of str or path.
-        moment: When: seconds after the start, or a function that says whether
-            the moment has come.
+        moment: Function of the process's id that says whether the moment has come.
         folder: Path, where it is started.
 
     Returns:
@@ -43,11 +42,20 @@ def interrupt(arguments, moment, folder):
     return process.returncode, stdout, stderr
 
 
+def listening(pid):
+    """Whether a command listens to SIGINT, which is at its very start."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1)
+
+
+def importing(pid):
+    """Whether TensorFlow is being imported, or has been."""
+    return "libtensorflow" in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
 def _wait(moment, process):
-    if not callable(moment):
-        time.sleep(moment)
-        return
     end = time.monotonic() + _PATIENCE
-    while not moment():
+    while not moment(process.pid):
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.01)

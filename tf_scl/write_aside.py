@@ -1,11 +1,12 @@
-"""Files and folders that appear complete or not at all."""
+"""Files and folders that appear complete or not at all.
+
+TensorFlow is imported for remote paths only.
+"""
 
 import contextlib
 import os
 import shutil
 import uuid
-
-import tensorflow as tf
 
 
 @contextlib.contextmanager
@@ -29,12 +30,12 @@ def written_aside(path, overwrite=True):
     """
     path = os.fsdecode(path).rstrip("/")
     aside = f"{path}-{uuid.uuid4().hex}.partial"
-    rename, remove = (_rename, _remove) if _is_local(path) else (tf.io.gfile.rename, _remove_remote)
+    rename, remove = (_rename, _remove) if _is_local(path) else (_rename_remote, _remove_remote)
     try:
         yield aside
         rename(aside, path, overwrite)
     except BaseException:
-        with contextlib.suppress(OSError, tf.errors.OpError):
+        with contextlib.suppress(Exception):  # the error that counts is the first one
             remove(aside)
         raise
 
@@ -51,17 +52,26 @@ def write_file(path, content):
             remote one.
     """
     content = content.encode() if isinstance(content, str) else content
-    with written_aside(path) as aside:
-        with open(aside, "wb") if _is_local(aside) else tf.io.gfile.GFile(aside, "wb") as file:
-            file.write(content)
+    with written_aside(path) as aside, _open(aside) as file:
+        file.write(content)
 
 
 def _is_local(path):
     return "://" not in path
 
 
+def _open(path):
+    if _is_local(path):
+        return open(path, "wb")
+    import tensorflow as tf
+
+    return tf.io.gfile.GFile(path, "wb")
+
+
 def _rename(aside, path, overwrite):
     if not overwrite and os.path.lexists(path):
+        import tensorflow as tf
+
         raise tf.errors.AlreadyExistsError(None, None, f"{path!r} exists already")
     os.replace(aside, path)
 
@@ -73,7 +83,15 @@ def _remove(path):
         os.remove(path)
 
 
+def _rename_remote(aside, path, overwrite):
+    import tensorflow as tf
+
+    tf.io.gfile.rename(aside, path, overwrite)
+
+
 def _remove_remote(path):
+    import tensorflow as tf
+
     if tf.io.gfile.isdir(path):
         tf.io.gfile.rmtree(path)
     else:

@@ -29,6 +29,13 @@ def test_folders_of_one_name_do_not_share_their_output():
     assert not any(set("*?[]") & set(out) for out in outs)
 
 
+def test_the_batch_is_fitted_where_the_preset_does_so_and_the_user_did_not_choose():
+    assert cli.parse(["--data", "x"]).fit_batch
+    assert cli.parse(["--data", "x", "--preset", "digits"]).fit_batch
+    assert not cli.parse(["--data", "x", "--preset", "cifar10"]).fit_batch
+    assert not cli.parse(["--data", "x", "--train.batch_size", "128"]).fit_batch
+
+
 def test_a_tilde_is_the_home_folder():
     assert cli.parse(["--data", "~/photos"]).data == os.path.expanduser("~/photos")
 

@@ -26,7 +26,7 @@ _READY = "pathlib.Path('ready').touch()"
 def _interrupted(tmp_path, *lines):
     """What becomes of a command that is interrupted once it has made the file `ready`."""
     program = _PROGRAM.format(work="\n    ".join(lines))
-    return interrupt(["-c", program], (tmp_path / "ready").exists, tmp_path)
+    return interrupt(["-c", program], lambda _: (tmp_path / "ready").exists(), tmp_path)
 
 
 _ONE_LINE = (130, "", "stopped; try again\n")

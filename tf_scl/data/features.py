@@ -15,9 +15,6 @@ Each record is a `tf.train.Example` with one image:
 | `image/class/text`  | bytes, or absent | name of the class folder                       |
 """
 
-import hashlib
-
-import numpy as np
 import tensorflow as tf
 
 ENCODED = "image/encoded"
@@ -31,13 +28,6 @@ LABEL = "image/class/label"
 CLASS = "image/class/text"
 
 NO_LABEL = -1
-
-
-def content_sha256(data):
-    """Hex digest (str) of a file's bytes, or of a numpy array's pixels and their shape."""
-    if isinstance(data, np.ndarray):
-        data = repr(data.shape).encode() + data.tobytes()
-    return hashlib.sha256(data).hexdigest()
 
 
 def encode_example(image, filename, sha256, label=None, class_name=None):

@@ -54,6 +54,13 @@ def list_images(folder):
     return files
 
 
+def single_image(path):
+    """The `ImageFile` of a file by itself, which has no class."""
+    status = os.stat(path)
+    name = os.path.basename(os.fsencode(path))
+    return ImageFile(name, status.st_size, status.st_mtime_ns, None)
+
+
 def class_labels(files):
     """Dict from class name (bytes) to label 0, 1, ... in sorted order."""
     return {

@@ -23,6 +23,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from tf_scl.data import features, ingest_parts
 from tf_scl.data.check_image import RejectedImageError, check_image
+from tf_scl.data.content_hash import content_sha256, split_of
 from tf_scl.data.ingest_summary import (
     DUPLICATE,
     REJECTED_FILE,
@@ -113,14 +114,6 @@ def _run(pipeline, units, check, write, report_dir):
         )
 
 
-def split_of(sha256, eval_fraction):
-    """The split of an image, from nothing but the hash of its content.
-
-    The same image is never in two splits, and new images move no old one.
-    """
-    return "eval" if int(sha256[:16], 16) < eval_fraction * 2**64 else "train"
-
-
 def _shard_counts(size, config):
     share = {"train": 1 - config.eval_fraction, "eval": config.eval_fraction}
     target = config.shard_megabytes * 2**20
@@ -167,7 +160,7 @@ class _Check(beam.DoFn):
         if item.problem:
             yield _rejection(item.name, *item.problem)
             return
-        sha256 = features.content_sha256(item.data)
+        sha256 = content_sha256(item.data)
         try:
             image = check_image(item.data, self._config.max_pixels, self._config.short_side or None)
         except RejectedImageError as error:

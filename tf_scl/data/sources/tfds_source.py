@@ -80,8 +80,9 @@ class TfdsSource(Source):
     def _builder(self):
         """The builder, its data prepared."""
         tfds = _import_tfds(self.name)
+        folder = self._options.get("data_dir")
         try:
-            builder = tfds.builder(self._location, data_dir=self._options.get("data_dir"))
+            builder = tfds.builder(self._location, data_dir=folder and os.path.expanduser(folder))
         except Exception as error:  # of a name, a configuration, a version: all types
             raise InputError(
                 f"{self.name!r}: tensorflow-datasets cannot open {self._location!r}: "

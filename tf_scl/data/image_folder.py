@@ -61,16 +61,6 @@ def single_image(path):
     return ImageFile(name, status.st_size, status.st_mtime_ns, None)
 
 
-def class_labels(files):
-    """Dict from class name (bytes) to label 0, 1, ... in sorted order."""
-    return {
-        name: label
-        for label, name in enumerate(
-            sorted({file.class_name for file in files if file.class_name is not None})
-        )
-    }
-
-
 def fingerprint(files):
     """Hex digest of names, sizes and times: changes when any file does."""
     digest = hashlib.sha256()

@@ -6,6 +6,7 @@ import stat
 from tf_scl.data import image_folder
 from tf_scl.data.image_signature import is_image_file
 from tf_scl.data.sources.source import UNREADABLE, Item, Source, Unit, too_large
+from tf_scl.data.sources.text_labels import class_labels
 from tf_scl.errors import InputError
 
 _SPLIT_NAMES = {"train", "test", "val", "valid", "validation", "eval"}
@@ -30,7 +31,7 @@ class FolderSource(Source):
 
     def read(self, unit, max_bytes):
         """See `Source.read`."""
-        root = self._root()
+        root = self._base_folder()
         for path, label, class_name in unit.locator:
             data, problem = _read(os.path.join(root, path), max_bytes)
             yield Item(path, data, label, class_name, problem)
@@ -41,7 +42,9 @@ class FolderSource(Source):
 
     def count_images(self, units):
         """By the files' names, or their first bytes; see `Source.count_images`."""
-        paths = (os.path.join(self._root(), path) for unit in units for path, _, _ in unit.locator)
+        paths = (
+            os.path.join(self._base_folder(), path) for unit in units for path, _, _ in unit.locator
+        )
         return sum(map(is_image_file, paths))
 
     def require_trainable(self, units):
@@ -61,13 +64,13 @@ class FolderSource(Source):
             return [image_folder.single_image(self._location)]
         return image_folder.list_images(self._location)
 
-    def _root(self):
+    def _base_folder(self):
         """Bytes, the folder that items are named below."""
         location = os.fsencode(self._location)
         return location if os.path.isdir(location) else os.path.dirname(location)
 
     def _labels(self, files):
-        return image_folder.class_labels(files)
+        return class_labels(file.class_name for file in files if file.class_name is not None)
 
 
 def _unit(files, labels):

@@ -76,6 +76,12 @@ def parse_labelled(serialized):
     return parsed[ENCODED], parsed[LABEL], parsed[CLASS]
 
 
+def parse_channels(serialized):
+    """Channels, int64 [N], of serialised examples [N]."""
+    spec = {CHANNELS: tf.io.FixedLenFeature([], tf.int64)}
+    return tf.io.parse_example(serialized, spec)[CHANNELS]
+
+
 def _bytes(value):
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 

@@ -31,6 +31,7 @@ from tf_scl.data.ingest_summary import (
     SUMMARY_FILE,
     count_written,
     describe,
+    describe_gray,
 )
 from tf_scl.errors import InputError
 from tf_scl.write_aside import write_file
@@ -90,7 +91,8 @@ def ingest(make_pipeline, source, config, split_dirs, report_dir):
         os.path.join(report_dir, SUMMARY_FILE),
         json.dumps(dataclasses.asdict(summary), indent=2).encode(),
     )
-    _log.info("%s", describe(summary))
+    for sentence in filter(None, (describe(summary), describe_gray(summary))):
+        _log.info("%s", sentence)
     _require_images(summary, config)
     return summary
 

@@ -47,7 +47,7 @@ def test_in_each_component_and_the_same_command_goes_on(tmp_path):
         log = out / "run.log"
         return log.exists() and f"Component {component} is running" in log.read_text()
 
-    for component in ("ImageExampleGen", "StatisticsGen", "Trainer", "RepresentationEvaluator"):
+    for component in ("ImageExampleGen", "Trainer", "RepresentationEvaluator"):
         (out / "run.log").unlink(missing_ok=True)
         outcome = interrupt(command, lambda _: running(component), tmp_path)  # noqa: B023
         assert _last_line(outcome) == _GO_ON

@@ -50,15 +50,13 @@ def require_batch(train, source, units, ingest):
     least, most = _bounds(images, ingest.eval_fraction)
     if least >= train.batch_size:
         return
-    if most >= train.batch_size:
-        least = _count(source, units, ingest)
-    if least < train.batch_size:
-        expected = round(images * (1 - ingest.eval_fraction))
+    close = most >= train.batch_size
+    count = _count(source, units, ingest) if close else round((least + most) / 2)
+    if count < train.batch_size:
         raise InputError(
             f"train.batch_size is {train.batch_size} but of the {images} images in {source.name!r} "
-            f"only some {expected} are to train on (ingest.eval_fraction is "
-            f"{ingest.eval_fraction:g}); use --train.batch_size {max(2, expected // 4)} or add "
-            "images"
+            f"only {'' if close else 'some '}{count} are to train on (ingest.eval_fraction is "
+            f"{ingest.eval_fraction:g}); use --train.batch_size {max(2, count // 4)} or add images"
         )
 
 

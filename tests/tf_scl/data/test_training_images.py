@@ -74,8 +74,18 @@ def _for_training(count):
 def test_where_it_is_close_the_images_are_counted(tmp_path):
     source, exact = _folder(tmp_path, 60, other=30, copies=5), _for_training(60)
     _require(source, exact)
-    with pytest.raises(InputError, match=f"batch_size is {exact + 1} but of the 65 images"):
+    with pytest.raises(InputError) as raised:
         _require(source, exact + 1)
+    assert f"batch_size is {exact + 1} but of the 65 images" in str(raised.value)
+    assert f"only {exact} are to train on" in str(raised.value)
+
+
+def test_what_is_only_called_an_image_does_not_count_where_it_is_close(tmp_path):
+    source = _folder(tmp_path, 6)
+    for number in range(14):
+        (tmp_path / f"bad{number}.png").write_bytes(b"bad")
+    with pytest.raises(InputError, match=f"only {_for_training(6)} are to train on"):
+        _require(source, 16)
 
 
 def test_what_is_no_image_and_what_is_to_evaluate_on_does_not_count(tmp_path):

@@ -36,6 +36,19 @@ def test_while_it_starts(tmp_path, moment):
     assert not list(tmp_path.glob("pipeline.yaml*"))
 
 
+def test_a_batch_that_was_fitted_is_said_before_the_long_work(tmp_path):
+    write_bright_and_dark(tmp_path / "images", 150)
+    log = tmp_path / "out" / "run.log"
+    command = ["-m", "pipeline.local_runner", "--data", tmp_path / "images"]
+    outcome = interrupt(
+        [*command, "--out", tmp_path / "out"],
+        lambda _: log.exists() and "images: " in log.read_text(),
+        tmp_path,
+    )
+    assert _last_line(outcome) == _GO_ON
+    assert outcome[1].splitlines()[0].startswith("train.batch_size is 16, not the preset's 128: ")
+
+
 @pytest.mark.slow
 def test_in_each_component_and_the_same_command_goes_on(tmp_path):
     write_bright_and_dark(tmp_path / "images", 60)

@@ -12,6 +12,20 @@ flag = $(if $(value $(2)),$(1) '$(subst ','\'',$(value $(2)))')
 SPREAD = --numprocesses auto --maxprocesses 8 --dist loadfile
 FLAGS = $(call flag,--data,DATA) $(call flag,--out,OUT) $(call flag,--preset,PRESET)
 
+# What `make run` is given by name. A variable of no meaning would be passed over in silence; one
+# that a make around this one was given is none of our business.
+KNOWN = DATA OUT PRESET ARGS PYTHON SHELL MAKEFLAGS
+ifeq ($(MAKELEVEL),0)
+ifneq ($(filter run,$(or $(MAKECMDGOALS),run)),)
+GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
+ifneq ($(UNKNOWN),)
+$(error make run takes DATA, OUT, PRESET and ARGS, not $(UNKNOWN); a setting is given by its flag, \
+as in ARGS="--train.epochs 3", and ARGS=--help lists all)
+endif
+endif
+endif
+
 .PHONY: run test test-slow test-current lint lock env clean
 
 run: env

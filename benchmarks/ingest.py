@@ -140,8 +140,9 @@ def _loop(source, config, splits, report):
     """The same checks and the same records, in the order of the source."""
     import tensorflow as tf
 
-    from tf_scl.data import features, ingest, ingest_summary
+    from tf_scl.data import features, ingest_summary
     from tf_scl.data.check_image import RejectedImageError, check_image
+    from tf_scl.data.content_hash import split_of
 
     for folder in (*splits.values(), report):
         os.makedirs(folder)
@@ -165,7 +166,7 @@ def _loop(source, config, splits, report):
                 rejected.append((item.name, ingest_summary.DUPLICATE, ""))
                 continue
             seen.add(sha256)
-            split = ingest.split_of(sha256, config.eval_fraction)
+            split = split_of(sha256, config.eval_fraction)
             writers[split].write(
                 features.encode_example(image, item.name, sha256, item.label, item.class_name)
             )

@@ -1,6 +1,7 @@
 """What can be found wrong with a run before its long work begins. Imports nothing heavy."""
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import glob
@@ -11,6 +12,7 @@ import shutil
 import sqlite3
 import tempfile
 
+from tf_scl.data import training_images
 from tf_scl.data.sources.folder_source import FolderSource
 from tf_scl.data.sources.open_source import open_source
 from tf_scl.errors import InputError
@@ -39,30 +41,24 @@ _SQLITE_ERRORS = {
 }
 
 
-def check_run(images, out, config):
+def check_run(images, out, config, fit_batch=False):
     """Makes the output folder of a run, if the run can work.
 
     Args:
         images: The source of images, or None for the bundled digits.
         out: Path of the output folder.
         config: `tf_scl.Config`.
+        fit_batch: Whether a batch that is too large for the images is made smaller.
+
+    Returns:
+        `tf_scl.Config`: the same, but for the batch.
 
     Raises:
         InputError: A source that cannot be used, fewer images than a batch
             takes, or an output folder that cannot.
     """
     if images is not None:
-        source = open_source(images)
-        folder = os.path.realpath(images)
-        inside = os.path.commonpath([folder, os.path.realpath(out)]) == folder
-        if isinstance(source, FolderSource) and inside:
-            raise InputError(
-                f"the output folder {out!r} lies inside the image folder {images!r}; "
-                "give another with --out (make run OUT=...)"
-            )
-        units = source.units()
-        source.require_trainable(units)
-        config.train.require_batch(sum(unit.items for unit in units))
+        config = _check_images(images, out, config, fit_batch)
     if set("*?[]") & set(out):
         raise InputError(
             f"the output folder {out!r} has one of the characters * ? [ ] in its path, which "
@@ -77,6 +73,26 @@ def check_run(images, out, config):
             f"cannot write to the output folder {out!r}: {error.strerror}; "
             "give another with --out (make run OUT=...)"
         ) from error
+    return config
+
+
+def _check_images(images, out, config, fit_batch):
+    """The settings for a source of images that can be trained on."""
+    source = open_source(images)
+    folder = os.path.realpath(images)
+    inside = os.path.commonpath([folder, os.path.realpath(out)]) == folder
+    if isinstance(source, FolderSource) and inside:
+        raise InputError(
+            f"the output folder {out!r} lies inside the image folder {images!r}; "
+            "give another with --out (make run OUT=...)"
+        )
+    units = source.units()
+    source.require_trainable(units)
+    if not fit_batch:
+        training_images.require_batch(config.train, source, units, config.ingest)
+        return config
+    train = training_images.fit_batch(config.train, source, units, config.ingest)
+    return dataclasses.replace(config, train=train)
 
 
 @contextlib.contextmanager

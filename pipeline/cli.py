@@ -1,14 +1,13 @@
 """The command line of the local runner."""
 
-import argparse
 import dataclasses
 import hashlib
 import os
 import re
 
-from tf_scl.config import Config
+from tf_scl.config import FITTED_TO_THE_IMAGES, Config
 from tf_scl.data.sources.open_source import absolute
-from tf_scl.flags import add_flags, config_from
+from tf_scl.flags import SOURCES, Parser, add_flags, config_from, peek
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +21,14 @@ class Arguments:
         out: Path of the folder for everything that a run writes.
         beam: Tuple of Beam flags for the ingestion; empty for what suits this
             machine.
+        fit_batch: Whether the batch is that of a preset that fits it to the images.
     """
 
     config: Config
     data: str | None
     out: str
     beam: tuple = ()
+    fit_batch: bool = False
 
 
 def parse(argv=None):
@@ -37,15 +38,16 @@ def parse(argv=None):
         `Arguments`.
 
     Raises:
-        InputError: A value out of range.
-        SystemExit: An unknown flag, or --help.
+        InputError: An unknown flag, or a value out of range.
+        SystemExit: --help.
     """
-    given = vars(_parser().parse_args(argv))
+    given = vars(_parser(argv).parse_args(argv))
     data, out, beam = given.pop("data"), given.pop("out"), given.pop("beam")
-    config = config_from(given, "digits" if data is None else "laptop")
-    data = data if data is None else os.path.expanduser(data)
-    out = os.path.expanduser(out) if out else _default_out(data)
-    return Arguments(config, data, os.path.abspath(out), tuple(beam))
+    preset = given["preset"] or _default_preset(data)
+    fit_batch = preset in FITTED_TO_THE_IMAGES and "train.batch_size" not in given
+    config = config_from(given, preset)
+    out = out or _default_out(data)
+    return Arguments(config, data, os.path.abspath(out), tuple(beam), fit_batch)
 
 
 def _default_out(data):
@@ -57,21 +59,26 @@ def _default_out(data):
     return os.path.join("runs", f"{name}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:6]}")
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
+def _default_preset(data):
+    return "digits" if data is None else "laptop"
+
+
+def _parser(argv):
+    parser = Parser(
         prog="python -m pipeline.local_runner",
         description="From images to a served encoder, on this machine.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        **SOURCES,
     )
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="a folder of images, tfds:NAME, tfrecord:PATTERN, webdataset:PATTERN or "
-        "numpy:FILE (default: scikit-learn's digits)",
+        type=os.path.expanduser,
+        help="the images, see below (default: scikit-learn's digits)",
     )
     parser.add_argument(
         "--out",
         metavar="FOLDER",
+        type=os.path.expanduser,
         help="for all output (default: runs/digits, or runs/NAME-HASH of the images)",
     )
     parser.add_argument(
@@ -82,5 +89,6 @@ def _parser():
         help="a Beam flag for the ingestion, such as --beam=--runner=FlinkRunner; as often as "
         "need be (default: this machine, a process on each core where that pays)",
     )
-    add_flags(parser, "digits, or laptop with --data")
+    default = _default_preset(peek(argv, "--data"))
+    add_flags(parser, argv, default, default_text="digits, or laptop with --data")
     return parser

@@ -1,12 +1,12 @@
 """The command line of the Kubeflow runner."""
 
-import argparse
 import dataclasses
+import os
 
 from tf_scl.config import Config
 from tf_scl.data.sources.open_source import absolute
 from tf_scl.errors import InputError
-from tf_scl.flags import add_flags, config_from
+from tf_scl.flags import SOURCES, Parser, add_flags, config_from
 
 KFP, VERTEX = ".yaml", ".json"
 
@@ -52,10 +52,10 @@ def parse(argv=None):
         `Arguments`.
 
     Raises:
-        InputError: A value that cannot be used.
-        SystemExit: An unknown or missing flag, or --help.
+        InputError: An unknown or missing flag, or a value that cannot be used.
+        SystemExit: --help.
     """
-    given = vars(_parser().parse_args(argv))
+    given = vars(_parser(argv).parse_args(argv))
     own = {name: given.pop(name) for name in list(given) if name in _OWN}
     config = config_from(given, "laptop")
     target = next((one for one in (KFP, VERTEX) if own["output"].endswith(one)), None)
@@ -121,15 +121,15 @@ def _pair(flag, text, form):
     return first, second
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
+def _parser(argv):
+    parser = Parser(
         prog="python -m pipeline.kubeflow_runner",
         description="Compiles the pipeline for Kubeflow Pipelines or Vertex AI.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        **SOURCES,
     )
     for flag, options in _FLAGS.items():
         parser.add_argument(flag, **options)
-    add_flags(parser, "laptop")
+    add_flags(parser, argv, "laptop")
     return parser
 
 
@@ -152,7 +152,8 @@ _FLAGS = {
     "--output": {
         "default": "pipeline.yaml",
         "metavar": "FILE",
-        "help": "*.yaml for Kubeflow Pipelines, *.json for Vertex AI",
+        "type": os.path.expanduser,
+        "help": "*.yaml for Kubeflow Pipelines, *.json for Vertex AI (default: %(default)s)",
     },
     "--serving": {
         "metavar": "FOLDER",
@@ -166,8 +167,18 @@ _FLAGS = {
         "--beam=ImageExampleGen=--runner=FlinkRunner; as often as need be (default: the "
         "component's own container)",
     },
-    "--cpu": {"type": float, "default": 0.0, "metavar": "CORES", "help": "of the Trainer"},
-    "--memory": {"type": float, "default": 0.0, "metavar": "GB", "help": "of the Trainer"},
+    "--cpu": {
+        "type": float,
+        "default": 0.0,
+        "metavar": "CORES",
+        "help": "of the Trainer (default: no limit)",
+    },
+    "--memory": {
+        "type": float,
+        "default": 0.0,
+        "metavar": "GB",
+        "help": "of the Trainer (default: no limit)",
+    },
     "--accelerator": {
         "metavar": "TYPE:COUNT",
         "help": "of the Trainer: nvidia.com/gpu:1 on Kubernetes, NVIDIA_TESLA_T4:1 on Vertex AI",

@@ -3,13 +3,12 @@
 import logging
 import sys
 
-from pipeline import kubeflow_cli
-from tf_scl.errors import InputError
-from tf_scl.quiet import load_tensorflow, set_quiet
+from tf_scl.quiet import load_tensorflow
+from tf_scl.run_command import run_command
 
 _SUBMIT = {
-    kubeflow_cli.KFP: "kfp.Client().create_run_from_pipeline_package({output!r}, arguments={{}})",
-    kubeflow_cli.VERTEX: "google.cloud.aiplatform.PipelineJob("
+    ".yaml": "kfp.Client().create_run_from_pipeline_package({output!r}, arguments={{}})",
+    ".json": "google.cloud.aiplatform.PipelineJob("
     'display_name="tf-scl", template_path={output!r}, parameter_values={{}}).submit()',
 }
 
@@ -18,24 +17,25 @@ def main(argv=None):
     """Compiles and says what came of it.
 
     Returns:
-        Exit status: 0; 2 where something that the user gave cannot be used.
+        Exit status: 0; 2 where something that the user gave cannot be used;
+        130 where the user stopped it.
     """
-    set_quiet()
+    return run_command(lambda: _run(argv))
+
+
+def _run(argv):
+    from pipeline import kubeflow_cli
+
     # Of the compiler's many words none concerns the user.
     logging.captureWarnings(True)
     logging.basicConfig(level=logging.ERROR)
-    try:
-        arguments = kubeflow_cli.parse(argv)
-        parameters = compile_pipeline(arguments)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    arguments = kubeflow_cli.parse(argv)
+    parameters = compile_pipeline(arguments)
     print(f"compiled: {arguments.output}, image {arguments.image}")
     print("runtime parameters:")
     for parameter in parameters:
         print(f"  {parameter.name:28} {parameter.default!r}")
-    print(f"submit: {_SUBMIT[arguments.target].format(output=arguments.output)}")
-    return 0
+    print(f"submit: {_SUBMIT[arguments.target].format(output=arguments.output)}", flush=True)
 
 
 def compile_pipeline(arguments):

@@ -7,6 +7,7 @@ import yaml
 
 from pipeline.kubeflow_cli import KFP
 from tf_scl.errors import InputError
+from tf_scl.write_aside import write_file
 
 _HOOK = ["python", "-m", "components.image_example_gen.kubeflow_hook"]
 
@@ -52,8 +53,7 @@ def write(job, path, target):
         text = json.dumps(job, indent=2, sort_keys=True)
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        with open(path, "w") as file:
-            file.write(text)
+        write_file(path, text)
     except OSError as error:
         raise InputError(
             f"cannot write the compiled pipeline to {path!r}: {error.strerror}; give another "

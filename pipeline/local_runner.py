@@ -1,24 +1,8 @@
 """Runs the pipeline on this machine: `python -m pipeline.local_runner --help`."""
 
-import logging
-import os
-import pathlib
 import sys
 
-import absl.logging
-
-from components import checks
-from pipeline import cli
-from tf_scl.data.sources.open_source import absolute, open_source
-from tf_scl.errors import InputError
-from tf_scl.quiet import set_quiet, start_xla
-
-PIPELINE_NAME = "tf_scl"
-LOG_FILE = "run.log"
-# TFX gives workers the code of this checkout by way of its setup.py.
-SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
-
-_log = logging.getLogger("pipeline")
+from tf_scl.run_command import run_command
 
 
 def main(argv=None):
@@ -28,102 +12,17 @@ def main(argv=None):
         Exit status: 0; 2 where something that the user gave cannot be used;
         130 where the user stopped it.
     """
-    set_quiet()
-    sys.stdout.reconfigure(errors="backslashreplace")  # names need not be text
-    try:
-        arguments = cli.parse(argv)
-        checks.check_run(arguments.data, arguments.out, arguments.config)
-        with checks.only_run_in(arguments.out):
-            checks.check_record(arguments.out)
-            _configure_logging(os.path.join(arguments.out, LOG_FILE))
-            print(run(arguments), flush=True)
-    except KeyboardInterrupt:
-        print(
-            "stopped; run the same command again to go on from the last component, and in "
-            "training from the last checkpoint",
-            file=sys.stderr,
-        )
-        return 130
-    except Exception as error:
-        cause = _input_error(error) or checks.disk_error(error, arguments.out)
-        if cause is None:
-            raise
-        print(f"error: {cause}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def run(arguments):
-    """Runs the pipeline for `cli.Arguments` and returns the summary as text."""
-    data = arguments.data
-    if data is None:
-        from tf_scl.data.digits import write_digits
-
-        data = str(write_digits(os.path.join(arguments.out, "images")))
-    data = absolute(data)  # Beam's workers start in folders of their own
-    _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
-    # Heavy imports wait until the arguments are known to be good.
-    start_xla()
-    from tfx import v1 as tfx
-
-    from components.image_example_gen import local_beam
-    from pipeline import summary, unfinished
-    from pipeline.pipeline import create_pipeline
-
-    summary.remove(arguments.out)  # that of a run before is not this one's
-    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-        os.path.join(arguments.out, checks.RECORD_FILE)
+    return run_command(
+        lambda: _run(argv),
+        "run the same command again to go on from the last component, and in training from the "
+        "last checkpoint",
     )
-    root = os.path.join(arguments.out, checks.ARTIFACTS_DIR)
-    serving = os.path.join(arguments.out, checks.SERVING_DIR)
-    unfinished.settle(metadata, root, serving)
-    graph = create_pipeline(
-        PIPELINE_NAME,
-        root,
-        data,
-        serving,
-        arguments.config,
-        metadata,
-        local_beam.one_process(SETUP_FILE),
-        list(arguments.beam) or local_beam.for_source(open_source(data), SETUP_FILE),
-    )
-    tfx.orchestration.LocalDagRunner().run(graph)
-    return summary.write(metadata, arguments.out)
 
 
-def _configure_logging(path):
-    """All to a file; to the console what concerns the user."""
-    logging.captureWarnings(True)
-    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
-    absl.logging.set_verbosity(absl.logging.INFO)  # TFX's own; silent else after an export
-    file = logging.FileHandler(path)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    console = logging.StreamHandler(sys.stdout)
-    console.setFormatter(logging.Formatter("%(message)s"))
-    console.addFilter(_for_the_user)
-    logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
+def _run(argv):
+    from pipeline import local_run
 
-
-def _for_the_user(record):
-    """Our own messages, and of TFX's the two that tell how far the run is."""
-    if record.name.split(".")[0] in ("tf_scl", "components", "pipeline"):
-        return True
-    if record.name == "absl" and record.msg == "Component %s is running.":
-        record.msg = "-- %s"
-        return True
-    if record.name == "absl" and record.msg == "A cached execution %d is used.":
-        record.msg, record.args = "   nothing changed: cached results are used", ()
-        return True
-    return False
-
-
-def _input_error(error):
-    """The `InputError` behind an exception, or None."""
-    while error is not None:
-        if isinstance(error, InputError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+    local_run.run_command_line(argv)
 
 
 if __name__ == "__main__":

@@ -1,77 +1,105 @@
 """The command `tf-scl`: tools beside the pipeline."""
 
-import argparse
 import functools
+import io
 import json
 import logging
 import os
-import pathlib
 import sys
-import tempfile
 
 from tf_scl.config import IngestConfig
 from tf_scl.errors import InputError
-from tf_scl.flags import add_flags, config_from
-from tf_scl.quiet import load_tensorflow, set_quiet, start_xla
+from tf_scl.flags import SOURCES, Parser, add_flags, config_from
+from tf_scl.quiet import load_tensorflow, start_xla
+from tf_scl.run_command import run_command
+
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_PAGES = (".html", ".htm")
 
 
 def main(argv=None):
     """Runs a command.
 
     Returns:
-        Exit status: 0, or 2 where something that the user gave cannot be used.
+        Exit status: 0; 2 where something that the user gave cannot be used;
+        130 where the user stopped it.
     """
-    set_quiet()
-    given = vars(_parser().parse_args(argv))
-    try:
-        print(given.pop("run")(given))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command(lambda: _run(argv))
 
 
-def _parser():
-    parser = argparse.ArgumentParser(prog="tf-scl", description=__doc__)
+def _run(argv):
+    given = vars(_parser(argv).parse_args(argv))
+    print(given.pop("run")(given), flush=True)
+
+
+def _parser(argv):
+    parser = Parser(prog="tf-scl", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    views = commands.add_parser("views", help="draw images with their two views")
+    _add_views(commands, argv)
+    _add_report(commands)
+    _add_embed(commands)
+    _add_lineage(commands)
+    return parser
+
+
+def _add_views(commands, argv):
+    views = commands.add_parser("views", help="draw images with their two views", **SOURCES)
     views.set_defaults(run=_views)
+    views.add_argument("source", metavar="SOURCE", help="the images, see below")
+    _add_out(views, "views.png", "PNG or JPEG")
     views.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="a folder of images, tfds:NAME, tfrecord:PATTERN, webdataset:PATTERN or numpy:FILE",
+        "--count",
+        metavar="N",
+        type=int,
+        default=18,
+        help="number of images (default: %(default)s)",
     )
-    views.add_argument("--out", metavar="FILE", default="views.png", help="PNG or JPEG")
-    views.add_argument("--count", metavar="N", type=int, default=18, help="number of images")
-    add_flags(views, "laptop", ("ingest", "augment", "model", "train"))
+    add_flags(views, argv, "laptop", ("ingest", "augment", "model", "train"))
+
+
+def _add_report(commands):
     report = commands.add_parser("report", help="draw a run's report again, as one page of HTML")
     report.set_defaults(run=_report)
     report.add_argument(
         "run_folder",
         metavar="RUN",
+        type=os.path.expanduser,
         help="OUT of a `make run` (its newest report), a folder with report.json, or the file",
     )
-    report.add_argument("--out", metavar="FILE", default="report.html", help="HTML")
-    _add_embed(commands)
+    _add_out(report, "report.html", "HTML")
+
+
+def _add_lineage(commands):
     lineage = commands.add_parser("lineage", help="print what a SavedModel was made from")
     lineage.set_defaults(run=_lineage)
     lineage.add_argument(
         "model", metavar="MODEL", help="a SavedModel, or a folder of its versions (the newest)"
     )
     lineage.add_argument("--json", action="store_true", help="print JSON")
-    return parser
+
+
+def _add_out(parser, default, kind):
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=os.path.expanduser,
+        default=default,
+        help=f"{kind} (default: %(default)s)",
+    )
 
 
 def _add_embed(commands):
     embed = commands.add_parser(
-        "embed", help="embed a collection of images, into one Parquet file; goes on if stopped"
+        "embed",
+        help="embed a collection of images, into one Parquet file; goes on if stopped",
+        **SOURCES,
     )
     embed.set_defaults(run=_embed)
-    embed.add_argument("source", metavar="SOURCE", help="as of views")
+    embed.add_argument("source", metavar="SOURCE", help="the images, see below")
     embed.add_argument(
         "model", metavar="MODEL", help="a SavedModel of tf_scl, or a folder of its versions"
     )
-    embed.add_argument("--out", metavar="FILE", default="embeddings.parquet", help="Parquet")
+    _add_out(embed, "embeddings.parquet", "Parquet")
     embed.add_argument(
         "--beam",
         metavar="FLAG",
@@ -94,27 +122,29 @@ def _views(given):
     config = config_from(given, "laptop")
     if count < 1:
         raise InputError(f"--count must be at least 1. Received: {count}")
-    if os.path.splitext(out)[1].lower() not in (".png", ".jpg", ".jpeg"):
+    kind = _PICTURES.get(_suffix(out))
+    if kind is None:
         raise InputError(f"--out must end in .png or .jpg. Received: {out!r}")
     start_xla()
     from tf_scl.data.sources.open_source import open_source
     from tf_scl.views_grid import draw_views
 
-    _save(draw_views(open_source(source), config, count).save, out)
+    picture = io.BytesIO()
+    draw_views(open_source(source), config, count).save(picture, kind)
+    _save(picture.getvalue(), out)
     return f"wrote {out}"
 
 
 def _report(given):
     run, out = given["run_folder"], given["out"]
-    if os.path.splitext(out)[1].lower() not in (".html", ".htm"):
+    if _suffix(out) not in _PAGES:
         raise InputError(f"--out must end in .html. Received: {out!r}")
     load_tensorflow()
     from tf_scl.report.files import find_report, read_report
     from tf_scl.report.page import render
 
     path = find_report(run)
-    page = render(read_report(path))
-    _save(lambda aside: pathlib.Path(aside).write_text(page, encoding="utf-8"), out)
+    _save(render(read_report(path)), out)
     return f"wrote {out}, of {path}"
 
 
@@ -127,12 +157,7 @@ def _embed(given):
     _log_to_stderr()
     embed = _import_embed()
     pipeline = functools.partial(embed.local_pipeline, given["beam"])
-    try:
-        summary = embed.embed(pipeline, source, given["model"], given["out"], megabytes)
-    except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
-    return embed.describe(summary)
+    return embed.describe(embed.embed(pipeline, source, given["model"], given["out"], megabytes))
 
 
 def _import_embed():
@@ -166,18 +191,22 @@ def _lineage(given):
     return json.dumps(facts, indent=2) if given["json"] else lineage.render(facts)
 
 
-def _save(write, out):
-    """Writes a file aside by `write`, which is given a path, then under its name."""
-    folder, name = os.path.split(out)
+def _suffix(path):
+    return os.path.splitext(path)[1].lower()
+
+
+def _save(content, out):
+    """Writes a file, bytes or str, complete or not at all."""
+    import tensorflow as tf
+
+    from tf_scl.write_aside import write_file
+
     try:
-        descriptor, aside = tempfile.mkstemp(dir=folder or ".", suffix=name)
-        os.close(descriptor)
-        write(aside)
-        os.chmod(aside, 0o644)
-        os.replace(aside, out)
-    except OSError as error:
+        write_file(out, content)
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
         raise InputError(
-            f"cannot write {out!r}: {error.strerror or error}; give another place with --out"
+            f"cannot write {out!r}: {reason}; give another place with --out"
         ) from error
 
 

@@ -336,6 +336,9 @@ PRESETS = {
     },
 }
 
+# Presets for whatever images there are: without --train.batch_size, the batch is fitted to them.
+FITTED_TO_THE_IMAGES = ("digits", "laptop")
+
 
 def preset(name):
     """The `Config` of a preset: "digits", "laptop", "cifar10" or "imagenet".

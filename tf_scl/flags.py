@@ -1,42 +1,122 @@
-"""One command-line flag for every setting of `tf_scl.Config`."""
+"""Command lines: a strict parser, and a flag for every setting of `tf_scl.Config`."""
 
 import argparse
 import dataclasses
+import difflib
 import typing
 
 from tf_scl.augmentation.policies import POLICIES, policy
 from tf_scl.config import PRESETS, Config, preset, type_name
 from tf_scl.errors import InputError
 
+# Options of a parser whose command takes a source of images.
+SOURCES = {
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+    "epilog": """\
+SOURCE is one of
+  FOLDER               images in class sub-folders, or just images; or one image file
+  numpy:FILE.npz       with the array "images", uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3], and
+                       if there are labels "labels" [N], numbers or text; other names are given as
+                       numpy:FILE.npz?images=NAME&labels=NAME
+  numpy:FILE.npy       images alone
+  tfds:NAME            a data set of tensorflow-datasets
+  tfrecord:PATTERN     TFRecord files of tf.train.Example, with an encoded image in the feature
+                       image/encoded, a label in image/class/label or image/class/text; others are
+                       given as tfrecord:PATTERN?image=KEY&label=KEY&class=KEY
+  webdataset:PATTERN   tar shards, with a label in KEY.cls
+""",
+}
 
-def add_flags(parser, default_preset, sections=None):
+
+class Parser(argparse.ArgumentParser):
+    """Takes flags by their whole names only, and says in one line what it cannot take.
+
+    Its subparsers do so too. Mistakes are `InputError`s.
+    """
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As of argparse, but no argument is left over.
+
+        Raises:
+            InputError: One that is not known, with the flag that is like it.
+        """
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flags = [argument for argument in unknown if argument.startswith("-")]
+            raise InputError(self._unknown((flags or unknown)[0]))
+        return namespace, unknown
+
+    def error(self, message):
+        """Raises InputError, where argparse prints its usage and exits."""
+        if message.endswith("expected one argument"):
+            message += " (one that begins with a dash is written --FLAG=VALUE)"
+        raise InputError(f"{message}; {self._see_help()}")
+
+    def _see_help(self):
+        return f"{self.prog} --help lists all"
+
+    def _unknown(self, argument):
+        if not argument.startswith("-"):
+            return f"unexpected argument {argument!r}; {self._see_help()}"
+        flag = argument.partition("=")[0]
+        similar = difflib.get_close_matches(flag, self._option_string_actions, 1)
+        meant = f"did you mean {similar[0]}? " if similar else ""
+        return f"no flag {flag}; {meant}{self._see_help()}"
+
+
+def peek(argv, flag):
+    """The value of a flag before the command line is parsed, a str, or None without one.
+
+    What --help says depends on it.
+
+    Args:
+        argv: List of str, or None for the arguments of the program.
+        flag: Str, such as "--preset".
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(flag, dest="value", nargs="?")
+    return parser.parse_known_args(argv)[0].value
+
+
+def add_flags(parser, argv, default_preset, sections=None, default_text=None):
     """Adds --preset, --policy and --SECTION.SETTING flags to an `argparse` parser.
 
     Args:
         parser: `argparse.ArgumentParser`.
-        default_preset: Str for --help, what holds without --preset.
+        argv: As `peek` takes it. In --help each setting has the value of the
+            preset that is named there.
+        default_preset: Name of the preset without --preset.
         sections: Names of the sections that have flags, or None for all.
+        default_text: Str for --help, which preset holds without --preset, if
+            that is not the same for all command lines.
     """
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"one of {', '.join(PRESETS)} (default: {default_preset})",
+        help=f"one of {', '.join(PRESETS)} (default: {default_text or default_preset})",
     )
     parser.add_argument(
         "--policy",
         metavar="NAME",
         help=f"views as in a paper: {', '.join(POLICIES)} (default: as the preset has them)",
     )
+    named = peek(argv, "--preset")
+    shown = preset(named if named in PRESETS else default_preset)
     for section in dataclasses.fields(Config):
         if sections and section.name not in sections:
             continue
+        settings = getattr(shown, section.name)
         group = parser.add_argument_group(section.name, section.default.__doc__)
-        for field in dataclasses.fields(section.default):
+        for field in dataclasses.fields(settings):
             text, _ = field.metadata["allowed"]
+            value = _as_text(getattr(settings, field.name))
             group.add_argument(
                 f"--{section.name}.{field.name}",
                 metavar="V",
-                help=f"{field.metadata['help']}; {text}".replace("%", "%%"),
+                help=f"{field.metadata['help']}; {text} (default: {value})".replace("%", "%%"),
                 default=argparse.SUPPRESS,
             )
 
@@ -85,3 +165,10 @@ def _converted(text, kind):
             raise ValueError(text)
         return text.lower() == "true"
     return kind(text)
+
+
+def _as_text(value):
+    """A setting as its flag takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_as_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,10 +1,12 @@
-"""Files and folders that appear complete or not at all."""
+"""Files and folders that appear complete or not at all.
+
+TensorFlow is imported for remote paths only.
+"""
 
 import contextlib
 import os
+import shutil
 import uuid
-
-import tensorflow as tf
 
 
 @contextlib.contextmanager
@@ -12,11 +14,11 @@ def written_aside(path, overwrite=True):
     """Gives a path beside `path` to write to, and renames it once that is done.
 
     If the block raises, what it wrote is deleted, and what was at `path` before
-    is there still.
+    is there still. Permissions are those that the umask leaves.
 
     Args:
-        path: Path of a file or folder, local or of any file system that
-            `tf.io.gfile` knows.
+        path: Path of a file or folder, local (of any bytes) or of any file
+            system that `tf.io.gfile` knows.
         overwrite: Whether a file at `path` is replaced. A folder never is.
 
     Yields:
@@ -26,17 +28,15 @@ def written_aside(path, overwrite=True):
         tf.errors.AlreadyExistsError: Something is at `path` by now that is
             not to be replaced.
     """
-    path = os.fspath(path).rstrip("/")
+    path = os.fsdecode(path).rstrip("/")
     aside = f"{path}-{uuid.uuid4().hex}.partial"
+    rename, remove = (_rename, _remove) if _is_local(path) else (_rename_remote, _remove_remote)
     try:
         yield aside
-        tf.io.gfile.rename(aside, path, overwrite)
+        rename(aside, path, overwrite)
     except BaseException:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            if tf.io.gfile.isdir(aside):
-                tf.io.gfile.rmtree(aside)
-            elif tf.io.gfile.exists(aside):
-                tf.io.gfile.remove(aside)
+        with contextlib.suppress(Exception):  # the error that counts is the first one
+            remove(aside)
         raise
 
 
@@ -46,6 +46,53 @@ def write_file(path, content):
     Args:
         path: As in `written_aside`.
         content: Bytes, or str to be written as UTF-8.
+
+    Raises:
+        OSError: A local file that cannot be written; or tf.errors.OpError, of a
+            remote one.
     """
-    with written_aside(path) as aside, tf.io.gfile.GFile(aside, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+    content = content.encode() if isinstance(content, str) else content
+    with written_aside(path) as aside, _open(aside) as file:
+        file.write(content)
+
+
+def _is_local(path):
+    return "://" not in path
+
+
+def _open(path):
+    if _is_local(path):
+        return open(path, "wb")
+    import tensorflow as tf
+
+    return tf.io.gfile.GFile(path, "wb")
+
+
+def _rename(aside, path, overwrite):
+    if not overwrite and os.path.lexists(path):
+        import tensorflow as tf
+
+        raise tf.errors.AlreadyExistsError(None, None, f"{path!r} exists already")
+    os.replace(aside, path)
+
+
+def _remove(path):
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        os.remove(path)
+
+
+def _rename_remote(aside, path, overwrite):
+    import tensorflow as tf
+
+    tf.io.gfile.rename(aside, path, overwrite)
+
+
+def _remove_remote(path):
+    import tensorflow as tf
+
+    if tf.io.gfile.isdir(path):
+        tf.io.gfile.rmtree(path)
+    else:
+        tf.io.gfile.remove(path)

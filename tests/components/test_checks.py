@@ -9,6 +9,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from components import checks
+from tf_scl.config import preset
 from tf_scl.errors import InputError
 
 
@@ -123,6 +124,15 @@ def test_a_run_that_was_killed_while_it_wrote_leaves_a_good_record(out):
             "SELECT COUNT(*) FROM Execution WHERE last_known_state = 9"
         )
     assert changed == 0
+
+
+def test_the_batch_fits_the_images_and_the_other_settings_stay(image_folder, tmp_path):
+    config = preset("laptop").replace({"train": {"epochs": 3}})
+    fitted = checks.check_run(str(image_folder), str(tmp_path / "out"), config, fit_batch=True)
+    assert fitted == config.replace({"train": {"batch_size": 4}})
+    assert checks.check_run(None, str(tmp_path / "out"), config, fit_batch=True) == config
+    with pytest.raises(InputError, match="train.batch_size is 128 but of the 48 images"):
+        checks.check_run(str(image_folder), str(tmp_path / "out"), config)
 
 
 def _raised(error, cause=None):

@@ -13,7 +13,7 @@ from components.image_example_gen import kubeflow_hook, local_beam
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.driver import SourceDriver
 from components.image_example_gen.executor import Executor
-from pipeline.local_runner import SETUP_FILE
+from pipeline.local_run import SETUP_FILE
 from tf_scl.config import IngestConfig
 from tf_scl.data.sources.open_source import SCHEMES
 from tf_scl.data.sources.source import Unit

@@ -96,7 +96,7 @@ def _executions(database, run=None):
 def _nodes(out, images):
     """Names of all components, from the graph itself."""
     # All that a run imports: no fork is to load a module again.
-    from pipeline import local_runner, summary, unfinished  # noqa: F401
+    from pipeline import local_run, local_runner, summary, unfinished  # noqa: F401
     from pipeline.pipeline import create_pipeline
     from tf_scl.config import preset
 

@@ -48,9 +48,29 @@ def test_a_folder_with_two_images(tmp_path):
 
 
 def test_fewer_images_than_a_batch(image_folder, tmp_path):
-    line = _error("--data", image_folder, "--out", tmp_path / "out")
-    assert "train.batch_size is 128 but there are only 48 images" in line
-    assert "--train.batch_size 12" in line
+    for flags in (["--train.batch_size", 64], ["--preset", "cifar10"]):
+        line = _error("--data", image_folder, "--out", tmp_path / "out", *flags)
+        assert f"but of the 48 images in '{image_folder}' only some 38 are to train on" in line
+        assert "--train.batch_size 9 or add images" in line
+
+
+def test_one_image(image_folder, tmp_path):
+    line = _error("--data", image_folder / "cat" / "00.png", "--out", tmp_path / "out")
+    assert "/cat/00.png' holds 1 image; at least 4 are needed" in line
+
+
+def test_a_table_beside_the_images_is_no_image(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(encode(photo(1)))
+    for number in range(10):
+        (tmp_path / "images" / f"labels{number}.csv").write_text("a.png,cat")
+    line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
+    assert "images' holds 1 image; at least 4 are needed" in line
+
+
+def test_a_flag_by_half_its_name(tmp_path):
+    line = _error("--out", tmp_path / "out", "--train.epoch", "3")
+    assert "no flag --train.epoch; did you mean --train.epochs?" in line
 
 
 def test_a_value_out_of_range(tmp_path):

@@ -29,6 +29,13 @@ def test_folders_of_one_name_do_not_share_their_output():
     assert not any(set("*?[]") & set(out) for out in outs)
 
 
+def test_the_batch_is_fitted_where_the_preset_does_so_and_the_user_did_not_choose():
+    assert cli.parse(["--data", "x"]).fit_batch
+    assert cli.parse(["--data", "x", "--preset", "digits"]).fit_batch
+    assert not cli.parse(["--data", "x", "--preset", "cifar10"]).fit_batch
+    assert not cli.parse(["--data", "x", "--train.batch_size", "128"]).fit_batch
+
+
 def test_a_tilde_is_the_home_folder():
     assert cli.parse(["--data", "~/photos"]).data == os.path.expanduser("~/photos")
 
@@ -59,7 +66,7 @@ def test_any_source_has_an_output_folder_of_its_own():
 
 def test_beam_flags_are_passed_on():
     flags = ["--beam=--runner=FlinkRunner", "--beam", "--flink_master=host:8081"]
-    with pytest.raises(SystemExit):  # argparse takes what starts with a dash for a flag
+    with pytest.raises(InputError, match="begins with a dash is written --FLAG=VALUE"):
         cli.parse(flags)
     flags = ["--beam=--runner=FlinkRunner", "--beam=--flink_master=host:8081"]
     assert cli.parse(flags).beam == ("--runner=FlinkRunner", "--flink_master=host:8081")
@@ -73,6 +80,17 @@ def test_every_setting_has_a_flag(capsys):
     for section in dataclasses.fields(Config):
         for field in dataclasses.fields(section.default):
             assert f"--{section.name}.{field.name} " in text
+    assert "numpy:FILE.npz?images=NAME&labels=NAME" in text
+
+
+@pytest.mark.parametrize(
+    "flags,epochs", [([], 40), (["--data", "x"], 20), (["--preset", "imagenet"], 101)]
+)
+def test_help_shows_the_values_of_the_preset_in_use(capsys, monkeypatch, flags, epochs):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        cli.parse([*flags, "--help"])
+    assert f"passes over the images; at least 1 (default: {epochs})" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -83,6 +101,7 @@ def test_every_setting_has_a_flag(capsys):
         (["--model.zero_init_residual", "yes"], "true or false. Received: 'yes'"),
         (["--augment.crop_scale", "a,b"], "numbers, separated by commas. Received: 'a,b'"),
         (["--preset", "mnist"], "no preset 'mnist'"),
+        (["--train.epoch", "3"], "no flag --train.epoch; did you mean --train.epochs"),
     ],
 )
 def test_bad_values_are_named(flags, message):

@@ -1,3 +1,5 @@
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -9,6 +11,8 @@ import pytest
 
 import tf_scl
 import tf_scl.data
+from tests.conftest import write_bright_and_dark
+from tests.interrupt import importing, interrupt, listening
 from tests.tf_scl.report import examples
 from tf_scl import cli
 from tf_scl.report.files import write_report
@@ -146,14 +150,89 @@ def test_embed_without_beam_says_how_to_install_it(
     assert error.endswith("pip install tf_scl[beam]\n")
 
 
-def test_embed_that_is_stopped_says_how_to_go_on(image_folder, capsys, monkeypatch):
-    from tf_scl.data import embed
+def test_one_image_is_a_collection_too(image_folder, saved_model, tmp_path, capsys):
+    image = str(image_folder / "cat" / "00.png")
+    out = tmp_path / "one.parquet"
+    assert cli.main(["embed", image, str(saved_model), "--out", str(out)]) == 0
+    assert pq.read_table(out)["id"].to_pylist() == ["00.png"]
+    assert cli.main(["views", image, "--out", str(tmp_path / "one.png")]) == 0
+    assert (tmp_path / "one.png").exists()
 
-    def stop(*_):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(embed, "embed", stop)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(["embed", str(image_folder), "model"])
-    assert stopped.value.code == 130
-    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+def test_paths_are_taken_alike_by_all_commands(image_folder, saved_model, tmp_path, monkeypatch):
+    """A home folder, names that are no ASCII, and the umask."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
+    write_report(examples.labelled(), tmp_path / "run")
+    before = os.umask(0o077)
+    try:
+        images, model = "~/photos", f"~/{saved_model.name}"
+        (tmp_path / saved_model.name).symlink_to(saved_model)
+        assert cli.main(["views", images, "--count", "2", "--out", "~/ü.png"]) == 0
+        assert cli.main(["report", "~/run", "--out", "~/ü.html"]) == 0
+        assert cli.main(["embed", images, model, "--out", "~/ü.parquet"]) == 0
+    finally:
+        os.umask(before)
+    for name in ("ü.png", "ü.html", "ü.parquet"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_output_whose_name_is_no_text(image_folder, saved_model, tmp_path, capsys):
+    name = os.path.join(str(tmp_path), "caf\udce9")
+    assert cli.main(["views", str(image_folder), "--count", "2", "--out", f"{name}.png"]) == 0
+    assert os.fsencode(f"{name}.png").rpartition(b"/")[2] in os.listdir(os.fsencode(tmp_path))
+    flags = ["--out", f"{name}.parquet"]
+    assert cli.main(["embed", str(image_folder), str(saved_model), *flags]) == 2
+    assert "caf\\udce9.parquet' is not UTF-8" in capsys.readouterr().err
+
+
+_MISTAKES = [
+    (["embed", "x", "y", "--ou", "z"], "no flag --ou; did you mean --out? tf-scl embed --help"),
+    (["views", "x", "--train.epoch", "3"], "no flag --train.epoch; did you mean --train.epochs?"),
+    (["lineage"], "the following arguments are required: MODEL; tf-scl lineage --help"),
+    (["vieuws"], "invalid choice: 'vieuws'"),
+]
+
+
+@pytest.mark.parametrize("arguments,message", _MISTAKES)
+def test_mistakes_of_the_command_line_are_one_line(capsys, arguments, message):
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
+_STOPPED = (130, "stopped; run the same command again\n")
+
+
+@pytest.mark.parametrize("moment", [listening, importing])
+@pytest.mark.parametrize("command", ["views", "embed", "lineage", "report"])
+def test_ctrl_c_while_it_starts(image_folder, saved_model, tmp_path, command, moment):
+    what = {"views": [image_folder], "embed": [image_folder, saved_model]}.get(command, [tmp_path])
+    status, _, stderr = interrupt(["-m", "tf_scl.cli", command, *what], moment, tmp_path)
+    assert (status, stderr.splitlines(True)[-1]) == _STOPPED
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.slow
+def test_embed_that_is_stopped_goes_on(saved_model, tmp_path, capsys):
+    write_bright_and_dark(tmp_path / "images", 3000)
+    out = tmp_path / "out.parquet"
+    parts = pathlib.Path(f"{out}.parts")
+    command = ["embed", tmp_path / "images", saved_model, "--out", out]
+    for count in (1, 3):  # in Beam, and in it again
+        status, stdout, stderr = interrupt(
+            ["-m", "tf_scl.cli", *command],
+            lambda _: len(list(parts.glob("*.parquet"))) >= count,  # noqa: B023
+            tmp_path,
+        )
+        assert (status, stderr.splitlines(True)[-1], stdout) == (*_STOPPED, "")
+        assert "Traceback" not in stderr
+        assert not out.exists()
+    assert cli.main([str(word) for word in command]) == 0
+    assert "going on: " in capsys.readouterr().err
+    assert pq.read_metadata(out).num_rows == 3000
+    assert sorted(path.name for path in tmp_path.glob("out*")) == [
+        "out.parquet",
+        "out.rejected.jsonl",
+    ]

@@ -1,14 +1,13 @@
-import argparse
-
 import pytest
 
 import tf_scl
-from tf_scl.flags import add_flags, config_from
+from tf_scl.config import PRESETS
+from tf_scl.flags import Parser, add_flags, config_from, peek
 
 
 def _config(*flags, default="digits", sections=None):
-    parser = argparse.ArgumentParser()
-    add_flags(parser, default, sections)
+    parser = Parser(prog="prog")
+    add_flags(parser, flags, default, sections)
     given = vars(parser.parse_args(flags))
     config = config_from(given, default)
     assert given == {}
@@ -33,10 +32,60 @@ def test_a_policy_is_for_the_size_that_is_used():
 
 
 def test_sections_without_flags_have_none():
-    with pytest.raises(SystemExit):
+    with pytest.raises(tf_scl.InputError, match="no flag --train.epochs; prog --help lists all"):
         _config("--train.epochs", "3", sections=["augment"])
 
 
 def test_an_unknown_policy_is_named():
     with pytest.raises(tf_scl.InputError, match="no augmentation policy 'moco'; there are"):
         _config("--policy", "moco")
+
+
+@pytest.mark.parametrize(
+    "flags,message",
+    [
+        (["--train.epoch", "3"], "no flag --train.epoch; did you mean --train.epochs? prog --help"),
+        (["--epochs=3"], "no flag --epochs; did you mean --train.epochs? prog --help lists all"),
+        (["3", "--train.seeds", "1"], "no flag --train.seeds; did you mean --train.seed?"),
+        (["--zzz"], "no flag --zzz; prog --help lists all"),
+        (["3"], "unexpected argument '3'; prog --help lists all"),
+        (["--train.epochs"], "argument --train.epochs: expected one argument"),
+    ],
+)
+def test_flags_go_by_their_whole_names(flags, message):
+    with pytest.raises(tf_scl.InputError) as raised:
+        _config(*flags)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_subparsers_are_as_strict_and_know_their_own_flags():
+    parser = Parser(prog="prog")
+    parser.add_argument("--other")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("draw").add_argument("--count")
+    with pytest.raises(tf_scl.InputError, match="no flag --coun; did you mean --count. prog draw"):
+        parser.parse_args(["draw", "--coun", "3"])
+    with pytest.raises(tf_scl.InputError, match="invalid choice: 'drew'.*draw.*; prog --help"):
+        parser.parse_args(["drew"])
+    with pytest.raises(tf_scl.InputError, match="required: COMMAND; prog --help lists all"):
+        parser.parse_args([])
+    assert parser.parse_args(["draw", "--count", "3"]).count == "3"
+
+
+@pytest.mark.parametrize("name", [None, *PRESETS, "unknown"])
+def test_help_shows_the_values_of_the_preset(name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    argv = ["--train.epochs", "3", f"--preset={name}"] if name else []
+    parser = Parser()
+    add_flags(parser, argv, "laptop")
+    lines = [line for line in parser.format_help().splitlines() if "--model.width V  " in line]
+    width = PRESETS.get(name or "laptop", PRESETS["laptop"]).get("model", {}).get("width", 64)
+    assert [line.rpartition("(default: ")[2] for line in lines] == [f"{width})"]
+    assert "(default: 0.2,1.0)" in parser.format_help() or name == "digits"
+
+
+def test_a_flag_can_be_looked_at_before_all_is_parsed():
+    assert peek(["views", "x", "--preset", "a", "--preset=b", "--z"], "--preset") == "b"
+    assert peek(["--preset"], "--preset") is None
+    assert peek([], "--preset") is None

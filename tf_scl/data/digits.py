@@ -1,12 +1,11 @@
 """The bundled data: scikit-learn's handwritten digits, as a folder of PNG files."""
 
-import os
 import pathlib
-import shutil
-import tempfile
 
 import numpy as np
 import PIL.Image
+
+from tf_scl.write_aside import written_aside
 
 
 def write_digits(folder):
@@ -27,16 +26,10 @@ def write_digits(folder):
         return folder
     digits = load_digits()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with written_aside(folder) as aside:
         pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
         for number, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
-            path = aside / str(label) / f"{number:04d}.png"
-            path.parent.mkdir(exist_ok=True)
+            path = pathlib.Path(aside, str(label), f"{number:04d}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
             PIL.Image.fromarray(image).save(path)
-        aside.chmod(0o755)
-        os.rename(aside, folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return folder

@@ -158,6 +158,12 @@ def describe(summary):
 
 
 def _require_place(out, folder):
+    try:
+        out.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{out!r} is not UTF-8, and TensorFlow writes no other names; give another --out"
+        ) from error
     if os.path.splitext(out)[1] != ".parquet":
         raise InputError(f"the output must end in .parquet. Received: {out!r}")
     if tf.io.gfile.exists(out) and not tf.io.gfile.exists(folder):

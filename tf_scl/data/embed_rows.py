@@ -3,7 +3,7 @@
 import dataclasses
 
 from tf_scl.data.check_image import RejectedImageError, check_image
-from tf_scl.data.features import content_sha256
+from tf_scl.data.content_hash import content_sha256
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,9 +15,6 @@ Each record is a `tf.train.Example` with one image:
 | `image/class/text`  | bytes, or absent | name of the class folder                       |
 """
 
-import hashlib
-
-import numpy as np
 import tensorflow as tf
 
 ENCODED = "image/encoded"
@@ -31,13 +28,6 @@ LABEL = "image/class/label"
 CLASS = "image/class/text"
 
 NO_LABEL = -1
-
-
-def content_sha256(data):
-    """Hex digest (str) of a file's bytes, or of a numpy array's pixels and their shape."""
-    if isinstance(data, np.ndarray):
-        data = repr(data.shape).encode() + data.tobytes()
-    return hashlib.sha256(data).hexdigest()
 
 
 def encode_example(image, filename, sha256, label=None, class_name=None):
@@ -84,6 +74,12 @@ def parse_labelled(serialized):
     }
     parsed = tf.io.parse_example(serialized, spec)
     return parsed[ENCODED], parsed[LABEL], parsed[CLASS]
+
+
+def parse_channels(serialized):
+    """Channels, int64 [N], of serialised examples [N]."""
+    spec = {CHANNELS: tf.io.FixedLenFeature([], tf.int64)}
+    return tf.io.parse_example(serialized, spec)[CHANNELS]
 
 
 def _bytes(value):

@@ -54,14 +54,11 @@ def list_images(folder):
     return files
 
 
-def class_labels(files):
-    """Dict from class name (bytes) to label 0, 1, ... in sorted order."""
-    return {
-        name: label
-        for label, name in enumerate(
-            sorted({file.class_name for file in files if file.class_name is not None})
-        )
-    }
+def single_image(path):
+    """The `ImageFile` of a file by itself, which has no class."""
+    status = os.stat(path)
+    name = os.path.basename(os.fsencode(path))
+    return ImageFile(name, status.st_size, status.st_mtime_ns, None)
 
 
 def fingerprint(files):

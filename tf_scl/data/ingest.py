@@ -23,6 +23,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from tf_scl.data import features, ingest_parts
 from tf_scl.data.check_image import RejectedImageError, check_image
+from tf_scl.data.content_hash import content_sha256, split_of
 from tf_scl.data.ingest_summary import (
     DUPLICATE,
     REJECTED_FILE,
@@ -30,6 +31,7 @@ from tf_scl.data.ingest_summary import (
     SUMMARY_FILE,
     count_written,
     describe,
+    describe_gray,
 )
 from tf_scl.errors import InputError
 from tf_scl.write_aside import write_file
@@ -89,7 +91,8 @@ def ingest(make_pipeline, source, config, split_dirs, report_dir):
         os.path.join(report_dir, SUMMARY_FILE),
         json.dumps(dataclasses.asdict(summary), indent=2).encode(),
     )
-    _log.info("%s", describe(summary))
+    for sentence in filter(None, (describe(summary), describe_gray(summary))):
+        _log.info("%s", sentence)
     _require_images(summary, config)
     return summary
 
@@ -111,14 +114,6 @@ def _run(pipeline, units, check, write, report_dir):
             | "OneList" >> beam.combiners.ToList()
             | "WriteRejected" >> beam.ParDo(_WriteRejected(report_dir))
         )
-
-
-def split_of(sha256, eval_fraction):
-    """The split of an image, from nothing but the hash of its content.
-
-    The same image is never in two splits, and new images move no old one.
-    """
-    return "eval" if int(sha256[:16], 16) < eval_fraction * 2**64 else "train"
 
 
 def _shard_counts(size, config):
@@ -167,7 +162,7 @@ class _Check(beam.DoFn):
         if item.problem:
             yield _rejection(item.name, *item.problem)
             return
-        sha256 = features.content_sha256(item.data)
+        sha256 = content_sha256(item.data)
         try:
             image = check_image(item.data, self._config.max_pixels, self._config.short_side or None)
         except RejectedImageError as error:

@@ -30,6 +30,7 @@ class IngestSummary:
         rejected: Dict from reason to number of images.
         classes: Dict from class name to number of records, over both splits,
             in the order of the labels. Empty where there are no labels.
+        gray: Number of records of gray files (one channel).
     """
 
     source: str
@@ -37,6 +38,7 @@ class IngestSummary:
     kept: dict
     rejected: dict
     classes: dict
+    gray: int = 0
 
 
 def describe(summary):
@@ -47,6 +49,14 @@ def describe(summary):
     rejected = sum(summary.rejected.values())
     reasons = describe_reasons(summary.rejected)
     return f"{text}, {rejected:,} rejected" + (f" ({reasons})" if reasons else "")
+
+
+def describe_gray(summary):
+    """That all images are gray, and what to do about it, as a sentence; or None."""
+    kept = sum(summary.kept.values())
+    if not kept or summary.gray < kept:
+        return None
+    return f"all {kept:,} images are gray: one channel is enough for them (--model.channels 1)"
 
 
 def describe_reasons(rejected):
@@ -76,11 +86,12 @@ def count_written(source, files, split_dirs, report_dir):
     Raises:
         RuntimeError: The records and the rejected images are not `files` together.
     """
-    kept, classes = {}, collections.Counter()
+    kept, classes, gray = {}, collections.Counter(), 0
     for split, directory in split_dirs.items():
         kept[split] = 0
         for batch in open_records(record_files(directory)).batch(1024):
             kept[split] += len(batch)
+            gray += int((features.parse_channels(batch).numpy() == 1).sum())
             _, labels, names = features.parse_labelled(batch)
             labelled = zip(labels.numpy().tolist(), names.numpy(), strict=True)
             classes.update(pair for pair in labelled if pair[0] != features.NO_LABEL)
@@ -93,4 +104,4 @@ def count_written(source, files, split_dirs, report_dir):
             "another runner (beam_pipeline_args)"
         )
     by_class = {os.fsdecode(name): count for (_, name), count in sorted(classes.items())}
-    return IngestSummary(source, files, kept, rejected, by_class)
+    return IngestSummary(source, files, kept, rejected, by_class, gray)

@@ -1,5 +1,3 @@
-import hashlib
-
 import numpy as np
 import tensorflow as tf
 
@@ -37,12 +35,3 @@ def test_labels_may_be_absent():
     assert names.numpy().tolist() == [b"", b"dog"]
     assert encoded.numpy().tolist() == [image.encoded] * 2
     assert features.parse_encoded(tf.constant(records)).numpy().tolist() == [image.encoded] * 2
-
-
-def test_the_hash_is_that_of_the_file_or_of_pixels_and_their_shape():
-    data = encode(photo(0))
-    assert features.content_sha256(data) == hashlib.sha256(data).hexdigest()
-    pixels = photo(0)
-    same_bytes = pixels.reshape(pixels.shape[1], pixels.shape[0], 3)
-    digests = {features.content_sha256(one) for one in (pixels, pixels.copy(), same_bytes)}
-    assert len(digests) == 2

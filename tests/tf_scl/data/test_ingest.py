@@ -345,3 +345,25 @@ def test_a_split_with_too_few_images_is_an_error(tmp_path):
         (folder / f"{number}.png").write_bytes(encode(photo(number)) if number < 2 else b"bad")
     with pytest.raises(InputError, match="of the 2 usable images.*4 found: 2 kept"):
         _ingest(folder, tmp_path / "out")
+
+
+def test_gray_images_are_counted_and_said(tmp_path, caplog):
+    (tmp_path / "gray").mkdir()
+    for number in range(30):
+        (tmp_path / "gray" / f"{number}.png").write_bytes(encode(photo(number), mode="L"))
+    with caplog.at_level("INFO", "tf_scl"):
+        assert _ingest(tmp_path / "gray", tmp_path / "out").gray == 30
+        assert "all 30 images are gray" in caplog.text
+        caplog.clear()
+        (tmp_path / "gray" / "colored.png").write_bytes(encode(photo(30)))
+        assert _ingest(tmp_path / "gray", tmp_path / "mixed").gray == 30
+        assert "images are gray" not in caplog.text
+
+
+def test_text_labels_are_the_classes_of_the_records(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 6, 5), np.uint8)
+    nouns = np.array(["dog", "cat", "ant", "10", "9"] * 8)
+    np.savez(tmp_path / "arrays.npz", images=images, labels=nouns)
+    summary = _ingest(f"numpy:{tmp_path}/arrays.npz", tmp_path / "out")
+    assert summary.classes == {"10": 8, "9": 8, "ant": 8, "cat": 8, "dog": 8}
+    assert list(summary.classes) == ["10", "9", "ant", "cat", "dog"]

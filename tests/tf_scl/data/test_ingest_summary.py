@@ -47,3 +47,13 @@ def test_counts_that_do_not_add_up_are_an_error(tmp_path, listed):
     written = _write(tmp_path, {b"zebra": 0, b"ant": 1, b"": None})
     with pytest.raises(RuntimeError, match=f"{listed} images were listed but 14"):
         ingest_summary.count_written("cats", listed, *written)
+
+
+@pytest.mark.parametrize("gray,said", [(10, True), (9, False), (0, False)])
+def test_that_all_images_are_gray_is_said(gray, said):
+    kept = {"train": 8, "eval": 2}
+    sentence = ingest_summary.describe_gray(
+        ingest_summary.IngestSummary("cats", 10, kept, {}, {}, gray)
+    )
+    expected = "all 10 images are gray: one channel is enough for them (--model.channels 1)"
+    assert sentence == (expected if said else None)

@@ -4,7 +4,9 @@ import os
 import stat
 
 from tf_scl.data import image_folder
+from tf_scl.data.image_signature import is_image_file
 from tf_scl.data.sources.source import UNREADABLE, Item, Source, Unit, too_large
+from tf_scl.data.sources.text_labels import class_labels
 from tf_scl.errors import InputError
 
 _SPLIT_NAMES = {"train", "test", "val", "valid", "validation", "eval"}
@@ -12,15 +14,15 @@ _FILES_PER_UNIT = 32
 
 
 class FolderSource(Source):
-    """`PATH`: FOLDER/CLASS/**/file, or FOLDER/file without a class.
+    """`PATH`: FOLDER/CLASS/**/file, or FOLDER/file without a class; or one image file.
 
-    Items are named by their path below the folder. A file that cannot be
+    Items are named by their path below the folder, a single file by its name. A file that cannot be
     opened, be it a broken link or a pipe, is an item with a problem.
     """
 
     def units(self):
         """Runs of at most 32 files, sorted by path; see `Source.units`."""
-        files = image_folder.list_images(self._location)
+        files = self._files()
         labels = self._labels(files)
         return [
             _unit(files[start : start + _FILES_PER_UNIT], labels)
@@ -29,14 +31,21 @@ class FolderSource(Source):
 
     def read(self, unit, max_bytes):
         """See `Source.read`."""
-        root = os.fsencode(self._location)
+        root = self._base_folder()
         for path, label, class_name in unit.locator:
             data, problem = _read(os.path.join(root, path), max_bytes)
             yield Item(path, data, label, class_name, problem)
 
     def fingerprint(self):
         """Of names, sizes and times; see `Source.fingerprint`."""
-        return image_folder.fingerprint(image_folder.list_images(self._location))
+        return image_folder.fingerprint(self._files())
+
+    def count_images(self, units):
+        """By the files' names, or their first bytes; see `Source.count_images`."""
+        paths = (
+            os.path.join(self._base_folder(), path) for unit in units for path, _, _ in unit.locator
+        )
+        return sum(map(is_image_file, paths))
 
     def require_trainable(self, units):
         """Also refuses sub-folders that look like splits; see `Source.require_trainable`."""
@@ -50,8 +59,18 @@ class FolderSource(Source):
                 "tf_scl makes its own split"
             )
 
+    def _files(self):
+        if os.path.isfile(self._location) and is_image_file(self._location):
+            return [image_folder.single_image(self._location)]
+        return image_folder.list_images(self._location)
+
+    def _base_folder(self):
+        """Bytes, the folder that items are named below."""
+        location = os.fsencode(self._location)
+        return location if os.path.isdir(location) else os.path.dirname(location)
+
     def _labels(self, files):
-        return image_folder.class_labels(files)
+        return class_labels(file.class_name for file in files if file.class_name is not None)
 
 
 def _unit(files, labels):

@@ -1,6 +1,7 @@
 """Pixels in a numpy file: a .npz with images and labels, or a .npy with images."""
 
 import functools
+import os
 import zipfile
 import zlib
 
@@ -17,7 +18,7 @@ class NumpySource(Source):
     """`numpy:FILE.npz?images=images&labels=labels`, or `numpy:FILE.npy`; local files.
 
     Images are uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3]; labels, which
-    need not be there, whole numbers [N] or [N, 1]. A .npz is read into memory
+    need not be there, whole numbers or text, [N] or [N, 1]. A .npz is read into memory
     as a whole, by each worker; of a .npy only what is used. Items are named
     ARRAY:ROW, and "images" is the array of a .npy.
     """
@@ -32,7 +33,7 @@ class NumpySource(Source):
 
     def units(self):
         """Runs of at most 1000 rows; see `Source.units`."""
-        images, _ = self._arrays
+        images, _, _ = self._arrays
         row_size = images[0].nbytes if len(images) else 0
         units = []
         for start in range(0, len(images), _ROWS_PER_UNIT):
@@ -42,11 +43,12 @@ class NumpySource(Source):
 
     def read(self, unit, max_bytes):
         """See `Source.read`."""
-        images, labels = self._arrays
+        images, labels, classes = self._arrays
         for row in range(*unit.locator):
             label = None if labels is None else int(labels[row])
+            class_name = classes[label] if classes and label >= 0 else None
             name = b"%s:%d" % (self._images.encode(), row)
-            yield make_item(name, np.array(images[row]), label, None, max_bytes)
+            yield make_item(name, np.array(images[row]), label, class_name, max_bytes)
 
     def fingerprint(self):
         """Of size and time; see `Source.fingerprint`."""
@@ -54,7 +56,7 @@ class NumpySource(Source):
 
     @functools.cached_property
     def _arrays(self):
-        """Images, and labels [N] or None."""
+        """Images; labels [N] or None; and where these are text the classes, else None."""
         try:
             loaded = np.load(self._location, mmap_mode="r", allow_pickle=False)
             if isinstance(loaded, np.ndarray):
@@ -70,7 +72,7 @@ class NumpySource(Source):
                 f"{one_line(error)}; give a .npz or .npy of numbers, as numpy.save writes it"
             ) from error
         self._check_images(images)
-        return images, self._checked_labels(labels, len(images))
+        return images, *self._checked_labels(labels, len(images))
 
     def _array_of_npy(self, array):
         if self._options:
@@ -101,11 +103,20 @@ class NumpySource(Source):
 
     def _checked_labels(self, labels, count):
         if labels is None:
-            return None
-        if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
+            return None, None
+        if labels.dtype.kind not in "iuUS" or labels.shape not in ((count,), (count, 1)):
             raise InputError(
                 f"{self.name!r}: the labels are {labels.dtype} of shape {labels.shape}; whole "
-                f"numbers from 0 are needed, one for each of the {count} images: convert them "
-                "and save them again"
+                f"numbers from 0, or text, are needed, one for each of the {count} images: "
+                "convert them and save them again"
             )
-        return labels.reshape(count)
+        labels = labels.reshape(count)
+        return _number_texts(labels) if labels.dtype.kind in "US" else (labels, None)
+
+
+def _number_texts(texts):
+    """(labels, classes): numbers [N], -1 where a text is empty; and the sorted texts, bytes."""
+    found, labels = np.unique(texts, return_inverse=True)
+    classes = [os.fsencode(text) for text in found.tolist()]
+    empty = int(bool(classes) and not classes[0])
+    return labels - empty, classes[empty:]

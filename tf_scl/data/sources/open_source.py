@@ -2,7 +2,8 @@
 
 | text                                    | what it is                                     |
 |-----------------------------------------|------------------------------------------------|
-| `PATH`                                  | a folder of images: class sub-folders, or flat |
+| `PATH`                                  | a folder of images: class sub-folders, or flat;|
+|                                         | or one image file                              |
 | `numpy:FILE`                            | an array of pixels in a .npz or .npy           |
 | `tfds:NAME[/CONFIG][:VERSION]`          | a data set of tensorflow-datasets              |
 | `tfds:ImageFolder?data_dir=ROOT`        | ROOT/SPLIT/CLASS/file, as tfds.ImageFolder     |
@@ -42,7 +43,7 @@ def open_source(text):
     text = os.fspath(text)
     scheme, location, options = _split(text)
     if scheme is None:
-        return FolderSource(text, text, {})
+        return FolderSource(text, os.path.expanduser(text), {})
     images_of_folder = (scheme, location) == ("tfds", "ImageFolder")
     kind = _classes()["tfds:ImageFolder" if images_of_folder else scheme]
     return kind(text, os.path.expanduser(location), _parse(options, kind.OPTIONS, text))

@@ -109,6 +109,14 @@ class Source:
         """
         raise NotImplementedError
 
+    def count_images(self, units):
+        """The number of items that may be images, as far as can be told without reading all.
+
+        Args:
+            units: What `units` returned.
+        """
+        return sum(unit.items for unit in units)
+
     def require_trainable(self, units):
         """Checks that an encoder can be trained and evaluated on the source.
 
@@ -116,12 +124,13 @@ class Source:
             units: What `units` returned.
 
         Raises:
-            InputError: It holds fewer than `MIN_TO_TRAIN` items.
+            InputError: It holds fewer than `MIN_TO_TRAIN` images.
         """
-        count = sum(unit.items for unit in units)
+        count = self.count_images(units)
         if count < MIN_TO_TRAIN:
+            images = "1 image" if count == 1 else f"{count} images"
             raise InputError(
-                f"{self.name!r} holds {count} images; at least {MIN_TO_TRAIN} are needed (two to "
+                f"{self.name!r} holds {images}; at least {MIN_TO_TRAIN} are needed (two to "
                 "train on, two to evaluate on), and some hundreds to learn anything"
             )
 

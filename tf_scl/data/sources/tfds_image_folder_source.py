@@ -3,6 +3,7 @@
 import os
 
 from tf_scl.data.sources.folder_source import FolderSource
+from tf_scl.data.sources.text_labels import class_labels
 from tf_scl.errors import InputError
 
 
@@ -41,7 +42,7 @@ class TfdsImageFolderSource(FolderSource):
     def _labels(self, files):
         splits = [os.path.join(self._root, split) for split in _folders(self._root)]
         classes = {os.fsencode(name) for split in splits for name in _folders(split)}
-        return {name: label for label, name in enumerate(sorted(classes))}
+        return class_labels(classes)
 
 
 def _folders(path):

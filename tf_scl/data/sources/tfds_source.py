@@ -4,6 +4,7 @@ The only module that needs tensorflow-datasets (`pip install tf_scl[tfds]`), and
 imports it when a data set is opened.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -22,6 +23,7 @@ from tf_scl.data.sources.source import (
     one_line,
     require_items,
 )
+from tf_scl.data.sources.text_labels import Seen, labels_of_units
 from tf_scl.errors import InputError
 
 _EXAMPLES_PER_UNIT = 1000
@@ -33,7 +35,9 @@ class TfdsSource(Source):
     A data set that is not in DIR yet (by default that of tensorflow-datasets)
     is downloaded and prepared. `split` is anything in its language, such as
     `train+test[:10%]`. Images stay the JPEG or PNG that they are; a feature
-    of uint8 pixels is taken too. Items are named SPLIT:INDEX.
+    of uint8 pixels is taken too. If the label is text, the classes are all
+    texts, sorted; to list them, the examples are read. Items are named
+    SPLIT:INDEX.
     """
 
     OPTIONS = ("split", "data_dir", "image", "label")
@@ -48,18 +52,23 @@ class TfdsSource(Source):
     def units(self):
         """Runs of at most 1000 examples; see `Source.units`."""
         self._decoders()
-        units = []
+        ranges, sizes = [], []
         for split, first, last in self._ranges():
             info = self._builder.info.splits[split]
             for start in range(first, last, _EXAMPLES_PER_UNIT):
                 stop = min(start + _EXAMPLES_PER_UNIT, last)
                 size = info.num_bytes * (stop - start) // info.num_examples
-                units.append(Unit((split, start, stop), stop - start, size))
+                ranges.append((split, start, stop))
+                sizes.append(size)
+        units = [
+            Unit((*place, labels), place[2] - place[1], size)
+            for place, labels, size in zip(ranges, self._text_labels(ranges), sizes, strict=True)
+        ]
         return require_items(units, self.name)
 
     def read(self, unit, max_bytes):
         """See `Source.read`; examples after a damaged one cannot be read."""
-        split, start, _ = unit.locator
+        split, start, _, _ = unit.locator
 
         def name_of(index):
             return b"%s:%d" % (split.encode(), start + index)
@@ -80,8 +89,9 @@ class TfdsSource(Source):
     def _builder(self):
         """The builder, its data prepared."""
         tfds = _import_tfds(self.name)
+        folder = self._options.get("data_dir")
         try:
-            builder = tfds.builder(self._location, data_dir=self._options.get("data_dir"))
+            builder = tfds.builder(self._location, data_dir=folder and os.path.expanduser(folder))
         except Exception as error:  # of a name, a configuration, a version: all types
             raise InputError(
                 f"{self.name!r}: tensorflow-datasets cannot open {self._location!r}: "
@@ -130,21 +140,38 @@ class TfdsSource(Source):
         ]
 
     def _items(self, unit, name_of, max_bytes):
-        tfds = _import_tfds(self.name)
-        split, start, stop = unit.locator
-        examples = self._builder.as_dataset(
-            split=tfds.core.ReadInstruction(split, from_=start, to=stop, unit="abs"),
-            decoders=self._decoders(),
-            # One file after the other, so that the n-th example is number n.
-            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-        )
+        *place, labels = unit.locator
         features = dict(self._builder.info.features.items())
         names = getattr(features.get(self._label), "names", None)
-        for index, example in enumerate(examples.as_numpy_iterator()):
-            label = int(example[self._label]) if self._label in example else -1
-            class_name = names[label].encode() if names and label >= 0 else None
-            data = example[self._image]
-            yield make_item(name_of(index), data, label, class_name, max_bytes)
+        labels = None if labels is None else dict(labels)
+        for index, example in enumerate(self._examples(place, self._decoders())):
+            label, class_name = _label(example.get(self._label), names, labels)
+            yield make_item(name_of(index), example[self._image], label, class_name, max_bytes)
+
+    def _examples(self, place, decoders):
+        """The examples of (split, start, stop), as numpy."""
+        tfds, (split, start, stop) = _import_tfds(self.name), place
+        return self._builder.as_dataset(
+            split=tfds.core.ReadInstruction(split, from_=start, to=stop, unit="abs"),
+            decoders=decoders,
+            # One file after the other, so that the n-th example is number n.
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+        ).as_numpy_iterator()
+
+    def _text_labels(self, ranges):
+        """`labels_of_units`, each a (split, start, stop)."""
+        tfds = _import_tfds(self.name)
+        label = dict(self._builder.info.features.items()).get(self._label)
+        if not (isinstance(label, tfds.features.Tensor) and label.shape == () and _is_text(label)):
+            return [None] * len(ranges)
+        seen = []
+        for place in ranges:
+            texts = set()
+            with contextlib.suppress(tf.errors.OpError):  # damage is reported when it is read
+                for example in self._examples(place, tfds.decode.PartialDecoding({self._label})):
+                    texts.add(example[self._label])
+            seen.append(Seen(False, frozenset(filter(None, texts))))
+        return labels_of_units(seen)
 
     def _decoders(self):
         """What of an example is read, and that images stay encoded.
@@ -160,9 +187,9 @@ class TfdsSource(Source):
         if not (encoded or pixels and _is_image_shape(image.shape)):
             self._refuse("image", self._image, "an Image, or uint8 pixels")
         labelled = isinstance(label, tfds.features.Tensor) and label.shape == ()
-        labelled = labelled and "int" in _kind(label)
+        labelled = labelled and ("int" in _kind(label) or _is_text(label))
         if not labelled and "label" in self._options:
-            self._refuse("label", self._label, "a ClassLabel, or one whole number")
+            self._refuse("label", self._label, "a ClassLabel, one whole number, or one text")
         return tfds.decode.PartialDecoding(
             {self._image, self._label} if labelled else {self._image},
             {self._image: tfds.decode.SkipDecoding()} if encoded else None,
@@ -186,6 +213,20 @@ def _import_tfds(name):
             "pip install tf_scl[tfds]"
         ) from error
     return tensorflow_datasets
+
+
+def _label(value, names, labels):
+    """(Label, class name) of an example's label, which may be a text or not there."""
+    if value is None:
+        return None, None
+    if labels is not None:
+        return labels.get(value), value
+    label = -1 if isinstance(value, bytes) else int(value)
+    return label, names[label].encode() if names and label >= 0 else None
+
+
+def _is_text(feature):
+    return np.dtype(feature.np_dtype).kind in "OSU"
 
 
 def _kind(feature):

@@ -1,5 +1,6 @@
 """TFRecord files of `tf.train.Example` records, each with an encoded image."""
 
+import contextlib
 import functools
 import gzip
 import struct
@@ -19,6 +20,7 @@ from tf_scl.data.sources.source import (
     make_item,
     require_items,
 )
+from tf_scl.data.sources.text_labels import Seen, labels_of_units
 from tf_scl.errors import InputError
 
 _LOOK_AT = 100  # records, to see which features there are
@@ -31,8 +33,10 @@ class TfrecordSource(Source):
     """`tfrecord:PATTERN?image=image/encoded&label=image/class/label&class=image/class/text`.
 
     `image` is a feature with one encoded image, `label` one with an int64
-    from 0, `class` one with text; the last two need not be there. Files that
-    end in .gz are read as GZIP. Items are named FILE:INDEX.
+    from 0, `class` one with text; the last two need not be there. If `label`
+    is text, or only `class` is there, the classes are all texts of all files,
+    sorted; to list them, the files are read as a whole. Files that end in .gz
+    are read as GZIP. Items are named FILE:INDEX.
     """
 
     OPTIONS = ("image", "label", "class")
@@ -48,15 +52,19 @@ class TfrecordSource(Source):
         """One for each file, whose records are counted; see `Source.units`."""
         files = shards.find_shards(self._location, self.name)
         self._check_features(files[0].path)
-        units = [Unit((file.path, file.short), _count(file.path), file.size) for file in files]
+        units = [
+            Unit((file.path, file.short, labels), _count(file.path), file.size)
+            for file, labels in zip(files, self._text_labels(files), strict=True)
+        ]
         return require_items([unit for unit in units if unit.items], self.name)
 
     def read(self, unit, max_bytes):
         """See `Source.read`; a file that is damaged cannot be read from there on."""
-        path, short = unit.locator
+        path, short, labels = unit.locator
+        labels = None if labels is None else dict(labels)
         name_of = functools.partial(_name, short)
         items = (
-            self._item(name_of(index), record, max_bytes)
+            self._item(name_of(index), record, max_bytes, labels)
             for index, record in enumerate(_records(path))
         )
         return complete(unit, items, name_of, _DAMAGE)
@@ -65,14 +73,25 @@ class TfrecordSource(Source):
         """Of names, sizes and times; see `Source.fingerprint`."""
         return shards.fingerprint(shards.find_shards(self._location, self.name))
 
-    def _item(self, name, record, max_bytes):
+    def _text_labels(self, files):
+        """`labels_of_units`, a file each."""
+        first = _look_at_labels(files[0], self._label, self._class, _LOOK_AT)
+        if first.numbers or not first.texts:
+            return [None] * len(files)
+        return labels_of_units([_look_at_labels(one, self._label, self._class) for one in files])
+
+    def _item(self, name, record, max_bytes, labels):
         try:
             example = _parse(record)
             data = _value(example, self._image, "bytes_list")
-            label = _value(example, self._label, "int64_list")
-            class_name = _value(example, self._class, "bytes_list")
             if data is None:
                 raise _BadRecordError(f"no feature {self._image!r}, only {sorted(example)}")
+            if labels is None:
+                label = _value(example, self._label, "int64_list")
+                class_name = _value(example, self._class, "bytes_list")
+            else:
+                class_name = _text(example, self._label, self._class)
+                label = labels.get(class_name)
         except _BadRecordError as error:
             return Item(name, None, problem=(UNREADABLE, str(error)))
         return make_item(name, data, label, class_name, max_bytes)
@@ -115,6 +134,25 @@ def _value(example, name, kind):
     if len(values) != 1:
         raise _BadRecordError(f"feature {name!r} is not one value of {kind}, but of {held}")
     return values[0]
+
+
+def _text(example, label, class_name):
+    """The text of a record's label, or of its class; or None."""
+    return _value(example, label, "bytes_list") or _value(example, class_name, "bytes_list")
+
+
+@functools.lru_cache(maxsize=4096)  # a source is listed several times in a run
+def _look_at_labels(file, label, class_name, limit=-1):
+    """`Seen` of a `Shard`, up to what is damaged; of one with numbers, the first will do."""
+    texts = set()
+    with contextlib.suppress(*_DAMAGE):
+        for record in _records(file.path, limit):
+            with contextlib.suppress(_BadRecordError):
+                example = _parse(record)
+                if label in example and example[label].int64_list.value:
+                    return Seen(True, frozenset())
+                texts.add(_text(example, label, class_name))
+    return Seen(False, frozenset(filter(None, texts)))
 
 
 def _name(short, index):

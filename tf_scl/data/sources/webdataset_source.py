@@ -19,9 +19,11 @@ from tf_scl.data.sources.source import (
     require_items,
     too_large,
 )
+from tf_scl.data.sources.text_labels import Seen, labels_of_units
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "ppm")
 _LABEL_SUFFIX = "cls"
+_LONGEST_LABEL = 1000  # bytes
 
 # "cats/07.seg.png": key "cats/07", suffix "seg.png". Hidden files have no key.
 _MEMBER = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)", re.DOTALL)
@@ -33,7 +35,9 @@ class WebdatasetSource(Source):
 
     A sample is a run of members that are called the same up to the first dot
     of the file name. Of each, the first member with one of `IMAGE_SUFFIXES`
-    is read, and the label from KEY.cls, if there is one (a whole number).
+    is read, and the label from KEY.cls, if there is one: a whole number; or
+    text, where no label of the source is a number, and then the classes are
+    all texts of all tars, sorted.
     Members without a dot, and hidden ones, are no part of any sample. Items
     are named SHARD/KEY.
     """
@@ -41,13 +45,17 @@ class WebdatasetSource(Source):
     def units(self):
         """One for each tar, whose samples are counted; see `Source.units`."""
         files = shards.find_shards(self._location, self.name)
-        units = [Unit((file.path, file.short), _count(file.path), file.size) for file in files]
+        counts, seen = zip(*(_look(file) for file in files), strict=True)
+        units = [
+            Unit((file.path, file.short, labels), count, file.size)
+            for file, count, labels in zip(files, counts, labels_of_units(seen), strict=True)
+        ]
         return require_items([unit for unit in units if unit.items], self.name)
 
     def read(self, unit, max_bytes):
         """See `Source.read`; a damaged tar cannot be read from its last whole sample on."""
-        path, short = unit.locator
-        items = _items(path, short, max_bytes)
+        path, short, labels = unit.locator
+        items = _items(path, short, None if labels is None else dict(labels), max_bytes)
         return complete(unit, items, lambda index: b"%s:%d" % (short, index), _DAMAGE)
 
     def fingerprint(self):
@@ -55,7 +63,7 @@ class WebdatasetSource(Source):
         return shards.fingerprint(shards.find_shards(self._location, self.name))
 
 
-def _items(path, short, max_bytes):
+def _items(path, short, labels, max_bytes):
     def load(tar, member, suffix):
         """(data, problem) of a member."""
         if suffix not in (*IMAGE_SUFFIXES, _LABEL_SUFFIX):
@@ -66,36 +74,65 @@ def _items(path, short, max_bytes):
         return None if problem else tar.extractfile(member).read(), problem
 
     for key, sample in _samples(path, load):
-        yield _item(b"%s/%s" % (short, os.fsencode(key)), sample, max_bytes)
+        yield _item(b"%s/%s" % (short, os.fsencode(key)), sample, labels, max_bytes)
 
 
-def _item(name, sample, max_bytes):
+def _item(name, sample, labels, max_bytes):
     data, problem = next(
         (loaded for suffix, loaded in sample.items() if suffix in IMAGE_SUFFIXES),
         (None, (UNREADABLE, f"no image among its members, {sorted(sample)}")),
     )
     text, label_problem = sample.get(_LABEL_SUFFIX, (None, None))
-    label = None
+    label, class_name = None, None
     if text is not None:
         try:
-            label = int(text)
-        except ValueError:
-            label_problem = UNREADABLE, f".{_LABEL_SUFFIX} is {text[:20]!r}, not a whole number"
+            label, class_name = _label(text, labels)
+        except (ValueError, KeyError):
+            kind = "a whole number" if labels is None else "a text that was listed"
+            label_problem = UNREADABLE, f".{_LABEL_SUFFIX} is {text[:20]!r}, not {kind}"
     problem = problem or label_problem
     if problem:
         return Item(name, None, problem=problem)
-    return make_item(name, data, label, None, max_bytes)
+    return make_item(name, data, label, class_name, max_bytes)
 
 
-def _count(path):
-    """Number of samples; what is damaged counts as one."""
-    count = 0
+def _label(text, labels):
+    """(Label, class name or None) of what a .cls holds."""
+    if labels is None:
+        return int(text), None
+    text = text.strip()
+    return (labels[text], text) if text else (None, None)
+
+
+def _look(file):
+    """(Number of samples, `Seen`) of a `Shard`; what is damaged counts as one sample."""
+    count, numbers, texts = 0, False, set()
     try:
-        for _ in _samples(path, lambda *_: None):
+        for _, sample in _samples(file.path, _load_label):
             count += 1
+            text = sample.get(_LABEL_SUFFIX)
+            if text and _is_number(text):
+                numbers = True
+            elif text:
+                texts.add(text)
     except _DAMAGE:
         count += 1
-    return count
+    return count, Seen(numbers, frozenset(texts))
+
+
+def _load_label(tar, member, suffix):
+    """The text of a label, or None of any other member."""
+    if suffix != _LABEL_SUFFIX or not member.isreg() or member.size > _LONGEST_LABEL:
+        return None
+    return tar.extractfile(member).read().strip()
+
+
+def _is_number(text):
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _samples(path, load):

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from tests.conftest import encode, photo
 from tests.tf_scl.data.sources.read_all import read_all
 from tf_scl.data.sources import folder_source
 from tf_scl.data.sources.open_source import open_source
@@ -35,6 +36,32 @@ def test_a_flat_folder_has_no_labels(tmp_path):
     assert [(item.data, item.label, item.class_name) for item in items.values()] == [
         (b"x%d" % number, None, None) for number in range(5)
     ]
+
+
+def test_a_single_image_is_a_source_of_one(image_folder, monkeypatch):
+    path = image_folder / "cat" / "00.png"
+    monkeypatch.setenv("HOME", str(image_folder))
+    for given in (path, "~/cat/00.png"):
+        source = open_source(given)
+        ((name, item),) = read_all(source).items()
+        assert (name, item.data, item.label) == (b"00.png", path.read_bytes(), None)
+        assert source.fingerprint() != open_source(image_folder / "cat" / "02.png").fingerprint()
+    monkeypatch.chdir(path.parent)
+    assert list(read_all(open_source("00.png"))) == [b"00.png"]
+
+
+def test_a_single_file_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK")
+    with pytest.raises(InputError, match="'.*/a.npz' is a file, not a folder; give the path of"):
+        open_source(tmp_path / "a.npz").units()
+
+
+def test_files_that_are_no_images_do_not_count(image_folder):
+    (image_folder / "labels.csv").write_text("cat/00.png,cat")
+    (image_folder / "cat" / "by_content").write_bytes(encode(photo(0)))
+    source = open_source(image_folder)
+    assert source.count_images(source.units()) == 49
+    assert sum(unit.items for unit in source.units()) == 50
 
 
 def test_splits_are_not_classes(tmp_path):

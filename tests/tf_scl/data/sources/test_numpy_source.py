@@ -45,6 +45,18 @@ def test_arrays_by_name_and_labels_in_a_column(tmp_path):
     np.testing.assert_array_equal([item.data for item in items.values()], images)
 
 
+@pytest.mark.parametrize("dtype", ["U", "S"])
+def test_text_labels_are_classes(tmp_path, dtype):
+    nouns = ["dog", "cat", "", "10", "9", "cat"] + ["ü"] * (dtype == "U")
+    order = sorted({noun.encode() for noun in nouns} - {b""})
+    labels = np.array(nouns, dtype)[:, None]
+    np.savez(tmp_path / "a.npz", images=_pixels(len(nouns), 4, 4), labels=labels)
+    items = read_all(open_source(f"numpy:{tmp_path}/a.npz"))
+    assert [(item.label, item.class_name) for item in items.values()] == [
+        (order.index(noun.encode()), noun.encode()) if noun else (None, None) for noun in nouns
+    ]
+
+
 def test_labels_need_not_be_there(tmp_path):
     np.savez(tmp_path / "a.npz", images=_pixels(4, 2, 2))
     items = read_all(open_source(f"numpy:{tmp_path}/a.npz"))
@@ -100,9 +112,9 @@ def test_fingerprint_changes_with_the_file(tmp_path):
             r"labels are int64 of shape \(5,\).*each of the 4 images",
         ),
         (
-            {"images": _pixels(4, 2, 2), "labels": np.array(list("abcd"))},
+            {"images": _pixels(4, 2, 2), "labels": np.arange(4) / 2},
             "",
-            r"labels are <U1 of shape \(4,\); whole numbers",
+            r"labels are float64 of shape \(4,\); whole numbers from 0, or text, are needed",
         ),
         ({"images": np.array([{}] * 4)}, "", "cannot read '.*a.npz' as a numpy file.*pickle"),
     ],

@@ -49,7 +49,7 @@ class SclPhotos(tfds.core.GeneratorBasedBuilder):
                     "pixels": _pixels(number),
                     "grey": _pixels(number)[..., 0],
                     "flat": np.zeros(20, np.uint8),
-                    "text": "some text",
+                    "text": ("dog", "cat", "", "ant")[number % 4],
                     "several": [0, 1],
                 },
             )
@@ -142,6 +142,14 @@ def test_a_number_as_label(data_dir):
         assert (item.label, item.class_name) == (number, b"%d" % number)
 
 
+def test_a_text_as_label(data_dir, monkeypatch):
+    monkeypatch.setattr(tfds_source, "_EXAMPLES_PER_UNIT", 7)
+    items = read_all(open_source(f"tfds:scl_photos?data_dir={data_dir}&label=text"))
+    expected = [(2, b"dog"), (1, b"cat"), (None, None), (0, b"ant")]
+    for number, item in zip(_numbers(data_dir, "train"), items.values(), strict=True):
+        assert (item.label, item.class_name) == expected[number % 4]
+
+
 def test_a_label_that_is_no_single_number_is_left_out(data_dir):
     """Unless the user named it."""
     source = open_source(f"tfds:scl_photos?data_dir={data_dir}&split=test")
@@ -211,8 +219,7 @@ def test_fingerprint_changes_with_version_and_split(tmp_path, data_dir, monkeypa
         ("&image=depth", "image=depth must be an Image, or uint8 pixels"),
         ("&image=flat", "image=flat must be an Image"),
         ("&image=label", "image=label must be an Image"),
-        ("&label=noun", "label=noun must be a ClassLabel, or one whole number; the data set has"),
-        ("&label=text", "label=text must be a ClassLabel"),
+        ("&label=noun", "label=noun must be a ClassLabel, one whole number, or one text; the data"),
         ("&label=several", "label=several must be a ClassLabel"),
         ("&label=grey", r"label=grey must be a ClassLabel.*say which with \?label=NAME"),
     ],

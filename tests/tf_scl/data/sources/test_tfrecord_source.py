@@ -90,6 +90,49 @@ def test_labels_need_not_be_there(tmp_path):
     assert {(item.label, item.class_name) for item in items.values()} == {(None, None)}
 
 
+_NOUNS = (b"dog", b"cat", None, b"10", b"9", b"ant", "zebra é".encode(), b"cat")
+_ORDER = sorted({noun for noun in _NOUNS if noun})
+
+
+@pytest.mark.parametrize(
+    "flags,feature",
+    [
+        ("", "image__class__text"),  # a class without a label
+        ("", "image__class__label"),  # a label that is text
+        ("?class=noun", "noun"),
+        ("?label=noun", "noun"),
+    ],
+)
+def test_text_labels_are_classes_over_all_files(tmp_path, flags, feature):
+    records = [
+        _example(image__encoded=b"%d" % n, **({feature: noun} if noun else {}))
+        for n, noun in enumerate(_NOUNS)
+    ]
+    _write(tmp_path / "a.tfrecord", records[:5])
+    _write(tmp_path / "b.tfrecord", records[5:])
+    items = read_all(open_source(f"tfrecord:{tmp_path}/*.tfrecord{flags}")).values()
+    assert [(item.label, item.class_name) for item in items] == [
+        (_ORDER.index(noun) if noun else None, noun) for noun in _NOUNS
+    ]
+    assert {item.problem for item in items} == {None}
+
+
+def test_a_number_anywhere_makes_the_labels_numbers(tmp_path):
+    _write(tmp_path / "a", [_example(image__encoded=b"x", image__class__text=b"cat")])
+    _write(tmp_path / "b", _records(2))
+    items = read_all(open_source(f"tfrecord:{tmp_path}/?")).values()
+    assert [item.label for item in items] == [None, 0, 1]
+
+
+def test_text_labels_before_a_damage_are_kept(tmp_path):
+    records = [_example(image__encoded=b"x", image__class__text=b"%d" % n) for n in range(5)]
+    _write(tmp_path / "a", records)
+    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:-3])
+    items = read_all(open_source(f"tfrecord:{tmp_path}/a")).values()
+    assert [item.label for item in items] == [0, 1, 2, 3, None]
+    assert [item.problem is None for item in items] == [True] * 4 + [False]
+
+
 def test_bad_records_are_items_with_a_problem(tmp_path):
     bad = {
         b"\xff not an example": "not a tf.train.Example",

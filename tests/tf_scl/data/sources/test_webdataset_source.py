@@ -92,6 +92,33 @@ def test_tars_of_class_folders(tmp_path):
     assert link.problem == ("cannot be read", "'photos.d/cat/link.png' is not a regular file")
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_text_labels_are_classes_over_all_tars(tmp_path, suffix):
+    nouns = [b"dog", b"cat\n", b"", b"10a", b"9a", "é".encode(), b"cat"]
+    for shard, part in enumerate((nouns[:4], nouns[4:])):
+        members = [("caption.jpg", b"x"), ("caption.txt", b"a text that is no label")]
+        for number, noun in enumerate(part):
+            members += [(f"{number}.jpg", b"x"), (f"{number}.cls", noun)]
+        data = _tar(members)
+        path = tmp_path / f"{shard}.{suffix}"
+        path.write_bytes(gzip.compress(data) if suffix != "tar" else data)
+    items = read_all(open_source(f"webdataset:{tmp_path}/*.{suffix}"))
+    assert {item.problem for item in items.values()} == {None}
+    found = {name: (item.label, item.class_name) for name, item in items.items()}
+    captions = [found.pop(name) for name in list(found) if name.endswith(b"caption")]
+    assert captions == [(None, None)] * 2
+    expected = [noun.strip() or None for noun in nouns]
+    order = sorted({noun for noun in expected if noun})
+    assert list(found.values()) == [(order.index(n) if n else None, n) for n in expected]
+
+
+def test_a_text_that_is_too_long_for_a_label_is_none(tmp_path):
+    members = [("a.jpg", b"x"), ("a.cls", b"cat"), ("b.jpg", b"x"), ("b.cls", b"word " * 300)]
+    items = _read(tmp_path / "a.tar", _tar(members))
+    assert (items[b"a.tar/a"].label, items[b"a.tar/a"].class_name) == (0, b"cat")
+    assert "not a text that was listed" in items[b"a.tar/b"].problem[1]
+
+
 def test_bad_samples_are_items_with_a_problem(tmp_path):
     members = [("a.cls", b"1"), ("b.jpg", b"x"), ("b.cls", b"dog"), *_samples(0, 3)]
     items = _read(tmp_path / "a.tar", _tar(members))

@@ -1,0 +1,132 @@
+"""The job of `pipeline.local_runner`: the pipeline on this machine, from the command line on."""
+
+import dataclasses
+import logging
+import os
+import pathlib
+import sys
+
+import absl.logging
+
+from components import checks
+from pipeline import cli
+from tf_scl.data.sources.open_source import absolute, open_source
+from tf_scl.errors import InputError
+from tf_scl.quiet import start_xla
+
+PIPELINE_NAME = "tf_scl"
+LOG_FILE = "run.log"
+# TFX gives workers the code of this checkout by way of its setup.py.
+SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
+
+_log = logging.getLogger("pipeline")
+
+
+def run_command_line(argv=None):
+    """Runs the whole job and prints its summary.
+
+    Raises:
+        InputError: Something that the user gave cannot be used, or a disk that
+            is full or cannot be written.
+    """
+    arguments = cli.parse(argv)
+    try:
+        config = checks.check_run(
+            arguments.data, arguments.out, arguments.config, arguments.fit_batch
+        )
+        with checks.only_run_in(arguments.out):
+            checks.check_record(arguments.out)
+            _configure_logging(os.path.join(arguments.out, LOG_FILE))
+            arguments = _fitted(arguments, config)
+            print(run(arguments), flush=True)
+    except Exception as error:
+        cause = _input_error(error) or checks.disk_error(error, arguments.out)
+        if cause is None:
+            raise
+        raise cause from error
+
+
+def _fitted(arguments, config):
+    """The arguments with the settings that fit the images, which is said."""
+    batch, fitted = arguments.config.train.batch_size, config.train.batch_size
+    if fitted != batch:
+        _log.info(
+            "train.batch_size is %d, not the preset's %d: for so few images an epoch would have "
+            "hardly a step (--train.batch_size sets it)",
+            fitted,
+            batch,
+        )
+    return dataclasses.replace(arguments, config=config)
+
+
+def run(arguments):
+    """Runs the pipeline for `cli.Arguments` and returns the summary as text."""
+    data = arguments.data
+    if data is None:
+        from tf_scl.data.digits import write_digits
+
+        data = str(write_digits(os.path.join(arguments.out, "images")))
+    data = absolute(data)  # Beam's workers start in folders of their own
+    _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
+    # Heavy imports wait until the arguments are known to be good.
+    start_xla()
+    from tfx import v1 as tfx
+
+    from components.image_example_gen import local_beam
+    from pipeline import summary, unfinished
+    from pipeline.pipeline import create_pipeline
+
+    summary.remove(arguments.out)  # that of a run before is not this one's
+    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        os.path.join(arguments.out, checks.RECORD_FILE)
+    )
+    root = os.path.join(arguments.out, checks.ARTIFACTS_DIR)
+    serving = os.path.join(arguments.out, checks.SERVING_DIR)
+    unfinished.settle(metadata, root, serving)
+    graph = create_pipeline(
+        PIPELINE_NAME,
+        root,
+        data,
+        serving,
+        arguments.config,
+        metadata,
+        local_beam.one_process(SETUP_FILE),
+        list(arguments.beam) or local_beam.for_source(open_source(data), SETUP_FILE),
+    )
+    tfx.orchestration.LocalDagRunner().run(graph)
+    return summary.write(metadata, arguments.out)
+
+
+def _configure_logging(path):
+    """All to a file; to the console what concerns the user."""
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
+    absl.logging.set_verbosity(absl.logging.INFO)  # TFX's own; silent else after an export
+    file = logging.FileHandler(path)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    console = logging.StreamHandler(sys.stdout)
+    console.setFormatter(logging.Formatter("%(message)s"))
+    console.addFilter(_for_the_user)
+    logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
+
+
+def _for_the_user(record):
+    """Our own messages, and of TFX's the two that tell how far the run is."""
+    if record.name.split(".")[0] in ("tf_scl", "components", "pipeline"):
+        return True
+    if record.name == "absl" and record.msg == "Component %s is running.":
+        record.msg = "-- %s"
+        return True
+    if record.name == "absl" and record.msg == "A cached execution %d is used.":
+        record.msg, record.args = "   nothing changed: cached results are used", ()
+        return True
+    return False
+
+
+def _input_error(error):
+    """The `InputError` behind an exception, or None."""
+    while error is not None:
+        if isinstance(error, InputError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,0 +1,116 @@
+"""How every command begins and ends: one line for a mistake, and one for Ctrl-C at any moment."""
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+
+from tf_scl.errors import InputError
+from tf_scl.quiet import set_quiet
+
+STOPPED = 130  # exit status, as a shell gives it to what SIGINT ended
+
+_SECONDS_TO_CLEAN_UP = 5
+_WAKE, _END = signal.SIGUSR1, signal.SIGUSR2
+
+
+def run_command(work, go_on="run the same command again"):
+    """Runs a command, and says in one line on stderr why it did not come to its end.
+
+    Once the user has stopped it by Ctrl-C, nothing more is written to stdout
+    and stderr: of the libraries at work each would have a traceback of its own.
+    What is being written is removed, for which there are five seconds, or until
+    Ctrl-C is pressed again. Then the process ends.
+
+    Args:
+        work: Function without arguments: the command. What its modules need is
+            best imported inside, so that an interrupted import ends well too.
+        go_on: Str, what the user is told who stopped it.
+
+    Returns:
+        Exit status: 0; 2 where `work` raised `InputError`; 130 where it raised
+        `KeyboardInterrupt` of its own accord.
+    """
+    set_quiet()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names need not be text
+    interrupts = _Interrupts(f"stopped; {go_on}")
+    try:
+        with interrupts:
+            return _status(work, interrupts)
+    finally:
+        interrupts.end_if_stopped()
+
+
+def _status(work, interrupts):
+    try:
+        work()
+    except InputError as error:
+        interrupts.end_if_stopped()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        interrupts.end_if_stopped()
+        print(interrupts.line, file=sys.stderr)
+        return STOPPED
+    return 0
+
+
+class _Interrupts:
+    """Takes SIGINT in a thread of its own while a command runs.
+
+    A handler of Python's runs in the main thread, once that is back from
+    whatever C++ it is in, and what it raises may come out of other libraries as
+    another error, or not at all. So SIGINT is blocked in all threads, and in
+    the processes that they start, and this thread waits for it. Outside of the
+    main thread, where Python has no signals, it does nothing.
+    """
+
+    def __init__(self, line):
+        self.line = line
+        self._stopped = False
+        self._thread = None
+
+    def __enter__(self):
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._stderr = os.dup(2)  # fd 2 may be away when the signal comes (tf_scl.quiet)
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, _END})
+        self._handler = signal.signal(_WAKE, signal.default_int_handler)
+        self._main = threading.get_ident()
+        self._thread = threading.Thread(target=self._wait, name="Ctrl-C", daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_):
+        self.end_if_stopped()
+        if self._thread is None:
+            return
+        signal.pthread_kill(self._thread.ident, _END)
+        self._thread.join()
+        signal.signal(_WAKE, self._handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        os.close(self._stderr)
+
+    def end_if_stopped(self):
+        """Ends the process, without waiting for threads, if SIGINT has come."""
+        if self._stopped:
+            os._exit(STOPPED)
+
+    def _wait(self):
+        if signal.sigwait({signal.SIGINT, _END}) == _END:
+            return
+        _silence()
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(self._stderr, f"{self.line}\n".encode())
+        self._stopped = True
+        signal.pthread_kill(self._main, _WAKE)  # it raises KeyboardInterrupt there
+        signal.sigtimedwait({signal.SIGINT}, _SECONDS_TO_CLEAN_UP)
+        os._exit(STOPPED)
+
+
+def _silence():
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)

@@ -56,7 +56,7 @@ def describe_gray(summary):
     kept = sum(summary.kept.values())
     if not kept or summary.gray < kept:
         return None
-    return f"all {kept:,} images are gray: one channel is enough for them (--model.channels 1)"
+    return f"all {kept:,} images are gray, for which --model.channels 1 is enough"
 
 
 def describe_reasons(rejected):

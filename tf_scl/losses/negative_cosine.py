@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tf_scl.losses import row_norms
 from tf_scl.losses.precision import as_accurate
 
 
@@ -27,5 +28,5 @@ def replica_terms(z1, p1, z2, p2, context=None):
 
 
 def _cosines(p, z):
-    p, z = (tf.math.l2_normalize(as_accurate(x), axis=1) for x in (p, tf.stop_gradient(z)))
+    p, z = (row_norms.normalize(as_accurate(x)) for x in (p, tf.stop_gradient(z)))
     return tf.reduce_sum(p * z)

@@ -7,14 +7,15 @@ of the image of u_i,
                        `attraction`     `repulsion`
 
 The logarithm of a sum over all others does not come apart into moments, so
-replicas must gather features, and memory is O(N^2).
+replicas must gather features, and memory is O(N^2). A row of zeros, which has
+no direction, stays zero.
 """
 
 import tensorflow as tf
 
-from tf_scl.errors import InputError
+from tf_scl.losses import row_norms
 from tf_scl.losses.precision import as_accurate
-from tf_scl.losses.spectral import check_negatives, check_pair
+from tf_scl.losses.spectral import check_negatives, check_pair, check_positive
 
 
 def replica_terms(z1, z2, temperature=0.5, negatives="global", context=None):
@@ -44,7 +45,7 @@ def replica_terms(z1, z2, temperature=0.5, negatives="global", context=None):
     check_pair(z1, z2)
     replicas = context.num_replicas_in_sync if context else 1
     gathering = replicas > 1 and negatives == "global"
-    u1, u2 = (tf.math.l2_normalize(z, axis=1) for z in (z1, z2))
+    u1, u2 = (row_norms.normalize(z) for z in (z1, z2))
     n = tf.shape(u1)[0]
     all1, all2, start = _gathered(u1, u2, context) if gathering else (u1, u2, 0)
     everyone = tf.concat([all1, all2], axis=0)  # [2 N, d]
@@ -72,7 +73,4 @@ def _gathered(u1, u2, context):
 
 def check_temperature(temperature):
     """Raises InputError unless `temperature` is positive."""
-    if not temperature > 0:
-        raise InputError(
-            f"`temperature` must be a positive number. Received: temperature={temperature!r}"
-        )
+    check_positive("temperature", temperature)

@@ -10,6 +10,9 @@ form; above is its unbiased estimate from N pairs. How its sums are computed,
 with or without an N x N matrix, is in `spectral_forms.py`.
 """
 
+import math
+import numbers
+
 import tensorflow as tf
 
 from tf_scl.config import NEGATIVES
@@ -29,13 +32,16 @@ def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
             the same images.
         mu: None for the plain loss. A positive float clips row norms to
             sqrt(mu) and divides the loss by mu, as the official code does
-            (the paper's experiments use it).
+            (the paper's experiments use it). A row that reaches sqrt(mu) is
+            clipped: its gradient has no radial part.
         form: "sample" (N x N inner products), "moment" (d x d moments) or
             "auto", which takes the cheaper one. Their values are equal.
 
     Returns:
         Scalar: float64 for float64 embeddings, else float32, in which all
-        sums are taken whatever the dtype of the embeddings.
+        sums are taken whatever the dtype of the embeddings. Infinite or NaN
+        where the sums leave the range of the dtype: without mu, in float32,
+        from norms of about 1e9 on; with mu only from 1e32 sqrt(mu) on.
 
     Raises:
         InputError: Shapes that differ, fewer than two pairs, `mu` not
@@ -67,7 +73,7 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
 
     Returns:
         Dict of scalars, "attraction" and "repulsion", whose sum is the loss,
-        and "clipped", the share of the rows that mu shortened (no gradient).
+        and "clipped", the share of the rows that reach sqrt(mu) (no gradient).
 
     Raises:
         InputError: As in `spectral_contrastive_loss`, or unknown `negatives`.
@@ -137,8 +143,15 @@ def check_pair(z1, z2):
 
 def check_mu(mu):
     """Raises InputError unless `mu` is None or positive."""
-    if mu is not None and not mu > 0:
-        raise InputError(f"`mu` must be None or a positive number. Received: mu={mu!r}")
+    if mu is not None:
+        check_positive("mu", mu, "None or a positive number")
+
+
+def check_positive(name, value, allowed="a positive number"):
+    """Raises InputError unless a value is a finite number above 0."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (real and 0 < value < math.inf):
+        raise InputError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
 
 
 def check_form(form):

@@ -15,11 +15,17 @@ twice the products.
 
 Every function returns four scalars: the number of pairs of the global batch,
 this replica's share of `inner` and of `squares`, and how many of its 2 N rows
-were clipped. Gradients assume what is true of a sum of shares: that the
+reach sqrt(mu). With mu, values and gradients are right for norms up to
+1e30 sqrt(mu), also in float32, and NaN beyond 1e32 sqrt(mu) (`row_norms.py`);
+without, what overflows is infinite or NaN.
+
+Gradients assume what is true of a sum of shares: that the
 incoming gradient is the same on every replica.
 """
 
 import tensorflow as tf
+
+from tf_scl.losses import row_norms
 
 # Rows are worked through in chunks of at most so many numbers: the temporaries of a
 # step then take 64 MB each in float32, whatever N and d are.
@@ -96,7 +102,8 @@ def moment_sums(z1, z2, mu=None, context=None):
     @tf.custom_gradient
     def sums(z1, z2):
         chunks = _chunks(z1)
-        moment1, moment2, clipped, factors1, factors2, inner = _forward(z1, z2, mu, chunks)
+        moment1, moment2, *rows = _forward(z1, z2, mu, chunks)
+        factors1, over1, factors2, over2, inner = rows
         pairs, replicas = tf.cast(tf.shape(z1)[0], z1.dtype), 1
         if context is not None:
             moment1, moment2, pairs = context.all_reduce(
@@ -108,78 +115,78 @@ def moment_sums(z1, z2, mu=None, context=None):
         def gradient(_, d_inner, d_squares, __):
             own = d_inner - 2.0 * d_squares * inner
             weights = 2.0 * d_squares
-            dz1 = _backward(z1, z2, factors1, factors2, inner, own, weights * moment2, mu, chunks)
+            rows1 = [z1, z2, factors1, factors2, over1, inner, own]
+            dz1 = _backward(rows1, weights * moment2, mu, chunks)
             with tf.control_dependencies([dz1]):
-                dz2 = _backward(
-                    z2, z1, factors2, factors1, inner, own, weights * moment1, mu, chunks
-                )
+                rows2 = [z2, z1, factors2, factors1, over2, inner, own]
+                dz2 = _backward(rows2, weights * moment1, mu, chunks)
             return dz1, dz2
 
+        clipped = tf.reduce_sum(over1) + tf.reduce_sum(over2)
         return (pairs, tf.reduce_sum(inner), squares, clipped), gradient
 
     return sums(z1, z2)
 
 
 def _forward(z1, z2, mu, chunks):
-    """Moments, the number of clipped rows, and what the gradient needs of each row.
+    """Moments, and what the gradient needs of each row.
 
     Returns:
-        (A^T A, B^T B, clipped rows, factors of z1, of z2, a_i.b_i): [d, d]
-        twice, a scalar, and [n, 1] three times.
+        (A^T A, B^T B, factors of z1, which rows of it reach sqrt(mu), both of
+        z2, a_i.b_i): [d, d] twice, [n, 1] five times.
     """
 
     def step(z1, z2):
         # In turn, here and below: side by side each would hold a temporary like z.
         factors1, over1 = _clip_factors(z1, mu)
         with tf.control_dependencies([factors1]):
-            moment1 = _moment(z1, factors1, mu)
+            moment1 = _moment(_scaled(z1, factors1, mu))
         with tf.control_dependencies([moment1]):
             factors2, over2 = _clip_factors(z2, mu)
         with tf.control_dependencies([factors2]):
-            moment2 = _moment(z2, factors2, mu)
+            b = _scaled(z2, factors2, mu)
+            moment2 = _moment(b)
         with tf.control_dependencies([moment2]):
-            inner = factors1 * factors2 * _row_products(z1, z2)
-        clipped = tf.reduce_sum(over1) + tf.reduce_sum(over2)
-        return [moment1, moment2, clipped], [factors1, factors2, inner]
+            inner = factors1 * _row_products(z1, b)
+        return [moment1, moment2], [factors1, over1, factors2, over2, inner]
 
     if chunks == 1:
         sums, rows = step(z1, z2)
     else:
         d = z1.shape[1]
-        zeros = [tf.zeros(shape, z1.dtype) for shape in ([d, d], [d, d], [])]
-        sums, rows = _by_chunks(step, [z1, z2], chunks, zeros, [1, 1, 1])
+        zeros = [tf.zeros([d, d], z1.dtype)] * 2
+        sums, rows = _by_chunks(step, [z1, z2], chunks, zeros, [1] * 5)
     return *sums, *rows
 
 
-def _backward(z, other, factors, other_factors, inner, own, moment, mu, chunks):
+def _backward(rows, moment, mu, chunks):
     """The gradient with respect to the rows of z before clipping, [n, d].
 
     With respect to a clipped row a it is g = a M + own b; through the clipping
-    of a row that was longer than sqrt(mu) comes f (g - a (a.g) / mu).
+    of a row that reached sqrt(mu) comes f (g - a (a.g) / mu). Factors f, which
+    are small where z is large, are never multiplied with each other first.
 
     Args:
-        z, other: [n, d] not clipped; a = factors z and b = other_factors other.
-        inner: a.b, [n, 1].
-        own: Weight of b in the gradient, [n, 1].
+        rows: z and other, [n, d], not clipped; then [n, 1] each, the factors f
+            of z and of other, which rows of z reach sqrt(mu), a.b, and own.
         moment: M, [d, d].
     """
 
-    def step(z, other, factors, other_factors, inner, own):
+    def step(z, other, factors, other_factors, over, inner, own):
         gradient = tf.matmul(z, moment)
         if mu is None:
             return [], [gradient + own * other]
-        square = tf.square(factors)
-        along = square * _row_products(z, gradient) + own * inner
-        over = tf.cast(factors < 1.0, z.dtype)
+        gradient = factors * gradient
+        along = factors * _row_products(z, gradient) + own * inner
         with tf.control_dependencies([along]):
-            gradient = square * gradient + (own * factors * other_factors) * other
+            gradient += (own * other_factors) * other
         with tf.control_dependencies([gradient]):
-            return [], [gradient - (over * square * along / mu) * z]
+            gradient -= (over * along * factors / mu) * z
+            return [], [factors * gradient]
 
-    rows = [z, other, factors, other_factors, inner, own]
     if chunks == 1:
         return step(*rows)[1][0]
-    return _by_chunks(step, rows, chunks, [], [z.shape[1]])[1][0]
+    return _by_chunks(step, rows, chunks, [], [rows[0].shape[1]])[1][0]
 
 
 def _row_products(a, b):
@@ -187,30 +194,27 @@ def _row_products(a, b):
     return tf.reduce_sum(a * b, axis=1, keepdims=True)
 
 
-def _moment(z, factors, mu):
-    """A^T A of the clipped rows, [d, d]."""
-    return tf.matmul(z if mu is None else tf.square(factors) * z, z, transpose_a=True)
+def _moment(a):
+    """A^T A, [d, d]."""
+    return tf.matmul(a, a, transpose_a=True)
+
+
+def _scaled(z, factors, mu):
+    return z if mu is None else factors * z
 
 
 def _clip_factors(z, mu):
-    """What each row is multiplied by, and 1 where that is less than 1: both [N, 1].
-
-    Rows longer than sqrt(mu) get that length; shorter ones, zero rows too, stay.
-    """
     if mu is None:
         ones = tf.ones([tf.shape(z)[0], 1], z.dtype)
         return ones, tf.zeros_like(ones)
-    squared = tf.reduce_sum(tf.square(z), axis=1, keepdims=True)
-    # Divides by max(|z|^2, mu) so that a zero row has a zero, not a NaN, gradient.
-    factors = tf.sqrt(mu / tf.maximum(squared, mu))
-    return factors, tf.cast(factors < 1.0, z.dtype)
+    return row_norms.clip_factors(z, mu)
 
 
 def _clip_both(z1, z2, mu):
     if mu is None:
         return z1, z2, tf.zeros([], z1.dtype)
-    (factors1, over1), (factors2, over2) = _clip_factors(z1, mu), _clip_factors(z2, mu)
-    return factors1 * z1, factors2 * z2, tf.reduce_sum(over1) + tf.reduce_sum(over2)
+    (a, over1), (b, over2) = row_norms.clip(z1, mu), row_norms.clip(z2, mu)
+    return a, b, over1 + over2
 
 
 def _chunks(z):

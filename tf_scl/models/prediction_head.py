@@ -2,11 +2,14 @@
 
 import keras
 
+from tf_scl.models.dense import Dense
 from tf_scl.normalization import batch_normalization
 
 
 def prediction_head(output_dim, hidden_dim=512, name="predictor"):
     """Dense-BN-ReLU-Dense, the bottleneck of SimSiam (arXiv 2011.10566, section 3).
+
+    Dense layers start with PyTorch's initial weights and biases, as there.
 
     Args:
         output_dim: Int, width d of the embeddings.
@@ -16,5 +19,5 @@ def prediction_head(output_dim, hidden_dim=512, name="predictor"):
     Returns:
         `keras.Sequential` from [N, d] to [N, d].
     """
-    hidden = [keras.layers.Dense(hidden_dim), batch_normalization(), keras.layers.ReLU()]
-    return keras.Sequential([*hidden, keras.layers.Dense(output_dim)], name=name)
+    hidden = [Dense(hidden_dim), batch_normalization(), keras.layers.ReLU()]
+    return keras.Sequential([*hidden, Dense(output_dim)], name=name)

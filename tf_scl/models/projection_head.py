@@ -2,13 +2,15 @@
 
 import keras
 
+from tf_scl.models.dense import Dense
 from tf_scl.normalization import batch_normalization
 
 
 def projection_head(output_dim=1000, hidden_dims=(2048,), name="projector"):
     """Dense-BN-ReLU blocks closed by Dense-BN, as in the official code.
 
-    The defaults are those of its CIFAR-10 recipe: 512 -> 2048 -> 1000.
+    The defaults are those of its CIFAR-10 recipe: 512 -> 2048 -> 1000. Dense
+    layers start as there, with PyTorch's initial weights and biases.
 
     Args:
         output_dim: Int, width d of the embedding that the loss sees.
@@ -21,9 +23,9 @@ def projection_head(output_dim=1000, hidden_dims=(2048,), name="projector"):
     stack = []
     for width in hidden_dims:
         stack += [
-            keras.layers.Dense(width),
+            Dense(width),
             batch_normalization(),
             keras.layers.ReLU(),
         ]
-    stack += [keras.layers.Dense(output_dim), batch_normalization()]
+    stack += [Dense(output_dim), batch_normalization()]
     return keras.Sequential(stack, name=name)

@@ -1,24 +1,39 @@
-"""SGD whose weight decay is an L2 penalty inside the gradient."""
+"""PyTorch's SGD: weight decay inside the gradient, the learning rate outside the momentum."""
 
 import keras
+import tensorflow as tf
 
 from tf_scl.optimizers import arguments
 
 
 @keras.saving.register_keras_serializable(package="tf_scl")
 class L2SGD(keras.optimizers.SGD):
-    """SGD with momentum and an L2 penalty added to the gradient.
+    """SGD with momentum and an L2 penalty added to the gradient, as `torch.optim.SGD`.
 
-    Keras's own `weight_decay` is decoupled: it shrinks the weights beside the
-    momentum. The official spectral contrastive code (like most published SGD
-    recipes) adds `l2 * w` to the gradient, so the momentum carries it; with
-    momentum 0.9 that decays about ten times as much for the same number.
+    For each variable w with gradient g, at the step's learning rate:
+
+        g = g + l2 * w
+        v = momentum * v + g                     (v is 0 before the first step)
+        w = w - learning_rate * v                or, with Nesterov's momentum,
+        w = w - learning_rate * (g + momentum * v)
+
+    The official spectral contrastive code, and most published recipes, are
+    trained by it. `keras.optimizers.SGD` differs in two ways. It keeps the
+    learning rate inside v, so v still holds the rates of earlier steps: in a
+    warm-up it is some 1 / (1 - momentum) steps behind, and after a drop of the
+    rate it goes on at the old one for as long. And its `weight_decay` is
+    decoupled, beside the momentum: with momentum 0.9 the penalty here decays
+    about ten times as much for the same number.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html,
+    with dampening 0.
 
     Args:
         learning_rate, momentum, nesterov, and the rest: as in
-            `keras.optimizers.SGD`.
+            `keras.optimizers.SGD`. `clipnorm` and the like clip the gradient
+            before the penalty is added.
         l2: Float >= 0, the coefficient added as `gradient + l2 * weight` to
-            every trainable variable, biases and normalisation too.
+            every trainable variable, biases and normalization too.
 
     Raises:
         InputError: A value out of range.
@@ -34,10 +49,14 @@ class L2SGD(keras.optimizers.SGD):
         self.l2 = arguments.number("l2", l2)
 
     def update_step(self, gradient, variable, learning_rate):
-        penalty = keras.ops.cast(self.l2, variable.dtype) * variable
-        super().update_step(
-            keras.ops.cast(gradient, variable.dtype) + penalty, variable, learning_rate
-        )
+        step = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)  # dense
+        step = step + self.l2 * variable
+        if self.momentum:
+            velocity = self.momentums[self._get_variable_index(variable)]
+            next_velocity = self.momentum * velocity + step
+            self.assign(velocity, next_velocity)
+            step = step + self.momentum * next_velocity if self.nesterov else next_velocity
+        self.assign_sub(variable, tf.cast(learning_rate, variable.dtype) * step)
 
     def get_config(self):
         return {**super().get_config(), "l2": self.l2}

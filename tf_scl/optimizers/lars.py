@@ -21,7 +21,8 @@ class LARS(keras.optimizers.Optimizer):
 
     The learning rate is inside v, so a schedule does not rescale what v
     already holds; algorithm 1 and SimCLR's official code (`classic_momentum`)
-    do the same, PyTorch's SGD does not. With a constant rate it is all one.
+    do the same; PyTorch's SGD, and `L2SGD` here, keep it outside. With a constant
+    rate it is all one.
     SimCLR's code differs from the paper in dividing by |g + l2 * w|, which
     comes to the same for its l2 of 1e-6.
 

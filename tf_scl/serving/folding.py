@@ -19,10 +19,17 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.encoders.convolution import Conv2D
+from tf_scl.models.dense import Dense
 from tf_scl.normalization import BatchNormalization
 
 # Exactly these: a subclass may compute something else with its kernel.
-_LINEAR = (keras.layers.Conv2D, Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+_LINEAR = (
+    keras.layers.Conv2D,
+    Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.Dense,
+    Dense,
+)
 _NORMALIZATIONS = (keras.layers.BatchNormalization, BatchNormalization)
 
 

@@ -49,3 +49,13 @@ def test_a_finite_loss_does_not_stop(pair_model, pairs):
     data = tf.data.Dataset.from_tensor_slices(pairs).batch(8)
     history = pair_model().fit(data, epochs=2, verbose=0, callbacks=[StopOnNonFinite()])
     assert isinstance(history, keras.callbacks.History)
+
+
+@pytest.mark.parametrize("norm", [1e15, 1e25])
+def test_embeddings_too_large_for_the_loss_without_mu_stop(pairs, norm):
+    encoder = keras.Sequential([keras.Input((6,)), keras.layers.Rescaling(norm)])
+    model = tf_scl.SpectralContrastive(encoder, keras.layers.Dense(4), mu=None)
+    model.compile(tf_scl.L2SGD(0.05))
+    data = tf.data.Dataset.from_tensor_slices(pairs).batch(8)
+    with pytest.raises(tf_scl.InputError, match="not finite at epoch 1, step 1 "):
+        model.fit(data, verbose=0, callbacks=[StopOnNonFinite()])

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests import reference
@@ -42,3 +43,29 @@ def test_no_gradient_reaches_the_projections():
     expected = reference.numeric_gradient(moved, embeddings[1].numpy())
     np.testing.assert_allclose(of_p1, expected, rtol=1e-6, atol=1e-9)
     assert np.abs(of_p2).max() > 0
+
+
+@pytest.mark.parametrize("norm", [1e-20, 1e-7, 1e5, 1e10, 1e13, 1e19, 1e25, 1e30])
+def test_only_directions_count_at_any_norm(norm):
+    """In float32, value and gradient beside those of the embeddings in float64."""
+
+    def loss_and_gradient(embeddings):
+        embeddings = [tf.constant(z) for z in embeddings]
+        with tf.GradientTape() as tape:
+            tape.watch(embeddings)
+            loss = negative_cosine.replica_terms(*embeddings)["negative_cosine"]
+        return float(loss), np.float64(tape.gradient(loss, embeddings[1]))
+
+    embeddings = [z.numpy() for z in _embeddings()]
+    truth, expected = loss_and_gradient(embeddings)
+    loss, gradient = loss_and_gradient([(norm * z).astype("float32") for z in embeddings])
+    np.testing.assert_allclose(loss, truth, rtol=1e-5)
+    np.testing.assert_allclose(norm * gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_row_that_diverged_is_told(index, value):
+    embeddings = [z.numpy() for z in _embeddings()]
+    embeddings[index][2, 1] = value
+    assert np.isnan(negative_cosine.replica_terms(*embeddings)["negative_cosine"])

@@ -48,6 +48,41 @@ def test_gradient_equals_finite_differences():
         np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("norm", [1e-20, 1e-7, 1e5, 1e10, 1e13, 1e19, 1e25, 1e30])
+def test_only_directions_count_at_any_norm(norm):
+    """In float32, value and gradient beside those of unit rows in float64."""
+    z1, z2 = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in _pair(5, 3))
+    truth, expected = _loss_and_gradients(z1, z2)
+    scaled = [(norm * z).astype("float32") for z in (z1, z2)]
+    loss, gradients = _loss_and_gradients(*scaled)
+    np.testing.assert_allclose(loss, truth, rtol=1e-5)
+    for found, gradient in zip(gradients, expected, strict=True):
+        found = norm * np.float64(found)
+        np.testing.assert_allclose(found, gradient, rtol=1e-4, atol=1e-5 * np.abs(gradient).max())
+
+
+def _loss_and_gradients(z1, z2):
+    z1, z2 = tf.constant(z1), tf.constant(z2)
+    with tf.GradientTape() as tape:
+        tape.watch([z1, z2])
+        loss = _loss(z1, z2, temperature=0.3)
+    return float(loss), tape.gradient(loss, [z1, z2])
+
+
+def test_rows_of_zeros_have_a_finite_loss_and_gradient():
+    zeros = np.zeros((4, 3), np.float32)
+    loss, gradients = _loss_and_gradients(zeros, zeros)
+    np.testing.assert_allclose(loss, np.log(7.0), rtol=1e-6)
+    np.testing.assert_array_equal(gradients[0], zeros)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_row_that_diverged_is_told(value):
+    z1, z2 = _pair(5, 3)
+    z1[2, 1] = value
+    assert np.isnan(_loss(z1, z2))
+
+
 @pytest.mark.parametrize("negatives", ["global", "replica"])
 def test_shares_of_replicas_add_up(two_replicas, negatives):
     """Different data, and different counts, on each replica; loss and gradient."""
@@ -85,6 +120,8 @@ def test_shares_of_replicas_add_up(two_replicas, negatives):
     "shape,options,message",
     [
         ((3, 2), {"temperature": 0}, "temperature=0"),
+        ((3, 2), {"temperature": float("inf")}, "a positive number.*temperature=inf"),
+        ((3, 2), {"temperature": "1"}, "temperature='1'"),
         ((3, 2), {"negatives": "all"}, "'all'"),
         ((3, 4), {}, r"\(3, 2\) and \(3, 4\)"),
     ],

@@ -1,3 +1,5 @@
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -230,6 +232,126 @@ def test_negatives_of_each_replica_alone(two_replicas, form):
     )
 
 
+# Norms of rows, and a batch of them all.
+_NORMS = {
+    "tiny": [1e-20] * 6,
+    "1e10": [1e10] * 6,
+    "1e19": [1e19] * 6,
+    "1e30": [1e30] * 6,
+    "all": [1e-20, 1e-8, 0.9, 1e13, 1e19, 1e30],
+}
+
+
+def _rows_of(norms, seed, d=4):
+    rows = np.random.default_rng(seed).normal(size=(len(norms), d))
+    rows *= np.array(norms)[:, None] / np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows.astype(np.float32)
+
+
+def _in_float64(z1, z2, mu):
+    """The loss and its gradients by automatic differentiation of plain formulas."""
+    z1, z2 = tf.constant(z1, tf.float64), tf.constant(z2, tf.float64)
+
+    def clipped(z):
+        norms = tf.norm(z, axis=1, keepdims=True)
+        return tf.where(norms < mu**0.5, z, mu**0.5 * z / norms)
+
+    with tf.GradientTape() as tape:
+        tape.watch([z1, z2])
+        gram = tf.matmul(clipped(z1), clipped(z2), transpose_b=True)
+        own, n = tf.linalg.diag_part(gram), len(gram)
+        others = tf.reduce_sum(tf.square(gram - tf.linalg.diag(own)))
+        loss = (others / (n * (n - 1)) - 2 * tf.reduce_mean(own)) / mu
+    return float(loss), [g.numpy() for g in tape.gradient(loss, [z1, z2])]
+
+
+def _assert_equals_float64(loss, gradients, z1, z2, mu):
+    value, expected = _in_float64(z1, z2, mu)
+    np.testing.assert_allclose(loss, value, rtol=1e-5, atol=1e-37)
+    for found, truth in zip(gradients, expected, strict=True):
+        error = np.linalg.norm(np.float64(found) - truth, axis=1)
+        assert (error <= 1e-5 * np.linalg.norm(truth, axis=1)).all()
+
+
+@pytest.mark.parametrize("form", ["sample", "moment", "chunks"])
+@pytest.mark.parametrize("mu", [1.0, 10.0])
+@pytest.mark.parametrize("norms", _NORMS)
+def test_norms_of_any_size_with_mu(monkeypatch, form, mu, norms):
+    z1, z2 = _rows_of(_NORMS[norms], 0), _rows_of(_NORMS[norms][::-1], 1)
+    if form == "chunks":
+        monkeypatch.setattr(spectral_forms, "_CHUNK", 8)
+        form = "moment"
+    value = tf_scl.spectral_contrastive_loss(z1, z2, mu=mu, form=form)
+    _assert_equals_float64(value, _gradients(z1, z2, mu=mu, form=form), z1, z2, mu)
+
+
+def test_norms_of_any_size_compiled_by_xla():
+    z1, z2 = _rows_of(_NORMS["all"], 0), _rows_of(_NORMS["all"][::-1], 1)
+    for form in ("sample", "moment"):
+
+        @tf.function(jit_compile=True)
+        def both(z1, z2, form=form):
+            loss = spectral.spectral_contrastive_loss(z1, z2, mu=1.0, form=form)
+            return loss, _gradients(z1, z2, mu=1.0, form=form)
+
+        _assert_equals_float64(*both(z1, z2), z1, z2, 1.0)
+
+
+@pytest.mark.parametrize("form", ["moment", "sample"])
+def test_norms_of_any_size_on_replicas(two_replicas, form):
+    """By moments and by gathered features."""
+    z1, z2 = _rows_of(_NORMS["all"], 0), _rows_of(_NORMS["all"][::-1], 1)
+
+    def share():
+        context = tf.distribute.get_replica_context()
+        start = 3 * context.replica_id_in_sync_group
+        a, b = (tf.reshape(tf.constant(z)[start : start + 3], [3, 4]) for z in (z1, z2))
+        with tf.GradientTape() as tape:
+            tape.watch([a, b])
+            terms = spectral.replica_terms(a, b, mu=1.0, form=form, context=context)
+            loss = terms["attraction"] + terms["repulsion"]
+        return loss, tape.gradient(loss, [a, b])
+
+    losses, gradients = tf.function(lambda: two_replicas.run(share))()
+    parts = two_replicas.experimental_local_results
+    whole = [np.concatenate(parts(gradient)) for gradient in gradients]
+    _assert_equals_float64(sum(parts(losses)), whole, z1, z2, 1.0)
+
+
+@pytest.mark.parametrize("form", ["sample", "moment", "chunks"])
+@pytest.mark.parametrize("norm", [1e10, 1e15, 1e19, 1e25, 1e38])
+def test_without_mu_an_overflow_is_told(monkeypatch, form, norm):
+    z1, z2 = _rows_of([norm] * 6, 0), _rows_of([norm] * 6, 1)
+    if form == "chunks":
+        monkeypatch.setattr(spectral_forms, "_CHUNK", 8)
+        form = "moment"
+    assert not np.isfinite(tf_scl.spectral_contrastive_loss(z1, z2, form=form))
+
+
+@pytest.mark.parametrize("form", ["sample", "moment"])
+@pytest.mark.parametrize("value", [np.inf, np.nan, 3e38])
+@pytest.mark.parametrize("mu", [None, 1.0])
+def test_one_row_that_diverged_is_told(form, value, mu):
+    z1, z2 = _pair(6, 4)
+    z1[2, 1] = value
+    assert not np.isfinite(tf_scl.spectral_contrastive_loss(z1, z2, mu=mu, form=form))
+
+
+@pytest.mark.parametrize("form", ["sample", "moment"])
+def test_a_row_of_exactly_the_norm_has_pytorchs_gradient(form):
+    """It counts as clipped, as in the official code."""
+    stored = np.load(pathlib.Path(__file__).parent / "torch_spectral.npz")
+    z1, z2, mu = stored["z1"], stored["z2"], float(stored["mu"])
+    assert np.linalg.norm(z1[0]) == np.linalg.norm(z2[1]) == mu**0.5
+    for dtype, tolerance in (("float64", 1e-12), ("float32", 1e-5)):
+        a, b = z1.astype(dtype), z2.astype(dtype)
+        loss = tf_scl.spectral_contrastive_loss(a, b, mu=mu, form=form)
+        np.testing.assert_allclose(loss, stored["loss"], rtol=tolerance)
+        gradients = _gradients(a, b, mu=mu, form=form)
+        np.testing.assert_allclose(gradients[0], stored["dz1"], tolerance, tolerance)
+        np.testing.assert_allclose(gradients[1], stored["dz2"], tolerance, tolerance)
+
+
 @pytest.mark.parametrize(
     "z1,z2,options,message",
     [
@@ -237,6 +359,10 @@ def test_negatives_of_each_replica_alone(two_replicas, form):
         ((3,), (3,), {}, r"\[N, d\]"),
         ((1, 2), (1, 2), {}, "at least two pairs"),
         ((3, 2), (3, 2), {"mu": 0}, "mu=0"),
+        ((3, 2), (3, 2), {"mu": float("inf")}, "None or a positive number.*mu=inf"),
+        ((3, 2), (3, 2), {"mu": float("nan")}, "mu=nan"),
+        ((3, 2), (3, 2), {"mu": "1"}, "mu='1'"),
+        ((3, 2), (3, 2), {"mu": True}, "mu=True"),
         ((3, 2), (3, 2), {"form": "gram"}, "form='gram'"),
         ((3, 2), (3, 2), {"negatives": "all"}, "'all'"),
     ],

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tf_scl.encoders.convolution import Conv2D
+from tf_scl.models.dense import Dense
 from tf_scl.normalization import BatchNormalization
 from tf_scl.serving.folding import find_folds
 from tf_scl.serving.network import StoredWeights
@@ -55,6 +56,7 @@ def test_kernel_and_offset_are_those_of_the_equation():
         keras.layers.DepthwiseConv2D(3, depth_multiplier=2),
         keras.layers.Dense(3, use_bias=False),
         keras.layers.Dense(3),
+        Dense(3),
     ],
     ids=lambda layer: f"{type(layer).__name__}-{layer.use_bias}",
 )

@@ -15,6 +15,9 @@ from tf_scl import distribute
 
 # Two logical processors, so that a mirrored strategy has two replicas. This
 # must come before TensorFlow is used at all.
+# As few threads as can be: workers of pytest-xdist are as many as cores already.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(2)  # two replicas wait for each other
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 

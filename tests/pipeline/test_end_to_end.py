@@ -120,15 +120,24 @@ def test_first_run_cached_run_changed_setting_changed_code_new_image(checkout, i
     assert _states(new_data)["Trainer"] == "ran"
 
 
-def test_unlabelled_images_are_learnt_from_and_pushed(checkout, images, tmp_path):
+def test_unlabelled_images_are_learnt_from_and_pushed_where_no_gain_is_asked_for(
+    checkout, images, tmp_path
+):
     flat = tmp_path / "flat"
     flat.mkdir()
     for path in images.glob("*/[0-9]*.png"):
         shutil.copy(path, flat / path.name)
     out, data = tmp_path / "out", ["--data", str(flat)]
+    # Four steps at next to no rate, on 64 images: nothing can have been learned.
+    data += ["--train.base_learning_rate", "1e-12"]
+    idle = _run(checkout, out, *data)
+    assert "80 found: 80 kept" in idle.stdout
+    assert "No labels of two classes or more" in idle.stdout
+    assert "NOT blessed, not pushed\nIt is not shown that the encoder is better" in idle.stdout
+    assert not (out / "serving").exists()
+    data += ["--evaluate.require_gain", "false"]
     done = _run(checkout, out, *data)
-    assert "80 found: 80 kept" in done.stdout
-    assert "No labels of two classes or more" in done.stdout
+    assert _states(done) == _expected(["RepresentationEvaluator", "Pusher"])
     (version,) = (out / "serving").iterdir()
     assert f"blessed and pushed: {version}" in done.stdout
     assert (version / "saved_model.pb").exists()
@@ -146,7 +155,8 @@ def test_a_collapsed_encoder_is_not_pushed(checkout, images, tmp_path):
     done = _run(
         checkout, tmp_path / "out", "--data", str(images), "--evaluate.min_effective_rank", "1000"
     )
-    assert "NOT blessed, not pushed (not collapsed: effective rank" in done.stdout
+    refused = "NOT blessed, not pushed\nfeatures have not collapsed: effective rank "
+    assert refused in done.stdout and "refused below 1000." in done.stdout
     assert not list(tmp_path.glob("out/serving/*"))
 
 

@@ -61,7 +61,9 @@ def compared(embeddings, model):
         Array of the same shape: with the spectral loss, rows clipped to norm
         sqrt(mu); else of norm 1.
     """
-    norms = np.maximum(np.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-12)
+    # In float64, which holds the squares of all that float32 holds.
+    norms = np.linalg.norm(np.asarray(embeddings, np.float64), axis=-1, keepdims=True)
+    norms = np.maximum(norms, np.finfo(np.float64).tiny)
     if model.method == "spectral":
         return embeddings * np.minimum(1.0, np.sqrt(model.mu) / norms)
     return embeddings / norms

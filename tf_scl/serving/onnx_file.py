@@ -5,7 +5,8 @@ import os
 import tensorflow as tf
 
 from tf_scl.errors import InputError
-from tf_scl.serving.network import FLOAT32, StoredWeights, served_network
+from tf_scl.serving.agreement import agreeing_export
+from tf_scl.serving.network import FLOAT32, served_network
 from tf_scl.serving.signatures import OUTPUT
 from tf_scl.write_aside import written_aside
 
@@ -28,24 +29,31 @@ def export_onnx(model, path, projector=False):
         FileExistsError: `path` exists.
     """
     try:
+        import onnxruntime
         import tf2onnx
     except ImportError as error:
         raise InputError(
-            f"an ONNX file is written by tf2onnx, which cannot be imported ({error}): "
-            "pip install tf_scl[onnx]"
+            "an ONNX file is written by tf2onnx and tried by onnxruntime, of which one cannot be "
+            f"imported ({error}): pip install tf_scl[onnx]"
         ) from error
     network = served_network(model, projector)
     path = os.fspath(path)
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new file")
-    stored = StoredWeights(network, FLOAT32)
     spec = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, "images")
 
-    def embed(images):
-        return {OUTPUT: stored.bind()(images)}
+    def make(stored):
+        def embed(images):
+            return {OUTPUT: stored.bind()(images)}
 
-    converted, _ = tf2onnx.convert.from_function(
-        tf.function(embed, input_signature=[spec]), [spec], opset=OPSET
-    )
+        function = tf.function(embed, input_signature=[spec])
+        converted, _ = tf2onnx.convert.from_function(function, [spec], opset=OPSET)
+        return converted.SerializeToString()
+
+    def run(content, images):
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        return session.run([OUTPUT], {spec.name: images})[0]
+
+    _, content = agreeing_export(network, FLOAT32, make, run)
     with written_aside(path, overwrite=False) as aside, tf.io.gfile.GFile(aside, "wb") as file:
-        file.write(converted.SerializeToString())
+        file.write(content)

@@ -48,6 +48,7 @@ def export_onnx(model, path, projector=False):
 
         function = tf.function(embed, input_signature=[spec])
         converted, _ = tf2onnx.convert.from_function(function, [spec], opset=OPSET)
+        _fill_in(converted.graph, function.get_concrete_function().graph.captures)
         return converted.SerializeToString()
 
     def run(content, images):
@@ -57,3 +58,21 @@ def export_onnx(model, path, projector=False):
     _, content = agreeing_export(network, FLOAT32, make, run)
     with written_aside(path, overwrite=False) as aside, tf.io.gfile.GFile(aside, "wb") as file:
         file.write(content)
+
+
+def _fill_in(graph, captures):
+    """Tensors that layers hold beside their weights become constants of an ONNX graph.
+
+    tf2onnx makes inputs of them, such as the mean of `keras.layers.Normalization`.
+
+    Args:
+        graph: `onnx.GraphProto`, changed in place.
+        captures: Pairs (tensor, tensor in the graph that was converted).
+    """
+    import onnx
+
+    values = {inside.name: outside for outside, inside in captures}
+    for name in [each.name for each in graph.input if each.name in values]:
+        (extra,) = (each for each in graph.input if each.name == name)
+        graph.input.remove(extra)
+        graph.initializer.append(onnx.numpy_helper.from_array(values[name].numpy(), name))

@@ -103,6 +103,7 @@ class StoredWeights:
 
     Attributes:
         module: `tf.Module` with the copies, to be saved.
+        precision: As given.
     """
 
     def __init__(self, network, precision, folds=None):
@@ -110,7 +111,7 @@ class StoredWeights:
             raise InputError(
                 f"`weights` must be {FLOAT32!r} or {BFLOAT16!r}. Received: weights={precision!r}"
             )
-        self._network = network
+        self._network, self.precision = network, precision
         self._folds = find_folds(network) if folds is None else folds
         self._dtypes = {id(weight): weight.dtype for weight in network.variables}
         values = {id(weight): weight.value for weight in network.variables}

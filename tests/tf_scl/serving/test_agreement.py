@@ -51,11 +51,22 @@ def test_what_never_agrees_is_refused():
         agreeing_export(_network(), "float32", lambda stored: stored, lambda s, x: 1.1 * _run(s, x))
 
 
-def test_too_coarse_weights_are_refused_with_the_remedy():
-    with pytest.raises(tf_scl.InputError, match='bfloat16 weights are off .*weights="float32"'):
+def test_a_graph_that_computes_something_else_with_bfloat16_weights_is_refused():
+    with pytest.raises(tf_scl.InputError, match="its outputs are off by 0.01"):
         agreeing_export(
-            _network(), "bfloat16", lambda stored: stored, lambda s, x: 1.2 * _run(s, x)
+            _network(), "bfloat16", lambda stored: stored, lambda s, x: 1.01 * _run(s, x)
         )
+
+
+def test_of_outputs_that_rounding_changes_much_there_is_a_warning(caplog):
+    images = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    one, other = keras.layers.Dense(4, use_bias=False), keras.layers.Dense(4, use_bias=False)
+    network = keras.Model(images, one(pooled) - other(pooled), name="small")
+    one.kernel.assign(np.full((3, 4), 1.003))  # in bfloat16 1.0
+    other.kernel.assign(np.ones((3, 4)))
+    agreeing_export(network, "bfloat16", lambda stored: stored, _run)
+    assert "small with bfloat16 weights has outputs that are off by 1 of" in caplog.text
 
 
 def test_an_error_inside_becomes_one_line():

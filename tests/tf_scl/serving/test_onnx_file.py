@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow as tf
 
 import tf_scl
 from tests.conftest import photo

@@ -210,21 +210,9 @@ _ELSEWHERE = [
         lambda x: BatchNormalization(dtype="mixed_bfloat16")(Conv2D(3, 3, dtype="bfloat16")(x)),
     ],
     ids=[kind.__name__ for kind in _ELSEWHERE]
-    + ["float8"]
-    + [
-        "float8",
-        "tapped",
-        "twice",
-        "normalized twice",
-        "subclass",
-        "relu",
-        "axis",
-        "before",
-        "half",
-    ],
+    + "float8 tapped twice normalized_twice subclass relu axis before half".split(),
 )
 def test_what_is_not_linear_and_its_own_is_left(build):
-    """Also where the weights of either layer are read by anything else."""
     """Also where the weights of either layer are read by anything else."""
     images = keras.Input((SIZE, SIZE, 4))
     pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(build(images))

@@ -53,8 +53,10 @@ def export_saved_model(
             header. Four at once are decoded, with up to 12 bytes a pixel.
 
     Raises:
-        InputError: An encoder whose input has no fixed square size, or an
-            argument that is not as above.
+        InputError: An encoder whose input has no fixed square size or that
+            gives no vectors, one whose SavedModel would compute something
+            else or only run in this process, or an argument that is not as
+            above.
         FileExistsError: `path` exists.
     """
     network = served_network(model, projector)

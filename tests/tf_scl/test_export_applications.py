@@ -6,6 +6,8 @@ variances are larger than those of the batch: rounding, which an untrained
 network would multiply by some hundred, then stays small.
 """
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -71,6 +73,13 @@ def _randomize(encoder, images):
 def _off(found, expected):
     assert found.shape == expected.shape
     return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+@pytest.fixture(autouse=True)
+def _memory_given_back():
+    yield
+    keras.backend.clear_session()
+    gc.collect()
 
 
 @pytest.mark.slow

@@ -28,8 +28,8 @@ def served_network(model, projector=False):
         output [N, D]. It shares its weights with `model`.
 
     Raises:
-        InputError: An encoder whose input has no fixed square size, or that
-            has no projector.
+        InputError: An encoder whose input has no fixed square size, whose
+            output is not one tensor [N, D], or that has no projector.
     """
     two_views = hasattr(model, "encoder") and hasattr(model, "projector")
     if projector and not two_views:

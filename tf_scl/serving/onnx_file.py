@@ -18,14 +18,16 @@ def export_onnx(model, path, projector=False):
 
     Input `images`: float32 [N, S, S, C], values 0..255, of the encoder's size:
     decoding and resizing are not in the file. Output `embedding`: float32
-    [N, D]. The file appears complete or not at all.
+    [N, D]. onnxruntime must load the file and give what Keras gives before it
+    appears, complete or not at all.
 
     Args:
         model, projector: As in `tf_scl.export_saved_model`.
         path: File to write. It must not exist.
 
     Raises:
-        InputError: Without tf2onnx, or as `tf_scl.export_saved_model`.
+        InputError: Without tf2onnx or onnxruntime, or as
+            `tf_scl.export_saved_model`.
         FileExistsError: `path` exists.
     """
     try:

@@ -17,7 +17,7 @@ import tf_scl
 from tests.conftest import photo
 
 # In parts of the largest output.
-_FLOAT32, _BFLOAT16 = 1e-5, 0.05
+_FLOAT32, _BFLOAT16 = 1e-5, 0.03
 
 # The smallest size that each takes.
 _SIZES = {
@@ -67,7 +67,7 @@ def _randomize(encoder, images):
         variance = np.asarray(layer.moving_variance) + 1e-6
         moved = rng.uniform(-0.3, 0.3, variance.shape) * np.sqrt(variance)
         layer.moving_mean.assign(np.asarray(layer.moving_mean) + moved)
-        layer.moving_variance.assign(variance * rng.uniform(1.0, 1.8, variance.shape))
+        layer.moving_variance.assign(variance * rng.uniform(1.5, 3.0, variance.shape))
 
 
 def _off(found, expected):
@@ -92,7 +92,7 @@ def test_exports_compute_what_keras_computes(tmp_path, name):
     _randomize(encoder, images)
     expected = np.asarray(encoder(images, training=False))
     # An encoder whose features did not depend on the image would agree with a wrong one.
-    assert np.abs(expected - expected.mean(0)).max() > 1e-3 * np.abs(expected).max()
+    assert np.abs(expected - expected.mean(0)).max() > 5 * _FLOAT32 * np.abs(expected).max()
     for weights, allowed in (("float32", _FLOAT32), ("bfloat16", _BFLOAT16)):
         path = str(tmp_path / weights)
         tf_scl.export_saved_model(encoder, path, weights=weights)

@@ -6,12 +6,15 @@ import os
 import tensorflow as tf
 
 from tf_scl.errors import InputError
-from tf_scl.serving import network as networks
-from tf_scl.serving.signatures import signatures
+from tf_scl.serving.agreement import agreeing_export, reported
+from tf_scl.serving.network import served_network
+from tf_scl.serving.signatures import FLOATS, OUTPUT, signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
 from tf_scl.write_aside import written_aside
 
 METADATA_FILE = os.path.join("assets.extra", "tf_scl.json")
+
+_PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 
 
 def export_saved_model(
@@ -50,11 +53,13 @@ def export_saved_model(
             header. Four at once are decoded, with up to 12 bytes a pixel.
 
     Raises:
-        InputError: An encoder whose input has no fixed square size, or an
-            argument that is not as above.
+        InputError: An encoder whose input has no fixed square size or that
+            gives no vectors, one whose SavedModel would compute something
+            else or only run in this process, or an argument that is not as
+            above.
         FileExistsError: `path` exists.
     """
-    network = networks.served_network(model, projector)
+    network = served_network(model, projector)
     if isinstance(max_pixels, bool) or not isinstance(max_pixels, int) or max_pixels < 1:
         raise InputError(
             f"`max_pixels` must be a whole number, at least 1. Received: max_pixels={max_pixels!r}"
@@ -63,9 +68,22 @@ def export_saved_model(
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new folder")
     _, size, _, channels = network.input_shape
+    if channels not in (1, 3):
+        raise InputError(
+            "to be served an encoder must take images of 1 or 3 channels, which are what PNG and "
+            f"JPEG files hold. Received: {channels} channels; tf_scl.export_onnx takes any number"
+        )
     dimension = network.output_shape[-1]
-    stored = networks.StoredWeights(network, weights)
-    served = signatures(stored.bind, size, channels, dimension, max_pixels)
+
+    def make(stored):
+        served = signatures(stored.bind, size, channels, dimension, max_pixels)
+        _refuse_python(network, served[FLOATS])
+        return served
+
+    def run(served, images):
+        return served[FLOATS](images)[OUTPUT]
+
+    stored, served = agreeing_export(network, weights, make, run)
     facts = {
         "image_size": size,
         "channels": channels,
@@ -74,11 +92,25 @@ def export_saved_model(
         "max_pixels": max_pixels,
     }
     with written_aside(path, overwrite=False) as aside:
-        tf.saved_model.save(stored.module, aside, served)
+        with reported(network):
+            tf.saved_model.save(stored.module, aside, served)
         tf.io.gfile.makedirs(os.path.join(aside, os.path.dirname(METADATA_FILE)))
         with tf.io.gfile.GFile(os.path.join(aside, METADATA_FILE), "w") as file:
             file.write(json.dumps({**facts, **(metadata or {})}, indent=2))
         write_warmup_requests(os.path.join(aside, WARMUP_FILE), size, channels, served)
+
+
+def _refuse_python(network, function):
+    """A graph that calls Python runs in this process alone."""
+    graph = function.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for made in graph.library.function for node in made.node_def)]
+    calls = sorted({node.op for node in nodes if node.op in _PYTHON})
+    if calls:
+        raise InputError(
+            f"the encoder {network.name!r} cannot be exported: it calls Python ({calls[0]}: "
+            "tf.py_function or tf.numpy_function), which a SavedModel cannot hold; write it with "
+            "TensorFlow or Keras operations"
+        )
 
 
 def read_metadata(path):

@@ -203,3 +203,83 @@ for count in (1, 40, 8, 1, 40):
         env={**os.environ, "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"},
         check=True,
     )
+
+
+class _Tied(keras.layers.Layer):
+    """Its normalization must not be folded: the kernel is read twice."""
+
+    def build(self, shape):
+        self.dense = keras.layers.Dense(5, use_bias=False)
+        self.normalization = keras.layers.BatchNormalization()
+        self.dense.build(shape)
+        self.normalization.build((*shape[:-1], 5))
+
+    def call(self, inputs):
+        hidden = self.normalization(self.dense(inputs))
+        return keras.ops.matmul(hidden, keras.ops.transpose(self.dense.kernel))
+
+
+class _InFunction(_Tied):
+    @tf.function
+    def call(self, inputs):
+        return super().call(inputs)
+
+
+@pytest.mark.parametrize("kind", [_Tied, _InFunction])
+def test_weights_that_are_read_twice(tmp_path, kind):
+    layer = kind()
+    encoder = keras.Sequential(
+        [keras.Input((4, 4, 3)), keras.layers.GlobalAveragePooling2D(), layer]
+    )
+    rng = np.random.default_rng(0)
+    for variable in layer.variables:
+        variable.assign(rng.uniform(0.5, 2.0, variable.shape))
+    images = rng.uniform(0, 255, (3, 4, 4, 3)).astype(np.float32)
+    gamma, beta, mean, variance = (
+        np.float64(each)
+        for each in (
+            layer.normalization.gamma,
+            layer.normalization.beta,
+            layer.normalization.moving_mean,
+            layer.normalization.moving_variance,
+        )
+    )
+    kernel = np.float64(layer.dense.kernel)
+    hidden = np.float64(images).mean((1, 2)) @ kernel
+    hidden = gamma * (hidden - mean) / np.sqrt(variance + 1e-3) + beta
+    encoder(images)  # a tf.function keeps its graph
+    for weights, allowed in (("float32", 1e-5), ("bfloat16", 1e-2)):
+        path = str(tmp_path / weights)
+        tf_scl.export_saved_model(encoder, path, weights=weights)
+        embed = tf.saved_model.load(path).signatures["encode_images"]
+        np.testing.assert_allclose(embed(images=images)["embedding"], hidden @ kernel.T, allowed)
+
+
+class _Python(keras.layers.Layer):
+    def call(self, inputs):
+        return tf.ensure_shape(tf.numpy_function(np.abs, [inputs], tf.float32), inputs.shape)
+
+
+class _OwnVariable(keras.layers.Layer):
+    def build(self, shape):
+        self.scale = tf.Variable(tf.ones(shape[-1]))
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+
+@pytest.mark.parametrize(
+    "kind, reason", [(_Python, "it calls Python"), (_OwnVariable, "weights made with add_weight")]
+)
+def test_what_would_run_in_this_process_alone_is_refused(tmp_path, kind, reason):
+    encoder = keras.Sequential([keras.Input((4, 4, 1)), kind(), keras.layers.Flatten()])
+    with pytest.raises(tf_scl.InputError, match=reason) as error:
+        tf_scl.export_saved_model(encoder, tmp_path / "model")
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_of_other_channels_are_refused(tmp_path):
+    encoder = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Flatten()])
+    with pytest.raises(tf_scl.InputError, match="1 or 3 channels.* Received: 2 channels"):
+        tf_scl.export_saved_model(encoder, tmp_path / "model")

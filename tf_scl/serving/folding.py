@@ -1,6 +1,6 @@
-"""Batch normalisation folded into the layer before it, for serving.
+"""Batch normalization folded into the layer before it, for serving.
 
-At inference a normalisation is linear, and so is what it normalises:
+At inference a normalization is linear, and so is what it normalises:
 
     gamma (conv(x, K) + b - mean) / sqrt(var + epsilon) + beta = conv(x, K s) + offset,
     s = gamma / sqrt(var + epsilon),   offset = beta + (b - mean) s
@@ -11,7 +11,6 @@ TensorFlow does this by itself where weights are constants, but those of a
 SavedModel are variables.
 """
 
-import contextlib
 import dataclasses
 
 import keras
@@ -21,6 +20,7 @@ import tensorflow as tf
 from tf_scl.encoders.convolution import Conv2D
 from tf_scl.models.dense import Dense
 from tf_scl.normalization import BatchNormalization
+from tf_scl.serving.tracing import outputs_with
 
 # Exactly these: a subclass may compute something else with its kernel.
 _LINEAR = (
@@ -35,7 +35,7 @@ _NORMALIZATIONS = (keras.layers.BatchNormalization, BatchNormalization)
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """A layer that a batch normalisation follows, and both as one layer."""
+    """A layer that a batch normalization follows, and both as one layer."""
 
     linear: keras.layers.Layer
     normalization: keras.layers.Layer
@@ -43,12 +43,23 @@ class Fold:
     offset: np.ndarray  # float32 [C]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """A call of a layer in a graph, and the operations in it that read the layer's weights."""
+
+    layer: keras.layers.Layer
+    inputs: tf.Tensor
+    outputs: tf.Tensor
+    readers: set
+
+
 def find_folds(network):
-    """The normalisations of a network that can be folded, each with its layer.
+    """The normalizations of a network that can be folded, each with its layer.
 
     Those whose input is, in float32, all that a convolution or a dense layer
     gives, and is given to nothing else; whether they are layers of the network
-    or inside one of them.
+    or inside one of them. Nothing else may read the weights of either: they
+    change, or are gone.
 
     Args:
         network: Built `keras.Model` with input [N, S, S, C].
@@ -56,51 +67,82 @@ def find_folds(network):
     Returns:
         List of `Fold`. Weights of the network stay as they are.
     """
-    calls = {}  # id of a layer -> [(layer, input, output), ...]
-
-    def recording(layer):
-        own = layer.call
-
-        def call(inputs, *args, **kwargs):
-            outputs = own(inputs, *args, **kwargs)
-            calls.setdefault(id(layer), []).append((layer, inputs, outputs))
-            return outputs
-
-        return call
-
-    kinds = _LINEAR + _NORMALIZATIONS
-    layers = network._flatten_layers(include_self=False)
-    replaced = {layer: recording(layer) for layer in layers if type(layer) in kinds}
-    images = tf.TensorSpec(network.input_shape, tf.float32)
-    with calls_replaced(replaced):
-        traced = tf.function(lambda x: network(x, training=False), autograph=False)
-        graph = traced.get_concrete_function(images).graph  # its tensors live as long as it does
+    calls, readers_of, graph = _calls(network)
     once = [made[0] for made in calls.values() if len(made) == 1]
-    linear = {y.ref(): layer for layer, x, y in once if _can_take_an_offset(layer, x, y)}
+    own = [call for call in once if readers_of(call.layer) == call.readers]
+    linear = {call.outputs.ref(): call.layer for call in own if _can_take_an_offset(call)}
     folds = [
-        _fold(linear[x.ref()], layer)
-        for layer, x, y in once
-        if x.ref() in linear and _is_for_each_channel(layer, x, y) and len(x.consumers()) == 1
+        _fold(linear[call.inputs.ref()], call.layer)
+        for call in own
+        if call.inputs.ref() in linear
+        and _is_for_each_channel(call)
+        and len(call.inputs.consumers()) == 1
     ]
     del graph
     return folds
 
 
-def _can_take_an_offset(layer, inputs, outputs):
+def _calls(network):
+    """Calls in a graph of the network with its weights as inputs.
+
+    Returns:
+        Dict from the id of a layer to its calls, a function that gives the
+        names of all operations that read a layer's weights, and the graph,
+        whose tensors live as long as it does.
+    """
+    calls, inputs = {}, {}
+
+    def readers_of(layer):
+        read = [inputs[id(weight)] for weight in layer.variables if id(weight) in inputs]
+        return {operation.name for tensor in read for operation in tensor.consumers()}
+
+    def recording(layer):
+        own = layer.call
+
+        def call(x, *args, **kwargs):
+            before = readers_of(layer)
+            y = own(x, *args, **kwargs)
+            made = _Call(layer, x, y, readers_of(layer) - before)
+            calls.setdefault(id(layer), []).append(made)
+            return y
+
+        return call
+
+    def traced(images, weights):
+        inputs.update({id(variable): w for variable, w in zip(variables, weights, strict=True)})
+        layers = network._flatten_layers(include_self=False)
+        kinds = _LINEAR + _NORMALIZATIONS
+        replaced = {(layer, "call"): recording(layer) for layer in layers if type(layer) in kinds}
+        return tf.identity(outputs_with(network, inputs, images, replaced))
+
+    variables = network.variables
+    graph = (
+        tf.function(traced, autograph=False)
+        .get_concrete_function(
+            tf.TensorSpec(network.input_shape, tf.float32),
+            [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables],
+        )
+        .graph
+    )
+    return calls, readers_of, graph
+
+
+def _can_take_an_offset(call):
+    layer = call.layer
     return (
         type(layer) in _LINEAR
         and layer.activation is keras.activations.linear
         and getattr(layer, "data_format", "channels_last") == "channels_last"
         and isinstance(layer.kernel, keras.Variable)  # and not that with LoRA's product
-        and inputs.dtype == outputs.dtype == layer.kernel.dtype == tf.float32
+        and call.inputs.dtype == call.outputs.dtype == layer.kernel.dtype == tf.float32
     )
 
 
-def _is_for_each_channel(layer, inputs, outputs):
+def _is_for_each_channel(call):
     return (
-        type(layer) in _NORMALIZATIONS
-        and layer.axis in (-1, inputs.shape.rank - 1)
-        and outputs.dtype == tf.float32
+        type(call.layer) in _NORMALIZATIONS
+        and call.layer.axis in (-1, call.inputs.shape.rank - 1)
+        and call.outputs.dtype == tf.float32
     )
 
 
@@ -118,20 +160,3 @@ def _fold(linear, normalization):
     return Fold(
         linear, normalization, (kernel * scale).astype(np.float32), offset.astype(np.float32)
     )
-
-
-@contextlib.contextmanager
-def calls_replaced(calls):
-    """While it lasts, layers compute something else.
-
-    Args:
-        calls: Dict from `keras.layers.Layer` to a function in place of its
-            `call`.
-    """
-    for layer, call in calls.items():
-        vars(layer)["call"] = call  # hides the method of the class
-    try:
-        yield
-    finally:
-        for layer in calls:
-            del vars(layer)["call"]

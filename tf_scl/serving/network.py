@@ -4,7 +4,8 @@ import keras
 import tensorflow as tf
 
 from tf_scl.errors import InputError
-from tf_scl.serving.folding import calls_replaced, find_folds
+from tf_scl.serving.folding import find_folds
+from tf_scl.serving.tracing import outputs_with
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
@@ -27,8 +28,8 @@ def served_network(model, projector=False):
         output [N, D]. It shares its weights with `model`.
 
     Raises:
-        InputError: An encoder whose input has no fixed square size, or that
-            has no projector.
+        InputError: An encoder whose input has no fixed square size, whose
+            output is not one tensor [N, D], or that has no projector.
     """
     two_views = hasattr(model, "encoder") and hasattr(model, "projector")
     if projector and not two_views:
@@ -37,41 +38,82 @@ def served_network(model, projector=False):
             "give the whole model (tf_scl.SpectralContrastive, ...), not its encoder"
         )
     encoder = model.encoder if two_views else model
-    shape = getattr(encoder, "input_shape", None)
-    if shape is None or len(shape) != 4 or None in shape[1:] or shape[1] != shape[2]:
-        raise InputError(
-            "to be exported an encoder must be a functional or Sequential model with an input "
-            f"of fixed square size [N, S, S, C]. Received: {type(encoder).__name__} with "
-            f"input {shape}; wrap it: keras.Sequential([keras.Input((S, S, C)), encoder])"
-        )
+    shape = _checked_input(encoder)
+    _check_output(encoder)
     if not projector:
         return encoder
     images = keras.Input(shape[1:])
-    return keras.Model(images, model.projector(encoder(images)), name=f"{encoder.name}_projected")
+    outputs = model.projector(encoder(images))
+    network = keras.Model(images, outputs, name=f"{encoder.name}_projected")
+    _check_output(network)
+    return network
+
+
+def _checked_input(encoder):
+    shape = getattr(encoder, "input_shape", None)
+    images = isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:]
+    if images and shape[1] == shape[2]:
+        return shape
+    received = f"Received: {type(encoder).__name__} with input {shape}"
+    if images and shape[2] == shape[3] and shape[1] in (1, 3):
+        channels, size, _ = shape[1:]
+        raise InputError(
+            "to be exported an encoder must take images with their channels last, [N, S, S, C]. "
+            f"{received}; wrap it: keras.Sequential([keras.Input(({size}, {size}, {channels})), "
+            "keras.layers.Permute((3, 1, 2)), encoder])"
+        )
+    raise InputError(
+        "to be exported an encoder must be a functional or Sequential model with an input "
+        f"of fixed square size [N, S, S, C]. {received}; "
+        "wrap it: keras.Sequential([keras.Input((S, S, C)), encoder])"
+    )
+
+
+def _check_output(encoder):
+    """Raises InputError unless the output is one tensor [N, D] of known D."""
+    made = encoder.compute_output_spec(keras.KerasTensor(encoder.input_shape))
+    shape = keras.tree.map_structure(lambda tensor: str(tensor.shape), made)
+    if not isinstance(made, keras.KerasTensor):
+        key = next(iter(made)) if isinstance(made, dict) else 0
+        remedy = f"take one of them: keras.Model(encoder.input, encoder.output[{key!r}])"
+    elif len(made.shape) in (3, 4):
+        remedy = f"add keras.layers.GlobalAveragePooling{len(made.shape) - 2}D() at its end"
+    elif len(made.shape) != 2 or made.shape[1] is None:
+        remedy = "add keras.layers.Reshape((D,)) at its end"
+    else:
+        return
+    raise InputError(
+        "to be exported an encoder must give one tensor of features [N, D], D known. "
+        f"Received: {type(encoder).__name__} with output {shape}; {remedy}"
+    )
 
 
 class StoredWeights:
     """Copies of a network's weights, as a SavedModel holds them.
 
-    Batch normalisations are folded into the layers before them where that can
+    Batch normalizations are folded into the layers before them where that can
     be done (`tf_scl.serving.folding`): of both, a kernel and an offset remain.
 
     Args:
         network: Built `keras.Model`.
         precision: "float32", all as they are; or "bfloat16", for matrices and
-            kernels. Vectors (biases, normalisation) stay as they are: they
+            kernels. Vectors (biases, normalization) stay as they are: they
             are few, and a variance does not bear three digits well.
+        folds: List of `Fold`; None for all that can be done.
 
     Attributes:
         module: `tf.Module` with the copies, to be saved.
+        precision: As given.
     """
 
-    def __init__(self, network, precision):
+    def __init__(self, network, precision, folds=None):
         if precision not in (FLOAT32, BFLOAT16):
             raise InputError(
                 f"`weights` must be {FLOAT32!r} or {BFLOAT16!r}. Received: weights={precision!r}"
             )
-        self._network, self._folds = network, find_folds(network)
+        self._network, self.precision = network, precision
+        self._folds = find_folds(network) if folds is None else folds
+        self._dtypes = {id(weight): weight.dtype for weight in network.variables}
         values = {id(weight): weight.value for weight in network.variables}
         for fold in self._folds:
             for weight in fold.normalization.variables:
@@ -85,26 +127,26 @@ class StoredWeights:
     def bind(self):
         """Function from images float32 [n, S, S, C] to outputs float32 [n, D].
 
-        Weights become float32 here, once, and not at each call of it.
+        Weights get the dtype that the network computes with here, once, and
+        not at each call of it.
         """
         network = self._network
-        weights = {key: _read(copy) for key, copy in self._copies.items()}
-        trainable, state = (
-            [weights.get(id(variable), variable.value) for variable in variables]
-            for variables in (network.trainable_variables, network.non_trainable_variables)
-        )
-        instead = {fold.normalization: _adding(weights.get(id(fold))) for fold in self._folds}
+        weights = {
+            key: tf.cast(copy.read_value(), self._dtypes.get(key, FLOAT32))
+            for key, copy in self._copies.items()
+        }
+        instead = {
+            (fold.normalization, "call"): _adding(weights.get(id(fold))) for fold in self._folds
+        }
 
         def call(images):
-            with calls_replaced(instead):
-                outputs, _ = network.stateless_call(trainable, state, images, training=False)
-            return tf.cast(outputs, tf.float32)
+            return tf.cast(outputs_with(network, weights, images, instead), tf.float32)
 
         return call
 
 
 def _adding(offset):
-    """In place of a normalisation; with None where the layer before it has a bias."""
+    """In place of a normalization; with None where the layer before it has a bias."""
     return lambda x, **_: x if offset is None else tf.nn.bias_add(x, offset)
 
 
@@ -113,7 +155,3 @@ def _store(value, precision):
     if precision == BFLOAT16 and value.dtype.is_floating and value.shape.rank > 1:
         value = tf.cast(value, tf.bfloat16)
     return tf.Variable(value, trainable=False)
-
-
-def _read(stored):
-    return tf.cast(stored, tf.float32) if stored.dtype == tf.bfloat16 else stored.read_value()

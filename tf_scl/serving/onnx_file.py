@@ -5,7 +5,8 @@ import os
 import tensorflow as tf
 
 from tf_scl.errors import InputError
-from tf_scl.serving.network import FLOAT32, StoredWeights, served_network
+from tf_scl.serving.agreement import agreeing_export
+from tf_scl.serving.network import FLOAT32, served_network
 from tf_scl.serving.signatures import OUTPUT
 from tf_scl.write_aside import written_aside
 
@@ -17,35 +18,63 @@ def export_onnx(model, path, projector=False):
 
     Input `images`: float32 [N, S, S, C], values 0..255, of the encoder's size:
     decoding and resizing are not in the file. Output `embedding`: float32
-    [N, D]. The file appears complete or not at all.
+    [N, D]. onnxruntime must load the file and give what Keras gives before it
+    appears, complete or not at all.
 
     Args:
         model, projector: As in `tf_scl.export_saved_model`.
         path: File to write. It must not exist.
 
     Raises:
-        InputError: Without tf2onnx, or as `tf_scl.export_saved_model`.
+        InputError: Without tf2onnx or onnxruntime, or as
+            `tf_scl.export_saved_model`.
         FileExistsError: `path` exists.
     """
     try:
+        import onnxruntime
         import tf2onnx
     except ImportError as error:
         raise InputError(
-            f"an ONNX file is written by tf2onnx, which cannot be imported ({error}): "
-            "pip install tf_scl[onnx]"
+            "an ONNX file is written by tf2onnx and tried by onnxruntime, of which one cannot be "
+            f"imported ({error}): pip install tf_scl[onnx]"
         ) from error
     network = served_network(model, projector)
     path = os.fspath(path)
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new file")
-    stored = StoredWeights(network, FLOAT32)
     spec = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, "images")
 
-    def embed(images):
-        return {OUTPUT: stored.bind()(images)}
+    def make(stored):
+        def embed(images):
+            return {OUTPUT: stored.bind()(images)}
 
-    converted, _ = tf2onnx.convert.from_function(
-        tf.function(embed, input_signature=[spec]), [spec], opset=OPSET
-    )
+        function = tf.function(embed, input_signature=[spec])
+        converted, _ = tf2onnx.convert.from_function(function, [spec], opset=OPSET)
+        _fill_in(converted.graph, function.get_concrete_function().graph.captures)
+        return converted.SerializeToString()
+
+    def run(content, images):
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        return session.run([OUTPUT], {spec.name: images})[0]
+
+    _, content = agreeing_export(network, FLOAT32, make, run)
     with written_aside(path, overwrite=False) as aside, tf.io.gfile.GFile(aside, "wb") as file:
-        file.write(converted.SerializeToString())
+        file.write(content)
+
+
+def _fill_in(graph, captures):
+    """Tensors that layers hold beside their weights become constants of an ONNX graph.
+
+    tf2onnx makes inputs of them, such as the mean of `keras.layers.Normalization`.
+
+    Args:
+        graph: `onnx.GraphProto`, changed in place.
+        captures: Pairs (tensor, tensor in the graph that was converted).
+    """
+    import onnx
+
+    values = {inside.name: outside for outside, inside in captures}
+    for name in [each.name for each in graph.input if each.name in values]:
+        (extra,) = (each for each in graph.input if each.name == name)
+        graph.input.remove(extra)
+        graph.initializer.append(onnx.numpy_helper.from_array(values[name].numpy(), name))

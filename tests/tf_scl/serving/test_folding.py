@@ -109,9 +109,99 @@ def _normalized_twice(images):
     return layer(Conv2D(4, 3)(layer(images)))
 
 
+class _Dense(keras.layers.Layer):
+    """Dense and normalization, whose weights subclasses read for something else too."""
+
+    def build(self, shape):
+        self.dense, self.other = keras.layers.Dense(4), keras.layers.Dense(4)
+        self.normalization = BatchNormalization()
+        for layer in (self.dense, self.other, self.normalization):
+            layer.build(shape)
+
+    def call(self, inputs):
+        return self.normalization(self.dense(inputs))
+
+
+class _Tied(_Dense):
+    def call(self, inputs):
+        return keras.ops.matmul(super().call(inputs), keras.ops.transpose(self.dense.kernel))
+
+
+class _SharedKernel(_Dense):
+    def build(self, shape):
+        super().build(shape)
+        self.other._tracker.unlock()
+        self.other._kernel = self.dense.kernel
+        self.other._tracker.lock()
+
+    def call(self, inputs):
+        return super().call(inputs) + self.other(inputs)
+
+
+class _BiasElsewhere(_Dense):
+    def call(self, inputs):
+        return super().call(inputs) * self.dense.bias
+
+
+class _GammaElsewhere(_Dense):
+    def call(self, inputs):
+        return super().call(inputs) * self.normalization.gamma
+
+
+class _StatisticsElsewhere(_Dense):
+    def call(self, inputs):
+        return super().call(inputs) - self.normalization.moving_mean
+
+
+class _InACondition(_Dense):
+    def call(self, inputs):
+        y = super().call(inputs)
+        return keras.ops.cond(
+            keras.ops.sum(y) > 1e9, lambda: y, lambda: keras.ops.matmul(y, self.dense.kernel)
+        )
+
+
+class _Unused(_Dense):
+    def call(self, inputs):
+        y = self.dense(inputs)
+        self.normalization(y)
+        return y
+
+
+class _InFunction(_Dense):
+    @tf.function
+    def call(self, inputs):
+        return self.normalization(self.dense(inputs))
+
+
+class _WithLora(_Dense):
+    def build(self, shape):
+        super().build(shape)
+        self.dense.enable_lora(2)
+
+
+def _float8(images):
+    return BatchNormalization()(keras.layers.Dense(4, dtype="float8_from_float32")(images))
+
+
+_ELSEWHERE = [
+    _Tied,
+    _SharedKernel,
+    _BiasElsewhere,
+    _GammaElsewhere,
+    _StatisticsElsewhere,
+    _InACondition,
+    _Unused,
+    _InFunction,
+    _WithLora,
+]
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        *(lambda x, kind=kind: kind()(x) for kind in _ELSEWHERE),
+        _float8,
         _tapped,
         _called_twice,
         _normalized_twice,
@@ -121,9 +211,11 @@ def _normalized_twice(images):
         lambda x: Conv2D(3, 3)(BatchNormalization()(x)),
         lambda x: BatchNormalization(dtype="mixed_bfloat16")(Conv2D(3, 3, dtype="bfloat16")(x)),
     ],
-    ids=["tapped", "twice", "normalised twice", "subclass", "relu", "axis", "before", "half"],
+    ids=[kind.__name__ for kind in _ELSEWHERE]
+    + "float8 tapped twice normalized_twice subclass relu axis before half".split(),
 )
 def test_what_is_not_linear_and_its_own_is_left(build):
+    """Also where the weights of either layer are read by anything else."""
     images = keras.Input((SIZE, SIZE, 4))
     pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(build(images))
     network = _randomized(keras.Model(images, pooled))

@@ -99,3 +99,60 @@ def test_under_mixed_precision_outputs_are_float32():
     outputs = StoredWeights(mixed, "bfloat16").bind()(images)
     assert outputs.dtype == tf.float32
     np.testing.assert_allclose(outputs, network(images), atol=0.05)
+
+
+def _encoder(outputs, shape=(8, 8, 3), **options):
+    images = keras.Input(shape)
+    return keras.Model(images, outputs(keras.layers.Conv2D(4, 3, **options)(images)))
+
+
+@pytest.mark.parametrize(
+    "outputs, remedy",
+    [
+        (lambda y: y, r"output \(None, 6, 6, 4\); add keras.layers.GlobalAveragePooling2D"),
+        (keras.layers.Reshape((36, 4)), "add keras.layers.GlobalAveragePooling1D"),
+        (lambda y: keras.ops.mean(y, [1, 2, 3]), r"output \(None,\); add keras.layers.Reshape"),
+        (
+            lambda y: {"features": keras.layers.Flatten()(y)},
+            r"output {'features': '\(None, 144\)'}; .*encoder.output\['features'\]",
+        ),
+        (lambda y: [keras.layers.Flatten()(y)] * 2, r"encoder.output\[0\]"),
+        (lambda y: [keras.layers.Flatten()(y)], r"encoder.output\[0\]"),
+    ],
+    ids=["map", "sequence", "numbers", "dict", "list", "list of one"],
+)
+def test_an_encoder_that_gives_no_vectors_is_refused_with_the_remedy(outputs, remedy):
+    with pytest.raises(tf_scl.InputError, match=f"Received: Functional with .*{remedy}") as error:
+        served_network(_encoder(outputs))
+    assert "\n" not in str(error.value)
+
+
+def test_the_remedy_for_several_outputs_is_one():
+    encoder = _encoder(lambda y: {"features": keras.layers.Flatten()(y)})
+    one = keras.Model(encoder.input, encoder.output["features"])
+    assert served_network(one) is one
+
+
+def test_channels_first_are_refused_and_the_remedy_is_one():
+    def outputs(y):
+        return keras.layers.Dense(5)(keras.layers.Flatten()(y))
+
+    encoder = _encoder(outputs, (3, 8, 8), data_format="channels_first")
+    with pytest.raises(tf_scl.InputError, match="channels last, .* wrap it: ") as error:
+        served_network(encoder)
+    wrapped = eval(str(error.value).split("wrap it: ")[1], {"keras": keras, "encoder": encoder})
+    assert served_network(wrapped).output_shape == (None, 5)
+
+
+def test_an_encoder_of_several_images_is_refused():
+    inputs = [keras.Input((8, 8, 3)) for _ in range(4)]
+    encoder = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Add()(inputs)))
+    with pytest.raises(tf_scl.InputError, match="an input of fixed square size"):
+        served_network(encoder)
+
+
+def test_weights_keep_the_dtype_of_their_layers():
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, dtype="bfloat16")]
+    network = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    expected = tf.cast(network(_images()), tf.float32)
+    np.testing.assert_array_equal(StoredWeights(network, "float32").bind()(_images()), expected)

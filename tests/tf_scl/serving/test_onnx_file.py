@@ -3,6 +3,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_scl
 from tests.conftest import photo
@@ -40,8 +41,60 @@ def test_onnxruntime_gives_what_keras_gives(tmp_path, projector):
     assert [file.name for file in tmp_path.iterdir()] == ["encoder.onnx"]
 
 
-def test_without_tf2onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+def _small(*layers):
+    pooling = keras.layers.GlobalAveragePooling2D()
+    return keras.Sequential([keras.Input((8, 8, 4)), *layers, pooling])
+
+
+def _in_float64(x, groups, layer):
+    """The means of a grouped "valid" 1 x 1 convolution."""
+    kernel, bias = (np.float64(weight) for weight in layer.get_weights())
+    means = np.float64(x).mean((1, 2)).reshape(len(x), groups, -1)
+    return (
+        np.einsum("ngc,cgf->ngf", means, kernel[0, 0].reshape(-1, groups, 2)).reshape(len(x), -1)
+        + bias
+    )
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_grouped_convolutions(tmp_path, groups):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="pip install tf_scl[onnx]")
+    layer = keras.layers.Conv2D(2 * groups, 1, groups=groups)
+    network = _small(layer)
+    layer.bias.assign(np.arange(2.0 * groups))
+    export_onnx(network, tmp_path / "encoder.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "encoder.onnx"))
+    images = np.random.default_rng(0).uniform(0, 255, (3, 8, 8, 4)).astype(np.float32)
+    (embedding,) = session.run(None, {"images": images})
+    np.testing.assert_allclose(embedding, _in_float64(images, groups, layer), rtol=1e-4, atol=1e-3)
+
+
+def test_tensors_that_layers_hold_beside_their_weights_are_in_the_file(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="pip install tf_scl[onnx]")
+    mean = np.arange(4.0)
+    network = _small(keras.layers.Normalization(mean=mean, variance=np.full(4, 4.0)))
+    export_onnx(network, tmp_path / "encoder.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "encoder.onnx"))
+    assert [given.name for given in session.get_inputs()] == ["images"]
+    (embedding,) = session.run(None, {"images": np.full((1, 8, 8, 4), 10, np.float32)})
+    np.testing.assert_allclose(embedding, [(10 - mean) / 2], rtol=1e-6)
+
+
+def test_what_onnx_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
+    pytest.importorskip("onnxruntime", reason="pip install tf_scl[onnx]")
+
+    class Python(keras.layers.Layer):
+        def call(self, inputs):
+            return tf.ensure_shape(tf.numpy_function(np.abs, [inputs], tf.float32), inputs.shape)
+
+    with pytest.raises(tf_scl.InputError, match="cannot be exported: InvalidGraph"):
+        export_onnx(_small(Python()), tmp_path / "encoder.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("missing", ["tf2onnx", "onnxruntime"])
+def test_without_them_the_error_says_what_to_install(tmp_path, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(tf_scl.InputError, match=r"pip install tf_scl\[onnx\]"):
         export_onnx(keras.Sequential(), tmp_path / "encoder.onnx")
     assert list(tmp_path.iterdir()) == []

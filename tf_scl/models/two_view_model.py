@@ -264,6 +264,7 @@ def _finite_on_all_or_none(gradients, context):
     Keras's LossScaleOptimizer skips a step whose gradients overflowed, but it asks
     one replica, before the gradients are added up.
     """
+    gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]  # dense
     finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
     overflows = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
     overflows = context.all_reduce(tf.distribute.ReduceOp.SUM, overflows)

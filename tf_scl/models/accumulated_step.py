@@ -92,7 +92,10 @@ class AccumulatedStep:
 
         if self._model.run_eagerly:
             return run
-        return tf.function(run, reduce_retracing=True, jit_compile=self._model.jit_compile)
+        # Without AutoGraph, as Keras's own step: it would put our errors into its own words.
+        return tf.function(
+            run, autograph=False, reduce_retracing=True, jit_compile=self._model.jit_compile
+        )
 
     def _count(self, data):
         """Number of micro-batches: fewer where a last batch is smaller."""

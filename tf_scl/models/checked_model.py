@@ -3,6 +3,7 @@
 import itertools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_scl.errors import InputError
@@ -22,6 +23,12 @@ class CheckedModel(keras.Model):
     def images_in(self, data):
         """A tuple of the images in an element of the data, or of both batches of views."""
         return checks.pair_in(data) if self.augmentation is None else (checks.images_in(data),)
+
+    def __call__(self, images, *args, **kwargs):
+        # Not in `call`, where Keras would add to our error what it was called with.
+        if isinstance(images, (np.ndarray, tf.Tensor)) and tf.executing_eagerly():
+            checks.look_at_range(images, refuse=self.augmentation is not None)
+        return super().__call__(images, *args, **kwargs)
 
     def compile(
         self,

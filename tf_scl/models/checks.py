@@ -73,13 +73,13 @@ def read(batches, encoder):
     """
     any_size = len(batches) == 1  # views are made of them
     batches = tuple(known_shape(tf.convert_to_tensor(x), encoder, any_size) for x in batches)
-    for images in batches:
-        _require_shape(images.shape, encoder)
     if len({tuple(images.shape) for images in batches}) > 1:
         raise InputError(
             "the two views must be of one shape. "
             f"Received: {describe(batches)}. Is the second one labels?"
         )
+    for images in batches:
+        _require_shape(images.shape, encoder)
     return batches
 
 

@@ -104,8 +104,6 @@ class TwoViewModel(CheckedModel):
             images = images[0]
         if tf.is_tensor(images):  # and not Keras's symbol
             images = checks.known_shape(images, self.encoder, any_size=True)
-            if tf.executing_eagerly():
-                checks.look_at_range(images, refuse=self.augmentation is not None)
         size = _fixed_size(self.encoder)
         if size is not None and tuple(images.shape[1:3]) != (size, size):
             images = fit_to_square(images, size)

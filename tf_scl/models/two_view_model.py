@@ -214,6 +214,11 @@ class TwoViewModel(CheckedModel):
 
     def apply_gradients(self, gradients, context):
         """One step of the optimiser, from this replica's share of the gradients."""
+        if all(gradient is None for gradient in gradients):
+            raise InputError(
+                "nothing can be trained: no trainable weight of encoder and projector has a part "
+                f"in the loss, of {len(gradients)}; set `trainable = True` on one of them"
+            )
         # The optimiser adds gradients up over replicas, and shares add up to the
         # global loss: no factor is missing.
         if context is not None and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):

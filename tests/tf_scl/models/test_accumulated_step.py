@@ -236,3 +236,13 @@ def test_an_unbuilt_encoder_is_built_by_the_first_batch():
     model.compile(keras.optimizers.SGD(0.01))
     model.fit(_data(), verbose=0)
     assert encoder.layers[1].kernel.shape == (72, 4)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_model_with_nothing_to_train_is_named(accumulate):
+    encoder = keras.Sequential([keras.Input((6, 6, 2)), keras.layers.Flatten()])
+    projector = keras.layers.Activation("linear")
+    model = tf_scl.SpectralContrastive(encoder, projector, accumulate=accumulate)
+    model.compile(keras.optimizers.SGD(0.01))
+    with pytest.raises(tf_scl.InputError, match="^nothing can be trained"):
+        model.fit(_data(), verbose=0)

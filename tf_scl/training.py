@@ -205,7 +205,7 @@ def _training_data(files, config, strategy, first_step, images):
             step, replica = share.place(tf.cast(number, tf.int32))
             # What `TwoViews` in the model would draw at this step, on this replica.
             seed = tf.stack([config.train.seed, first_step + step])
-            return views.pair(images, seed, replica, share.replicas)
+            return views.pair(images, seed, replica * tf.shape(images)[0])
 
         return data.enumerate().map(pair, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 

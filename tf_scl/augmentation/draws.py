@@ -1,7 +1,10 @@
 """Random parameters of the augmentations: one draw for each image of a batch.
 
 Every function is pure: the same seed (int32 [2], as in `tf.random.stateless_*`)
-gives the same draw. What is done with a draw is in `ops.py`.
+gives the same draw. What row k draws depends on the seed and k alone, not on how
+many rows there are: `first` is the number of the first row, so that who holds
+rows 4 to 6 of a batch draws `count=3, first=4`. What is done with a draw is in
+`ops.py`.
 """
 
 import math
@@ -10,9 +13,11 @@ import tensorflow as tf
 
 _ATTEMPTS = 10  # as torchvision's RandomResizedCrop
 _ALGORITHM = "philox"  # named, since XLA's default is another than the CPU's
+_PHILOX = tf.random.Algorithm.PHILOX.value
+_BLOCK = 4  # numbers of 32 bits that Philox makes from one value of its counter
 
 
-def crop_boxes(seed, count, height, width, scale, ratio):
+def crop_boxes(seed, count, height, width, scale, ratio, first=0):
     """Boxes of RandomResizedCrop (Szegedy et al. 2015, arXiv 1409.4842, section 6).
 
     Args:
@@ -21,6 +26,7 @@ def crop_boxes(seed, count, height, width, scale, ratio):
         height, width: Size of the images, in pixels.
         scale: (low, high), the box's share of the image's area, uniform.
         ratio: (low, high), width / height, log-uniform.
+        first: Number of the first row.
 
     Returns:
         float32 [N, 4] of (top, left, height, width) in pixels, inside the
@@ -30,13 +36,13 @@ def crop_boxes(seed, count, height, width, scale, ratio):
     seeds = split(seed, 3)
     height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
     shape = [count, _ATTEMPTS]
-    area = height * width * uniform(seeds[0], shape, *scale)
-    aspect = tf.exp(uniform(seeds[1], shape, math.log(ratio[0]), math.log(ratio[1])))
+    area = height * width * uniform(seeds[0], shape, *scale, first)
+    aspect = tf.exp(uniform(seeds[1], shape, math.log(ratio[0]), math.log(ratio[1]), first))
     box_h, box_w = tf.sqrt(area / aspect), tf.sqrt(area * aspect)
     fits = (box_h <= height) & (box_w <= width)
-    first = tf.argmax(tf.cast(fits, tf.int32), axis=1, output_type=tf.int32)
-    box_h = tf.gather(box_h, first, axis=1, batch_dims=1)
-    box_w = tf.gather(box_w, first, axis=1, batch_dims=1)
+    taken = tf.argmax(tf.cast(fits, tf.int32), axis=1, output_type=tf.int32)
+    box_h = tf.gather(box_h, taken, axis=1, batch_dims=1)
+    box_w = tf.gather(box_w, taken, axis=1, batch_dims=1)
     # The fallback: the whole image, cut to the nearest allowed ratio.
     whole = tf.clip_by_value(width / height, ratio[0], ratio[1])
     some_fit = tf.reduce_any(fits, axis=1)
@@ -44,19 +50,44 @@ def crop_boxes(seed, count, height, width, scale, ratio):
     box_w = tf.where(some_fit, box_w, tf.minimum(width, height * whole))
     free = tf.stack([height - box_h, width - box_w], axis=1)
     # 0.5 puts a fallback box in the middle.
-    share = tf.where(some_fit[:, None], uniform(seeds[2], [count, 2], 0.0, 1.0), 0.5)
+    place = uniform(seeds[2], [count, 2], 0.0, 1.0, first)
+    share = tf.where(some_fit[:, None], place, 0.5)
     return tf.concat([free * share, box_h[:, None], box_w[:, None]], axis=1)
 
 
-def uniform(seed, shape, low, high):
-    """Uniform float32 in [low, high).
+def uniform(seed, shape, low, high, first=0):
+    """Uniform float32 of a shape [N, ...] in [low, high).
 
     Made from random bits here, because TensorFlow's own float numbers differ
     between a CPU kernel and XLA; its bits do not.
     """
-    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg=_ALGORITHM)
-    bits = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 8)  # 24, as float32 holds
+    bits = tf.bitwise.right_shift(_bits(seed, shape, first), 8)  # 24, as float32 holds
     return low + (high - low) * (tf.cast(bits, tf.float32) * 2.0**-24)
+
+
+def _bits(seed, shape, first):
+    """uint32 of a shape [N, ...]: the rows from `first` on of what
+    `tf.random.stateless_uniform` gives for first + N rows, which need not be made."""
+    row = math.prod(shape[1:])
+    begin = tf.cast(first, tf.int64) * row
+    key, stream = _key_and_stream(seed)
+    counter = tf.stack([tf.cast(begin // _BLOCK, tf.uint64), stream])
+    size = shape[0] * row
+    blocks = _philox([size + _BLOCK - 1], key, counter)
+    return tf.reshape(tf.slice(blocks, [begin % _BLOCK], [size]), shape)
+
+
+def _key_and_stream(seed):
+    """Philox's key, uint64 [1], and upper half of its counter, as `tf.random.stateless_*`."""
+    scrambled = _philox([2, 2], [0x02461E293EC8F720], tf.cast(seed, tf.uint64))
+    key, stream = tf.unstack(tf.bitcast(scrambled, tf.uint64))
+    return key[None], stream
+
+
+def _philox(shape, key, counter):
+    return tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=tf.uint32
+    )
 
 
 def split(seed, count):
@@ -69,16 +100,16 @@ def fold_in(seed, number):
     return tf.random.fold_in(seed, number, alg=_ALGORITHM)
 
 
-def happens(seed, count, probability):
+def happens(seed, count, probability, first=0):
     """bool [N], each true with `probability`."""
-    return uniform(seed, [count], 0.0, 1.0) < probability
+    return uniform(seed, [count], 0.0, 1.0, first) < probability
 
 
-def orders(seed, count, steps):
+def orders(seed, count, steps, first=0):
     """int32 [N, steps], each row a permutation of 0..steps-1, all equally likely."""
-    return tf.argsort(uniform(seed, [count, steps], 0.0, 1.0), axis=1)
+    return tf.argsort(uniform(seed, [count, steps], 0.0, 1.0, first), axis=1)
 
 
-def factors(seed, count, strength):
+def factors(seed, count, strength, first=0):
     """float32 [N], uniform in [max(0, 1 - strength), 1 + strength]."""
-    return uniform(seed, [count], max(0.0, 1.0 - strength), 1.0 + strength)
+    return uniform(seed, [count], max(0.0, 1.0 - strength), 1.0 + strength, first)

@@ -113,50 +113,42 @@ class TwoViews(keras.layers.Layer):
 
     def call(self, images):
         _check_images(images)
-        context = several_replicas()
-        seed = tf.cast(self._seeds.next(), tf.int32)
-        if context is None:
-            return self.pair(images, seed)
-        return self.pair(
-            images, seed, context.replica_id_in_sync_group, context.num_replicas_in_sync
-        )
+        seed, context = tf.cast(self._seeds.next(), tf.int32), several_replicas()
+        first = 0 if context is None else _rows_before(context, images)
+        return self.pair(images, seed, first)
 
-    def pair(self, images, seed, replica=0, replicas=1):
+    def pair(self, images, seed, first=0):
         """Two views of every image; a pure function, for `tf.data` too.
 
         `call` with `seed=s` gives at its n-th call, from 0, what this gives
-        with the seed [s, n]. Images of a batch draw as if the whole batch were
-        in one place: replica r of R takes the r-th share of the draws, so that
-        views depend on neither the number of replicas nor on where they are made.
+        with the seed [s, n]. What the k-th image of a global batch draws
+        depends on the seed and k alone, so that views depend on neither the
+        number of replicas, nor on how many images each holds, nor on where
+        they are made.
 
         Args:
             images: uint8 or float [N, H, W, C] with values 0..255.
             seed: int32 [2].
-            replica, replicas: Ints, which share of the global batch `images`
-                is, and of how many of this size.
+            first: Int, the place in the global batch of the first of `images`.
 
         Returns:
             Tuple of two float32 [N, size, size, C] with values 0..255.
         """
         n, height, width = (tf.shape(images)[axis] for axis in range(3))
-
-        def draw(seed):
-            drawn = self.draw(seed, n * replicas, height, width)
-            return {name: d[replica * n : (replica + 1) * n] for name, d in drawn.items()}
-
-        first, second = (draw(one) for one in draws.split(seed, 2))
+        drawn = [self.draw(one, n, height, width, first) for one in draws.split(seed, 2)]
         # Both at once, which halves the number of operations.
-        both = {name: tf.concat([first[name], second[name]], axis=0) for name in first}
+        both = {name: tf.concat([one[name] for one in drawn], axis=0) for name in drawn[0]}
         views = self.apply(images, both)
         return tuple(tf.split(views, 2))
 
-    def draw(self, seed, count, height, width):
+    def draw(self, seed, count, height, width, first=0):
         """The random parameters of one view of `count` images of one size.
 
         Args:
             seed: int32 [2].
             count: Number of images N.
             height, width: Their size in pixels.
+            first: Int, the place in the global batch of the first of them.
 
         Returns:
             Dict of tensors with N rows, the arguments of `ops`: "box", "flip",
@@ -166,25 +158,28 @@ class TwoViews(keras.layers.Layer):
         seeds = dict(zip(_DRAWN, draws.split(seed, len(_DRAWN)), strict=True))
 
         def happens(name, probability):
-            return draws.happens(seeds[name], count, probability)
+            return draws.happens(seeds[name], count, probability, first)
 
         def factors(name, strength):
-            return draws.factors(seeds[name], count, strength)
+            return draws.factors(seeds[name], count, strength, first)
+
+        def uniform(name, low, high):
+            return draws.uniform(seeds[name], [count], low, high, first)
 
         return {
             "box": draws.crop_boxes(
-                seeds["box"], count, height, width, self.crop_scale, self.crop_ratio
+                seeds["box"], count, height, width, self.crop_scale, self.crop_ratio, first
             ),
             "flip": happens("flip", self.flip),
             "jitter": happens("jitter", self.jitter),
-            "order": draws.orders(seeds["order"], count, 4),
+            "order": draws.orders(seeds["order"], count, 4, first),
             "brightness": factors("brightness", self.brightness),
             "contrast": factors("contrast", self.contrast),
             "saturation": factors("saturation", self.saturation),
-            "hue": draws.uniform(seeds["hue"], [count], -self.hue, self.hue),
+            "hue": uniform("hue", -self.hue, self.hue),
             "grayscale": happens("grayscale", self.grayscale),
             "blur": happens("blur", self.blur),
-            "sigma": draws.uniform(seeds["sigma"], [count], *self.blur_sigma),
+            "sigma": uniform("sigma", *self.blur_sigma),
             "solarize": happens("solarize", self.solarize),
         }
 
@@ -230,6 +225,18 @@ def _check_images(images):
             "TwoViews needs images [N, H, W, C] with 1 or 3 channels. "
             f"Received a batch of shape {tuple(images.shape)}"
         )
+
+
+def _rows_before(context, images):
+    """How many images of the global batch the replicas before this one hold."""
+    replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+    rows = images.shape[0]
+    if rows is not None and isinstance(context.strategy, tf.distribute.TPUStrategy):
+        return replica * rows  # one program for all
+    # Elsewhere replicas may hold different numbers even where each knows its own.
+    own = tf.one_hot(replica, replicas) * tf.cast(tf.shape(images)[0], tf.float32)
+    held = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+    return tf.reduce_sum(tf.where(tf.range(replicas) < replica, tf.cast(held, tf.int32), 0))
 
 
 def _pair(value):

@@ -51,7 +51,8 @@ class AccumulatedStep:
         self._model = model
         self._strategy = model.distribute_strategy
         self._micro_batch = 0  # rows of a replica in one
-        self._penalised = False
+        self._penalised = False  # these two are known once the third pass is traced
+        self._unconnected = None
         self._zeros = self._on_replicas(self._zeros_of_replica)
         self._embed = self._on_replicas(self._embed_on_replica)
         self._loss = self._on_replicas(self._loss_of_replica)
@@ -62,9 +63,7 @@ class AccumulatedStep:
         data = next(iterator)
         count = self._count(data)
         indices = [tf.constant(index) for index in range(count)]
-        if not self._model.optimizer.built:
-            with self._strategy.scope():
-                self._model.optimizer.build(self._model.trainable_variables)
+        self._build(data)
         state = [(copy, tf.identity(copy)) for copy in self._copies()]
         embeddings = [self._embed(data, index, count) for index in indices]
         for copy, value in state:
@@ -76,6 +75,15 @@ class AccumulatedStep:
         logs = self._apply(values, total, penalty)
         return {name: self._strategy.experimental_local_results(x)[0] for name, x in logs.items()}
 
+    def _build(self, data):
+        """Weights and slots, where the first batch is what tells their shapes."""
+        model = self._model
+        with self._strategy.scope():
+            if not model.built:
+                model.build(self._strategy.experimental_local_results(_first(data))[0].shape)
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_variables)
+
     def _on_replicas(self, function):
         """The function on every replica, compiled as the model asks."""
 
@@ -84,7 +92,10 @@ class AccumulatedStep:
 
         if self._model.run_eagerly:
             return run
-        return tf.function(run, reduce_retracing=True, jit_compile=self._model.jit_compile)
+        # Without AutoGraph, as Keras's own step: it would put our errors into its own words.
+        return tf.function(
+            run, autograph=False, reduce_retracing=True, jit_compile=self._model.jit_compile
+        )
 
     def _count(self, data):
         """Number of micro-batches: fewer where a last batch is smaller."""
@@ -163,15 +174,22 @@ class AccumulatedStep:
                     loss += more / parts
                     penalty += tf.cast(more / parts, penalty.dtype)
                 scaled = model.optimizer.scale_loss(loss)
-            own = tape.gradient(scaled, model.trainable_variables, unconnected_gradients=_ZERO)
-            return [a + tf.convert_to_tensor(b) for a, b in zip(total, own, strict=True)], penalty
+            own = tape.gradient(scaled, model.trainable_variables)
+            self._unconnected = [gradient is None for gradient in own]
+            return list(map(_plus, total, own)), penalty
 
     def _apply_on_replica(self, values, total, penalty):
         context = several_replicas()
         if self._penalised:
             penalty = tf.cast(penalty, values["loss"].dtype)
             values = {**values, "loss": values["loss"] + penalty, "regularization": penalty}
-        self._model.apply_gradients(total, context)
+        # A weight without a part in the loss has no gradient, not one of zeros: the
+        # optimizer leaves it alone, momentum and weight decay too.
+        gradients = [
+            None if unconnected else gradient
+            for gradient, unconnected in zip(total, self._unconnected, strict=True)
+        ]
+        self._model.apply_gradients(gradients, context)
         return self._model.track(values, context)
 
     def _inputs(self, data, index, count):
@@ -184,6 +202,11 @@ class AccumulatedStep:
         if self._needs_static_shapes:  # a size that XLA can know
             return tf.gather(x, index * (n // count) + tf.range(n // count))
         return x[index * n // count : (index + 1) * n // count]
+
+
+def _plus(total, gradient):
+    """The sum; a sparse gradient (of an embedding) becomes dense."""
+    return total if gradient is None else total + tf.convert_to_tensor(gradient)
 
 
 def _first(data):

@@ -4,6 +4,7 @@ import keras
 
 from tf_scl.errors import InputError
 from tf_scl.losses import negative_cosine
+from tf_scl.models import checks
 from tf_scl.models.prediction_head import prediction_head
 from tf_scl.models.projection_head import projection_head
 from tf_scl.models.two_view_model import TwoViewModel
@@ -54,10 +55,11 @@ class SimSiam(TwoViewModel):
 
 
 def _default_predictor(encoder, projector):
-    if not (getattr(encoder, "built", False) and hasattr(encoder, "output_shape")):
+    if not (getattr(encoder, "built", False) and hasattr(encoder, "output")):
         raise InputError(
             "the width of the default predictor follows from the encoder's output, which "
             f"{encoder!r} does not tell before it is called; pass "
             "`predictor=tf_scl.prediction_head(d)`, d being the projector's output width"
         )
-    return prediction_head(projector(keras.Input(encoder.output_shape[1:])).shape[-1])
+    features = checks.check_features(encoder.output)
+    return prediction_head(projector(keras.Input(features.shape[1:])).shape[-1])

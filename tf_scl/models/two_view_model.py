@@ -10,17 +10,23 @@ from tf_scl.data.decode import fit_to_square
 from tf_scl.distribute import several_replicas, several_workers
 from tf_scl.errors import InputError
 from tf_scl.losses.precision import as_accurate
+from tf_scl.models import checks
 from tf_scl.models.accumulated_step import AccumulatedStep
+from tf_scl.models.checked_model import CheckedModel
 from tf_scl.models.projection_head import projection_head
 
 
-class TwoViewModel(keras.Model):
+class TwoViewModel(CheckedModel):
     """Learns an encoder from pairs of views; subclasses say with what loss.
 
     A subclass implements `contrastive_terms` and names what it returns in
     `term_names` and `metric_names`. `call` gives the features of the encoder,
     which is what is kept after training, so `predict` embeds images. Labels in
-    the training data are ignored.
+    the training data are ignored; sample and class weights, and a loss or
+    metrics for `compile`, would be too, and are refused.
+
+    The first batch of each `fit`, `evaluate` and `predict` is looked at on the
+    host: images scaled to 0..1 or -1..1 would be learned from as black ones.
 
     `compile(jit_compile=True)` compiles the whole step with XLA. Over several
     mirrored replicas XLA cannot hold their exchange: it then compiles what
@@ -29,7 +35,7 @@ class TwoViewModel(keras.Model):
     Args:
         encoder: `keras.Model` or layer from images [N, H, W, C] (uint8 or
             float, values 0..255) to features [N, D]. A model that expects
-            another range starts with a `keras.layers.Rescaling`.
+            another range, such as 0..1, starts with a `keras.layers.Rescaling`.
         projector: `keras.Model` or layer from features [N, D] to embeddings
             [N, d] for the loss. Defaults to `projection_head()`.
         augmentation: Layer from images to a pair of batches of views, such as
@@ -43,7 +49,11 @@ class TwoViewModel(keras.Model):
             becomes the attribute of its name.
 
     Raises:
-        InputError: `accumulate` below 1; or, from `fit`, data of another form.
+        InputError: `accumulate` below 1; an encoder that takes or gives
+            something else; or, from `compile`, `fit`, `evaluate` and `predict`,
+            arguments without effect, data of another form, or, with an
+            `augmentation`, images scaled to 0..1 or -1..1 (without one, a
+            warning).
     """
 
     # The keys of what `contrastive_terms` returns: those whose sum is the loss, and
@@ -60,6 +70,7 @@ class TwoViewModel(keras.Model):
                 "`accumulate` must be a number of micro-batches, at least 1. "
                 f"Received: accumulate={accumulate!r}"
             )
+        checks.check_encoder(encoder, augmentation is not None)
         self.encoder = encoder
         self.projector = projection_head() if projector is None else projector
         self.augmentation = augmentation
@@ -71,7 +82,7 @@ class TwoViewModel(keras.Model):
             name: keras.metrics.Mean(name=name)
             for name in ("loss", *self.term_names, "regularization", *self.metric_names)
         }
-        if getattr(encoder, "built", False) and hasattr(encoder, "input_shape"):
+        if checks.input_shape(encoder) is not None:
             self.build(encoder.input_shape)
 
     def build(self, input_shape):
@@ -91,14 +102,17 @@ class TwoViewModel(keras.Model):
         """Features of images, which are fitted to the encoder's size where it has one."""
         if isinstance(images, (tuple, list)):  # Keras's symbolic build, of data that are pairs
             images = images[0]
+        if tf.is_tensor(images):  # and not Keras's symbol
+            images = checks.known_shape(images, self.encoder, any_size=True)
         size = _fixed_size(self.encoder)
         if size is not None and tuple(images.shape[1:3]) != (size, size):
             images = fit_to_square(images, size)
-        return self.encoder(images, training=training)
+        return checks.check_features(self.encoder(images, training=training))
 
     def embed(self, view, training):
         """What the loss sees of one view: a tensor [N, d], or a tuple of such."""
-        return self.projector(self.encoder(view, training=training), training=training)
+        features = checks.check_features(self.encoder(view, training=training))
+        return self.projector(features, training=training)
 
     def contrastive_terms(self, embedding1, embedding2, context):
         """The terms of the loss; a pure function of the embeddings, without weights.
@@ -137,27 +151,15 @@ class TwoViewModel(keras.Model):
         return _as_keras_reduces(self.track(values, context), context)
 
     def make_train_function(self, force=False):
-        if self.train_function is not None and not force:
-            return self.train_function
         self._choose_compilation()
-        if self.accumulate == 1:
-            return super().make_train_function(force)
-        self.train_function = AccumulatedStep(self)
-        return self.train_function
+        super().make_train_function(force)
+
+    def new_train_function(self):
+        return super().new_train_function() if self.accumulate == 1 else AccumulatedStep(self)
 
     def make_test_function(self, force=False):
         self._choose_compilation()
-        return super().make_test_function(force)
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras would take the mean of a batch over the replicas to learn its shape,
-        # which fails for pairs of views on several workers. One replica's part will do.
-        if iterator is not None and self._distribute_strategy is not None:
-            local_results = self._distribute_strategy.experimental_local_results
-            data = next(next(batches for _, _, batches in iterator))
-            data_batch = tf.nest.map_structure(lambda x: local_results(x)[0], data)
-            iterator = None
-        super()._maybe_symbolic_build(iterator, data_batch)
+        super().make_test_function(force)
 
     def _choose_compilation(self):
         strategy = self.distribute_strategy
@@ -212,6 +214,11 @@ class TwoViewModel(keras.Model):
 
     def apply_gradients(self, gradients, context):
         """One step of the optimiser, from this replica's share of the gradients."""
+        if all(gradient is None for gradient in gradients):
+            raise InputError(
+                "nothing can be trained: no trainable weight of encoder and projector has a part "
+                f"in the loss, of {len(gradients)}; set `trainable = True` on one of them"
+            )
         # The optimiser adds gradients up over replicas, and shares add up to the
         # global loss: no factor is missing.
         if context is not None and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
@@ -219,35 +226,12 @@ class TwoViewModel(keras.Model):
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 
     def check_inputs(self, data):
-        """The images, or the pair of views, in an element of the data."""
-        if self.augmentation is not None:
-            images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-            if isinstance(images, (tuple, list, dict)):
-                raise InputError(
-                    "with an `augmentation` each element of the data must be a batch of "
-                    f"images, alone or as (images, labels). Received: {_describe(data)}. "
-                    "For data that already holds two views pass `augmentation=None`"
-                )
-            return images
-        pair = data
-        if isinstance(data, (tuple, list)) and data and isinstance(data[0], (tuple, list)):
-            pair = data[0]  # ((view1, view2), labels)
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise InputError(
-                "without an `augmentation` each element of the data must be a pair of views "
-                f"(view1, view2). Received: {_describe(data)}. "
-                "Pass `augmentation=tf_scl.TwoViews(size)` to make views from images"
-            )
-        if pair[0].shape.as_list() != pair[1].shape.as_list():
-            raise InputError(
-                "the two views must be of one shape. "
-                f"Received: {_describe(pair)}. Is the second one labels?"
-            )
-        return tuple(pair)
+        """The images, or the pair of views, in an element of the data, of a known shape."""
+        return checks.read(self.images_in(data), self.encoder)
 
     def views(self, inputs):
         """Two batches of views of what `check_inputs` gave."""
-        return inputs if self.augmentation is None else self.augmentation(inputs)
+        return inputs if self.augmentation is None else self.augmentation(*inputs)
 
     def track(self, values, context):
         """Adds replicas' shares up, updates the running means, returns these."""
@@ -264,6 +248,7 @@ def _finite_on_all_or_none(gradients, context):
     Keras's LossScaleOptimizer skips a step whose gradients overflowed, but it asks
     one replica, before the gradients are added up.
     """
+    gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]  # dense
     finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
     overflows = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
     overflows = context.all_reduce(tf.distribute.ReduceOp.SUM, overflows)
@@ -282,9 +267,3 @@ def _fixed_size(encoder):
     shape = getattr(encoder, "input_shape", None)
     square = isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2]
     return shape[1] if square else None
-
-
-def _describe(data):
-    if isinstance(data, (tuple, list)):
-        return f"({', '.join(_describe(item) for item in data)})"
-    return f"shape {tuple(data.shape)}" if hasattr(data, "shape") else type(data).__name__

@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 import scipy.stats
+import tensorflow as tf
 
 from tf_scl.augmentation import draws
 
@@ -79,3 +80,34 @@ def test_every_order_is_equally_likely():
 def test_numbers_are_spread_evenly_whatever_the_seed():
     firsts = [draws.uniform([9, step], [1], 0.0, 1.0).numpy()[0] for step in range(500)]
     assert scipy.stats.kstest(firsts, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("columns", [(), (1,), (2,), (10,)])
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_row_depends_on_its_number_alone(columns, jit):
+    """Against the rows of TensorFlow's own numbers, which are made from the first on."""
+    bits = tf.random.stateless_uniform(
+        [40, *columns], _SEED, None, None, tf.int32, alg="philox"
+    ).numpy()
+    expected = (bits.view(np.uint32) >> 8) * 2.0**-24
+
+    @tf.function(jit_compile=jit)
+    def rows(first):
+        return draws.uniform(_SEED, [3, *columns], 0.0, 1.0, first)
+
+    for first in (0, 1, 6, 37):
+        np.testing.assert_array_equal(rows(tf.constant(first)), expected[first : first + 3])
+
+
+def test_every_draw_of_a_row_depends_on_its_number_alone():
+    def all_of(count, first):
+        return [
+            draws.crop_boxes(_SEED, count, 30, 40, (0.2, 1.0), (0.75, 1.5), first),
+            draws.uniform(_SEED, [count], -1.0, 1.0, first),
+            draws.happens(_SEED, count, 0.5, first),
+            draws.orders(_SEED, count, 4, first),
+            draws.factors(_SEED, count, 0.4, first),
+        ]
+
+    for whole, part in zip(all_of(12, 0), all_of(5, 7), strict=True):
+        np.testing.assert_array_equal(part, whole[7:])

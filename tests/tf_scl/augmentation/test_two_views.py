@@ -73,19 +73,27 @@ def test_the_same_views_in_a_model_in_tf_data_and_under_xla(size):
 
 
 def test_views_do_not_depend_on_the_number_of_replicas(two_replicas):
-    images = tf.constant(_images())
-    expected = tf_scl.TwoViews(**_ALL, seed=5)(images)
+    """Batches of 4 + 4, 4 + 3 and 1 + 0 images."""
+    batches = [_images(rows) for rows in (8, 7, 1)]
+    alone = tf_scl.TwoViews(**_ALL, seed=5)
     with two_replicas.scope():
         layer = tf_scl.TwoViews(**_ALL, seed=5)
-    halves = iter(
-        two_replicas.experimental_distribute_dataset(
-            tf.data.Dataset.from_tensors(images).unbatch().batch(8)
-        )
-    )
-    views = two_replicas.run(tf.function(layer), (next(halves),))
-    for view, whole in zip(views, expected, strict=True):
-        parts = two_replicas.experimental_local_results(view)
-        np.testing.assert_allclose(tf.concat(parts, 0), whole, atol=0.05)
+    spec = tf.TensorSpec([None, *batches[0].shape[1:]], tf.uint8)
+    data = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec)
+    run = tf.function(lambda images: two_replicas.run(layer, (images,)))
+    shared_out = two_replicas.experimental_distribute_dataset(data)
+    for images, shares in zip(batches, shared_out, strict=True):
+        for view, expected in zip(run(shares), alone(tf.constant(images)), strict=True):
+            parts = two_replicas.experimental_local_results(view)
+            np.testing.assert_allclose(tf.concat(parts, 0), expected, atol=0.05)
+
+
+def test_a_part_of_a_batch_draws_what_the_whole_does():
+    images, layer = tf.constant(_images(7)), tf_scl.TwoViews(**_ALL)
+    whole = layer.pair(images, [5, 2])
+    parts = [layer.pair(images[a:b], [5, 2], a) for a, b in ((0, 4), (4, 7))]
+    for view, one, two in zip(whole, *parts, strict=True):
+        np.testing.assert_allclose(tf.concat([one, two], 0), view, atol=0.05)
 
 
 def test_every_argument_survives_serialisation():

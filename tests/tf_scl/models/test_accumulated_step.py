@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import one_step
+from tf_scl.models.accumulated_step import AccumulatedStep
 from tf_scl.normalization import batch_normalization
 
 
@@ -114,8 +115,10 @@ def test_views_and_dropout_are_the_same_in_both_passes():
         )
         model.compile(keras.optimizers.SGD(0.0))
         # A batch of one micro-batch's rows: the count of micro-batches adapts.
-        step = model.make_train_function() or model.train_function
+        model.make_train_function()
+        step = model.train_function
         if accumulate == 2:
+            step = AccumulatedStep(model)
             step._micro_batch = 8
         logs = step(iter(tf.data.Dataset.from_tensors(images)))
         results.append({name: float(value) for name, value in logs.items()})
@@ -180,3 +183,67 @@ def test_what_cannot_be_cut_is_named():
         model.fit(_data(), verbose=0)
     with pytest.raises(tf_scl.InputError, match="accumulate=0"):
         _model("spectral moment", accumulate=0)
+
+
+class TableAndIdle(keras.Model):
+    """An unbuilt encoder with an idle weight, and a table whose gradient is sparse."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat, self.idle = keras.layers.Flatten(), keras.layers.Dense(2)
+        self.table = keras.layers.Embedding(3, 72, "uniform", dtype="float32")
+
+    def call(self, images):
+        x = self.flat(images)
+        self.idle(x)
+        return x + keras.ops.cast(self.table(keras.ops.zeros((1,), "int32")), x.dtype)
+
+
+@pytest.mark.parametrize("replicas", ["one_replica", "two_replicas"])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_idle_weights_and_sparse_gradients(request, replicas, dtype):
+    """As with accumulate=1: what has no part in the loss is not touched, by the decay neither."""
+    results, before = [], keras.config.dtype_policy()
+    for accumulate in (1, 2):
+        keras.config.set_dtype_policy(dtype)
+        try:
+            keras.utils.set_random_seed(0)
+            with request.getfixturevalue(replicas).scope():
+                model = tf_scl.SpectralContrastive(
+                    TableAndIdle(), keras.layers.Dense(3), accumulate=accumulate
+                )
+                optimizer = tf_scl.L2SGD(0.01, l2=0.5)
+                if dtype == "mixed_float16":
+                    optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=16.0)
+                model.compile(optimizer)
+                model.build((None, 6, 6, 2))
+            start = {w.path: w.numpy() for w in model.trainable_variables}
+            with pytest.warns(UserWarning, match="Gradients do not exist"):
+                model.fit(_data(), verbose=0)
+        finally:
+            keras.config.set_dtype_policy(before)
+        for weight in model.trainable_variables:
+            moved = np.abs(weight.numpy() - start[weight.path]).max()
+            idle = any(weight is one for one in model.encoder.idle.variables)
+            assert (moved == 0) == idle, weight.path
+        results.append([w.numpy() for w in model.trainable_variables])
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-6 if dtype == "float32" else 2e-3)
+
+
+def test_an_unbuilt_encoder_is_built_by_the_first_batch():
+    encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)])
+    model = tf_scl.SpectralContrastive(encoder, keras.layers.Dense(3), accumulate=2)
+    model.compile(keras.optimizers.SGD(0.01))
+    model.fit(_data(), verbose=0)
+    assert encoder.layers[1].kernel.shape == (72, 4)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_model_with_nothing_to_train_is_named(accumulate):
+    encoder = keras.Sequential([keras.Input((6, 6, 2)), keras.layers.Flatten()])
+    projector = keras.layers.Activation("linear")
+    model = tf_scl.SpectralContrastive(encoder, projector, accumulate=accumulate)
+    model.compile(keras.optimizers.SGD(0.01))
+    with pytest.raises(tf_scl.InputError, match="^nothing can be trained"):
+        model.fit(_data(), verbose=0)

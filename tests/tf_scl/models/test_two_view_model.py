@@ -96,6 +96,22 @@ def test_two_replicas_take_the_step_of_one(one_replica, two_replicas):
         np.testing.assert_allclose(two, one, atol=2e-5)
 
 
+def test_views_of_unequal_shares_are_those_of_one_device(two_replicas):
+    """4 + 3 images, views made in the step: weights after a step as without a strategy."""
+    images, weights = _images(7, size=4), []
+    for strategy in (tf.distribute.get_strategy(), two_replicas):
+        with strategy.scope():
+            keras.utils.set_random_seed(0)
+            layers = [keras.Input((4, 4, 1)), keras.layers.Rescaling(1 / 255)]
+            encoder = keras.Sequential([*layers, keras.layers.Flatten()])
+            views = tf_scl.TwoViews(4, seed=3, jitter=0, grayscale=0)
+            model = tf_scl.SpectralContrastive(encoder, keras.layers.Dense(3), views, mu=None)
+            model.compile(keras.optimizers.SGD(0.1))
+        model.fit(tf.data.Dataset.from_tensor_slices(images).batch(8), epochs=2, verbose=0)
+        weights.append(model.projector.kernel.numpy())
+    np.testing.assert_allclose(weights[1], weights[0], rtol=1e-5, atol=1e-6)
+
+
 def test_replicas_draw_different_views(two_replicas):
     with two_replicas.scope():
         layer = tf_scl.TwoViews(8, seed=0)

@@ -1,0 +1,51 @@
+"""Pixel values are 0..255 everywhere; how images of another range are told, in one place."""
+
+import tensorflow as tf
+
+# What images that were scaled to 0..1 or -1..1 hold at most; resizing may overshoot a little.
+_LARGEST_SCALED = 1.25
+ALLOWED = "values must be 0..255 (uint8 or float)"
+REMEDIES = "multiply values in 0..1 by 255, or turn -1..1 into 0..255 by (x + 1) * 127.5"
+
+
+def looks_scaled(images):
+    """Whether images were scaled to 0..1 or -1..1, by TensorFlow operations alone.
+
+    So is a float batch of which no value is above 1 (and a little), but some are
+    not whole. Integers never are, nor are floats that are whole: an image may
+    well be that dark, even black.
+
+    Args:
+        images: Tensor of any shape and number type, or what can become one. In
+            a graph too, such as that of a served signature.
+
+    Returns:
+        Bool scalar tensor.
+    """
+    images = tf.convert_to_tensor(images)
+    if not images.dtype.is_floating:
+        return tf.constant(False)
+    small = tf.reduce_all(tf.abs(images) <= _LARGEST_SCALED)
+    return small & tf.reduce_any(images != tf.round(images))
+
+
+def why_refused(images):
+    """One line if images were scaled (see `looks_scaled`), else None.
+
+    Looks at concrete values, on the host; mostly at those of the first image alone.
+
+    Args:
+        images: Array or eager tensor [N, ...].
+    """
+    images = images if hasattr(images, "dtype") else tf.convert_to_tensor(images)
+    dtype = tf.as_dtype(images.dtype)
+    if not dtype.is_floating or not tf.reduce_all(tf.abs(images[:1]) <= _LARGEST_SCALED):
+        return None
+    if not looks_scaled(images):
+        return None
+    low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
+    return (
+        f"{ALLOWED}. Received: a batch of {dtype.name} between {low:.3g} and {high:.3g}; "
+        f"{REMEDIES}. Images that are truly this dark: round them to whole numbers. An encoder "
+        "that expects another range begins with a `keras.layers.Rescaling`"
+    )

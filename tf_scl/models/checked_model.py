@@ -1,0 +1,170 @@
+"""A Keras model that refuses arguments without effect, and looks at first batches."""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_scl.errors import InputError
+from tf_scl.models import checks
+
+
+class CheckedModel(keras.Model):
+    """What users give to `compile`, `fit`, `evaluate` and `predict` is checked here.
+
+    The first batch of each is looked at on the host, so that later steps cost
+    nothing more and a step compiled by XLA has nothing new in it. A subclass
+    has `encoder` and `augmentation`, as `TwoViewModel`.
+    """
+
+    _unseen = False  # whether the next batch is a first one
+
+    def images_in(self, data):
+        """A tuple of the images in an element of the data, or of both batches of views."""
+        return checks.pair_in(data) if self.augmentation is None else (checks.images_in(data),)
+
+    def __call__(self, images, *args, **kwargs):
+        # Not in `call`, where Keras would add to our error what it was called with.
+        if isinstance(images, (np.ndarray, tf.Tensor)) and tf.executing_eagerly():
+            checks.look_at_range(images, refuse=self.augmentation is not None)
+        return super().__call__(images, *args, **kwargs)
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **options,
+    ):
+        """As `keras.Model.compile`, without the arguments that only labels would give a meaning.
+
+        Raises:
+            InputError: One of `loss`, `loss_weights`, `metrics`, `weighted_metrics`.
+        """
+        without_effect = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        for name, value in without_effect.items():
+            if value:
+                raise InputError(
+                    f"`{name}` of `compile` would have no effect: {type(self).__name__} has a loss "
+                    "of its own, without labels, and reports its parts; leave it out. "
+                    "`tf_scl.OnlineLinearProbe` reports an accuracy"
+                )
+        super().compile(optimizer, **options)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, *args, validation_data=None, class_weight=None, sample_weight=None, **options):
+        """As `keras.Model.fit`.
+
+        Raises:
+            InputError: Weights; or what the first batch shows, see `TwoViewModel`.
+        """
+        checks.refuse_weights(class_weight=class_weight, sample_weight=sample_weight)
+        if isinstance(validation_data, (tuple, list)) and len(validation_data) == 3:
+            checks.refuse_weights(sample_weight=validation_data[2])
+        return super().fit(*args, validation_data=validation_data, **options)
+
+    def evaluate(self, *args, sample_weight=None, **options):
+        """As `keras.Model.evaluate`.
+
+        Raises:
+            InputError: As `fit`.
+        """
+        checks.refuse_weights(
+            sample_weight=sample_weight
+        )  # Keras drops them if there are no labels
+        return super().evaluate(*args, **options)
+
+    def new_train_function(self):
+        """From an iterator over batches to the metrics of a step, or of several."""
+        super().make_train_function(force=True)
+        return self.train_function
+
+    def make_train_function(self, force=False):
+        self._unseen = True
+        if self.train_function is None or force:
+            self.train_function = self._looking_first(self.new_train_function())
+
+    def make_test_function(self, force=False):
+        self._unseen = True
+        if self.test_function is None or force:
+            super().make_test_function(force=True)
+            self.test_function = self._looking_first(self.test_function)
+
+    def make_predict_function(self, force=False):
+        self._unseen = True
+        if self.predict_function is not None and not force:
+            return
+        super().make_predict_function(force=True)
+        predict = self.predict_function
+
+        def look_and_predict(batches):
+            self._look(batches[0], checks.images_to_embed)
+            return predict(batches)
+
+        self.predict_function = look_and_predict
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras would take the mean of a batch over the replicas to learn its shape,
+        # which fails for pairs of views on several workers. One replica's part will do.
+        if iterator is not None and self._distribute_strategy is not None:
+            data_batch = self._local(next(next(batches for _, _, batches in iterator)))
+            iterator, self._unseen = None, True
+            self._look(data_batch, self.images_in)
+        super()._maybe_symbolic_build(iterator, data_batch)
+
+    def _looking_first(self, function):
+        """A train or test function that looks at the first batch of its data."""
+
+        def look_and_run(iterator):
+            # Under a strategy it was looked at as the model was built.
+            if self._unseen and not isinstance(iterator, tf.distribute.DistributedIterator):
+                batch = next(iterator)
+                self._look(batch, self.images_in)
+                iterator = replayed(batch, iterator, self.steps_per_execution)
+            return function(iterator)
+
+        return look_and_run
+
+    def _look(self, data, images_in):
+        """Looks at the images that `images_in` finds in a batch, if it is a first one."""
+        if self._unseen:
+            self._unseen = False
+            images = images_in(self._local(data))
+            checks.look_at(images, self.encoder, refuse=self.augmentation is not None)
+
+    def _local(self, data):
+        """One replica's part of the data."""
+        local_results = self.distribute_strategy.experimental_local_results
+        return tf.nest.map_structure(lambda x: local_results(x)[0], data)
+
+
+def replayed(batch, iterator, steps):
+    """An iterator of the same type that begins with a batch taken from another.
+
+    Args:
+        batch: What `next(iterator)` gave.
+        iterator: `tf.data.Iterator`, or any Python iterator.
+        steps: Int, how many elements will be asked for; only so many are taken
+            from `iterator`.
+
+    Returns:
+        An iterator whose elements have the spec of `iterator`'s, so that a
+        `tf.function` is not traced anew.
+    """
+    elements = itertools.chain([batch], itertools.islice(iterator, steps - 1))
+    if not isinstance(iterator, tf.data.Iterator):
+        return elements
+    spec = iterator.element_spec
+    return iter(tf.data.Dataset.from_generator(lambda: elements, output_signature=spec))

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 # What images that were scaled to 0..1 or -1..1 hold at most; resizing may overshoot a little.
 _LARGEST_SCALED = 1.25
+_ROUNDING = 1e-3  # float32 keeps 1e-5 of the value 255
 ALLOWED = "values must be 0..255 (uint8 or float)"
 REMEDIES = "multiply values in 0..1 by 255, or turn -1..1 into 0..255 by (x + 1) * 127.5"
 
@@ -27,6 +28,27 @@ def looks_scaled(images):
         return tf.constant(False)
     small = tf.reduce_all(tf.abs(images) <= _LARGEST_SCALED)
     return small & tf.reduce_any(images != tf.round(images))
+
+
+def are_scaled_bytes(images):
+    """Whether images are bytes that were scaled to 0..1 or -1..1 and nothing else, surely.
+
+    Unlike `looks_scaled` it is for few images, of which all may be dark and resized:
+    every value must be a multiple of 1/255 (or -1 and a multiple of 1/127.5), which
+    resizing does not leave them.
+
+    Args:
+        images: Float tensor of any shape.
+
+    Returns:
+        Bool scalar tensor.
+    """
+
+    def whole(x):
+        return tf.reduce_all(tf.abs(x - tf.round(x)) < _ROUNDING)
+
+    scaled = whole(255.0 * images) | whole(127.5 * (images + 1.0))
+    return tf.reduce_all(tf.abs(images) <= 1.0) & scaled & ~whole(images)
 
 
 def why_refused(images):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tf_scl.data import pixel_range
 from tf_scl.data.decode import fit_to_square
 from tf_scl.serving.decoding import decode_or_name
 
@@ -49,7 +50,8 @@ def signatures(bind, size, channels, dimension, max_pixels):
         return decode_or_name(part, first, size, channels, max_pixels)
 
     def from_floats(part, first):
-        with tf.control_dependencies([_some_pixels(part), _values_in_range(part, first)]):
+        checks = [_some_pixels(part), _values_in_range(part, first), _not_scaled(part)]
+        with tf.control_dependencies(checks):
             return fit_to_square(part, size)
 
     def from_integers(part, first):
@@ -85,6 +87,12 @@ def _some_pixels(images):
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     message = tf.strings.format("images of {} x {} pixels hold nothing", (width, height))
     return tf.debugging.Assert((height > 0) & (width > 0), [message])
+
+
+def _not_scaled(images):
+    scaled = pixel_range.are_scaled_bytes(images)
+    message = f"images were scaled: {pixel_range.ALLOWED}; {pixel_range.REMEDIES}"
+    return tf.debugging.Assert(~scaled, [message])
 
 
 def _values_in_range(images, first):

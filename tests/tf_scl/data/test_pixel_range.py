@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import photo
-from tf_scl.data.pixel_range import looks_scaled, why_refused
+from tf_scl.data.pixel_range import are_scaled_bytes, looks_scaled, why_refused
 
 _PIXELS = np.stack([photo(seed) for seed in range(3)])
 _SCALED = {
@@ -40,3 +40,19 @@ def test_scaled_images_are_told(name):
 def test_others_are_not_however_dark(name):
     assert not looks_scaled(_RIGHT[name])
     assert why_refused(_RIGHT[name]) is None
+
+
+@pytest.mark.parametrize("scale,offset", [(255, 0), (127.5, -1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bytes_that_were_scaled_are_told_even_of_one_image(scale, offset, dtype):
+    images = (_PIXELS[:1] / scale + offset).astype(dtype)
+    assert are_scaled_bytes(images)
+
+
+def test_one_dark_image_is_not_refused_even_if_it_was_resized():
+    noise = np.random.default_rng(0).integers(0, 2, (1, 64, 64, 3)).astype(np.float32)
+    for antialias in (True, False):
+        resized = tf.image.resize(noise, [24, 24], antialias=antialias)
+        assert tf.reduce_max(resized) <= 1.0 and not are_scaled_bytes(resized)
+    for images in (noise, 0 * noise, _PIXELS.astype(np.float32), np.full((1, 2, 2, 1), np.nan)):
+        assert not are_scaled_bytes(tf.constant(images, tf.float32))

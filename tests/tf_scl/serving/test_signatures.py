@@ -66,6 +66,15 @@ def test_a_value_that_is_no_pixel_is_named(served, value, index):
         served["encode_images"](images)
 
 
+@pytest.mark.parametrize("scale,offset", [(255.0, 0.0), (127.5, -1.0)])
+def test_scaled_images_are_refused_and_dark_ones_are_not(served, scale, offset):
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.float32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images were scaled: .*0..255"):
+        served["encode_images"](images / scale + offset)
+    for dark in (np.zeros((1, 8, 8, 3)), images > 200, 0.25 * (images > 200)):
+        served["encode_images"](dark.astype(np.float32))
+
+
 def test_what_resizing_overshoots_is_no_error(served):
     images = np.tile(np.float32([-20.5, 0, 275.5]), (1, 8, 8, 1))
     np.testing.assert_array_equal(

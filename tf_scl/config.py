@@ -206,14 +206,14 @@ class EvaluateConfig(_Section):
 
     section: typing.ClassVar = "evaluate"
     labels_per_class: int = _setting(10, _at_least(1), "in the few-label probe")
-    draws: int = _setting(5, _at_least(1), "random choices of those labels, averaged")
+    draws: int = _setting(10, _at_least(1), "random choices of those labels, averaged")
     knn_k: int = _setting(200, _at_least(1), "neighbours")
     knn_temperature: float = _setting(0.1, _above(0), "of the kNN vote")
     min_effective_rank: float = _setting(2.0, _at_least(0), "below it an encoder is collapsed")
     require_gain: bool = _setting(
         True,
         _one_of(True, False),
-        "bless only what is shown to be better than the untrained encoder and the raw pixels",
+        "bless only what is shown to be better than the untrained encoder",
     )
     fractions: tuple[float, ...] = _setting(
         (0.01, 0.1),

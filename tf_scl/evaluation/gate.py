@@ -6,17 +6,18 @@ An encoder is blessed where nothing speaks against it and something speaks for i
 - It is worse than none of its baselines (the same encoder untrained, the raw pixels, and
   the encoder that was blessed last) in any measure: the probe with few labels, the probe
   with all labels, kNN.
-- It is better in some measure than the untrained encoder, and in some than the raw
-  pixels. Where there are no labels, or too few to judge by, it must instead match the
-  views of an image better than the untrained encoder does.
+- It is better in some measure than the untrained encoder. Where there are no labels, or
+  too few to judge by, it must instead match the views of an image better.
 
 Worse and better are what the same test images show: the interval of the paired
 difference lies below 0, or above, as a whole. What the test images cannot decide is "not
-shown": it counts neither against an encoder nor for it. Each baseline is compared in
-three measures, so each interval is at level 1 - 0.05 / 3 (Bonferroni): of encoders that
-are no better and no worse, one in 20 is taken for better, or worse, than a baseline. How
-small a loss is seen depends on the number of test images; many small losses, one model
-after another, may go unseen.
+shown": it counts neither against an encoder nor for it. That no gain over the raw pixels
+is shown is part of the verdict, and keeps it from being a clear one.
+
+Each interval is at level 0.95, and each baseline is compared in three measures. So of
+encoders that are no better and no worse one in 13 at most is taken for better than a
+baseline, or for worse. How small a loss is seen depends on the number of test images;
+many small losses, one model after another, may go unseen.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ from tf_scl.evaluation.bootstrap import difference_interval
 
 PRETRAINED, UNTRAINED, PIXELS = "pretrained encoder", "untrained encoder", "raw pixels"
 LAST_BLESSED = "last blessed encoder"
-LEVEL = 0.95  # of every interval of one accuracy, and of all comparisons with one baseline
+LEVEL = 0.95  # of every interval
 
 PASSED, FAILED, NOT_SHOWN = "passed", "failed", "not shown"  # states of a check
 BLESSED, REFUSED = "blessed", "not blessed"  # verdicts; NOT_SHOWN is one too
@@ -108,7 +109,7 @@ def run_checks(results, correct, matched, config):
             checks += _against(baseline, correct[PRETRAINED], correct[baseline], config)
     if matched and not labels_suffice(encoder):
         values = matched[PRETRAINED], matched[UNTRAINED]
-        checks.append(_compared(_VIEWS, UNTRAINED, *values, LEVEL, config))
+        checks.append(_compared(_VIEWS, UNTRAINED, *values, config))
     return checks
 
 
@@ -122,37 +123,51 @@ def labels_suffice(result):
     return bool(probe) and probe["interval"][1] - probe["interval"][0] <= TOO_WIDE
 
 
-def verdict(checks, result, labeled, require_gain=True):
-    """`BLESSED`, `REFUSED` or `NOT_SHOWN`, and the reason in a sentence or two.
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What follows from the checks.
+
+    Attributes:
+        state: `BLESSED`, `REFUSED` or `NOT_SHOWN`.
+        reason: Sentences.
+        doubts: Tuple of the baselines over which no gain is shown.
+    """
+
+    state: str
+    reason: str
+    doubts: tuple = ()
+
+
+def reach_verdict(checks, result, labeled, require_gain=True):
+    """The `Verdict` on an encoder.
 
     Args:
         checks: List of `Check`.
         result: Dict, the numbers of the pretrained encoder.
         labeled: Int, number of labeled test images.
         require_gain: Bool, False to bless also where no gain is shown.
-
-    Returns:
-        (str, str).
     """
     note = _too_few(result, labeled)
     failed = [check for check in checks if check.state == FAILED]
     if failed:
-        return REFUSED, "; ".join(f"{check.name}: {check.text}" for check in failed) + "." + note
+        reasons = "; ".join(f"{check.name}: {check.text}" for check in failed)
+        return Verdict(REFUSED, f"{reasons}.{note}")
     by_labels = labels_suffice(result)
-    needed = (UNTRAINED, PIXELS) if by_labels else (UNTRAINED,)
     counted = [check for check in checks if by_labels or check.measure == _VIEWS]
-    gains = {name: _best_gain(counted, name) for name in needed}
-    missing = [name for name, gain in gains.items() if gain is None]
-    if missing:
+    gains = {name: _best_gain(counted, name) for name in (UNTRAINED, PIXELS)[: 1 + by_labels]}
+    doubts = tuple(name for name, gain in gains.items() if gain is None)
+    sentences = [_gain_text(gain) for gain in gains.values() if gain is not None]
+    if doubts:
         where = "in any measure" if by_labels else "at matching the views of an image"
-        state, text = NOT_SHOWN, ""
-        if not require_gain:
-            state, text = BLESSED, " With require_gain = false it is blessed all the same."
-        return state, (
-            f"It is not shown that the encoder is better than the {' and the '.join(missing)} "
-            f"{where}: the differences may be chance.{text}{note}"
+        sentences.append(
+            f"It is not shown that the encoder is better than the {' and the '.join(doubts)} "
+            f"{where}: the differences may be chance."
         )
-    return BLESSED, " ".join(_gain_text(gain) for gain in gains.values()) + note
+    state = NOT_SHOWN if UNTRAINED in doubts else BLESSED
+    if state == NOT_SHOWN and not require_gain:
+        state = BLESSED
+        sentences.append("With require_gain = false it is blessed all the same.")
+    return Verdict(state, " ".join(sentences) + note, doubts)
 
 
 def _rank_check(encoder, needed):
@@ -163,15 +178,13 @@ def _rank_check(encoder, needed):
 
 def _against(baseline, ours, theirs, config):
     """The three comparisons with one baseline."""
-    level = 1 - (1 - LEVEL) / len(_MEASURES)
     for measure, name in _MEASURES.items():
-        values = getattr(ours, measure), getattr(theirs, measure)
-        yield _compared(name, baseline, *values, level, config)
+        yield _compared(name, baseline, getattr(ours, measure), getattr(theirs, measure), config)
 
 
-def _compared(name, baseline, ours, theirs, level, config):
+def _compared(name, baseline, ours, theirs, config):
     value, other = float(np.mean(ours)), float(np.mean(theirs))
-    low, high = difference_interval(ours, theirs, level, config.resamples, config.seed)
+    low, high = difference_interval(ours, theirs, LEVEL, config.resamples, config.seed)
     state = PASSED if low > 0 else FAILED if high < 0 else NOT_SHOWN
     gain = value - other
     judged = {

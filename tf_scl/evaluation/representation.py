@@ -84,8 +84,8 @@ def evaluate_all(
     Returns:
         Dict that JSON can hold: "representations" (name ->
         `evaluate_representation`, and "view_matching", "view_matching_interval" where
-        there are views), "checks" (of `gate.run_checks`, as dicts), "verdict" and
-        "reason" (`gate.verdict`), "blessed" (bool), "train_images", "test_images",
+        there are views), "checks" (of `gate.run_checks`, as dicts), "verdict",
+        "reason" and "doubts" (`gate.Verdict`), "blessed" (bool), "train_images", "test_images",
         "labeled_train_images", "labeled_test_images", "classes" (how many), "level"
         (of all intervals), "confusion" (of the encoder's probe with all labels:
         "classes", names, and "counts", a row for each true class and a column
@@ -115,13 +115,14 @@ def evaluate_all(
     correct = {name: one.correct for name, one in measured.items() if one.correct is not None}
     checks = gate.run_checks(results, correct, matched, config)
     labeled = int(np.count_nonzero(test_labels >= 0))
-    state, reason = gate.verdict(checks, results[PRETRAINED], labeled, config.require_gain)
+    verdict = gate.reach_verdict(checks, results[PRETRAINED], labeled, config.require_gain)
     return {
         "representations": results,
         "checks": [check.to_dict() for check in checks],
-        "verdict": state,
-        "reason": reason,
-        "blessed": state == gate.BLESSED,
+        "verdict": verdict.state,
+        "reason": verdict.reason,
+        "doubts": list(verdict.doubts),
+        "blessed": verdict.state == gate.BLESSED,
         "train_images": len(train_labels),
         "test_images": len(test_labels),
         "labeled_train_images": int(np.count_nonzero(train_labels >= 0)),

@@ -62,6 +62,7 @@ _EVALUATION = {
     "checks": [{"name": str, "state": str, "text": str}],
     "verdict": str,
     "reason": str,
+    "doubts": [str],
     "blessed": bool,
     "train_images": int,
     "test_images": int,

@@ -44,7 +44,10 @@ def _verdict(evaluation):
             '<div class="verdict unknown"><strong>No verdict</strong> '
             "– the encoder has not been evaluated.</div>"
         )
-    kind, headline = _HEADLINES.get(evaluation["verdict"], ("unknown", evaluation["verdict"]))
+    state, doubts = evaluation["verdict"], evaluation["doubts"]
+    kind, headline = _HEADLINES.get(state, ("unknown", state))
+    if state == BLESSED and doubts:
+        kind, headline = "unsure", f"Blessed, without a gain over the {' and the '.join(doubts)}"
     lines = "".join(
         f"<li><span>{_MARKS.get(check['state'], '?')}</span>{escape(check['name'])}: "
         f"{escape(check['text'])}</li>"

@@ -41,6 +41,14 @@ def test_what_is_not_shown_is_neither_green_nor_red():
     assert "verdict unsure" in [one.get("class") for _, one in page.tags]
 
 
+def test_blessed_without_a_gain_over_the_pixels_is_not_green():
+    facts = copy.deepcopy(examples.labelled())
+    facts["evaluation"]["doubts"] = ["raw pixels"]
+    page = Page(verdict.top(facts))
+    assert "Blessed, without a gain over the raw pixels" in page.texts
+    assert "verdict unsure" in [one.get("class") for _, one in page.tags]
+
+
 def test_what_to_do_next_and_how_to_use_the_model():
     facts = examples.labelled()
     page = Page(verdict.next_steps(facts))
@@ -62,6 +70,6 @@ def test_without_labels_other_numbers_take_their_place():
 def test_a_diverged_encoder_and_none():
     results = {verdict.PRETRAINED: {"dimension": 4, "finite": False}}
     evaluation = {"representations": results, "checks": [], "blessed": False}
-    evaluation.update(verdict="not blessed", reason="some are NaN or infinite")
+    evaluation.update(verdict="not blessed", reason="some are NaN or infinite", doubts=[])
     assert "not finite" in verdict.top({"evaluation": evaluation})
     assert "No verdict" in verdict.top({})

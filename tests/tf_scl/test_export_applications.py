@@ -6,6 +6,7 @@ variances are larger than those of the batch: rounding, which an untrained
 network would multiply by some hundred, then stays small.
 """
 
+import ctypes
 import gc
 
 import keras
@@ -80,6 +81,7 @@ def _memory_given_back():
     yield
     keras.backend.clear_session()
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.mark.slow

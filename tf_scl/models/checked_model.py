@@ -130,9 +130,12 @@ class CheckedModel(keras.Model):
         def look_and_run(iterator):
             # Under a strategy it was looked at as the model was built.
             if self._unseen and not isinstance(iterator, tf.distribute.DistributedIterator):
-                batch = next(iterator)
-                self._look(batch, self.images_in)
-                iterator = replayed(batch, iterator, self.steps_per_execution)
+                batch = next(iterator, None)
+                # An exhausted iterator goes to the function as it is: its failing step draws
+                # seeds too, and a resumed run must draw as many as one that was never stopped.
+                if batch is not None:
+                    self._look(batch, self.images_in)
+                    iterator = replayed(batch, iterator, self.steps_per_execution)
             return function(iterator)
 
         return look_and_run

@@ -37,7 +37,8 @@ class SimSiam(TwoViewModel):
         **kwargs,
     ):
         projector = projection_head() if projector is None else projector
-        predictor = _default_predictor(encoder, projector) if predictor is None else predictor
+        if predictor is None:
+            predictor = _default_predictor(encoder, projector, augmentation is not None)
         super().__init__(
             encoder, projector, augmentation, accumulate, {"predictor": predictor}, **kwargs
         )
@@ -54,12 +55,13 @@ class SimSiam(TwoViewModel):
         return {**super().get_config(), "predictor": predictor}
 
 
-def _default_predictor(encoder, projector):
-    if not (getattr(encoder, "built", False) and hasattr(encoder, "output")):
+def _default_predictor(encoder, projector, augmented):
+    if not (getattr(encoder, "built", False) and hasattr(encoder, "output_shape")):
         raise InputError(
             "the width of the default predictor follows from the encoder's output, which "
             f"{encoder!r} does not tell before it is called; pass "
             "`predictor=tf_scl.prediction_head(d)`, d being the projector's output width"
         )
-    features = checks.check_features(encoder.output)
-    return prediction_head(projector(keras.Input(features.shape[1:])).shape[-1])
+    checks.check_encoder(encoder, augmented)
+    features = checks.check_features(encoder(keras.Input(batch_shape=encoder.input_shape)))
+    return prediction_head(projector(features).shape[-1])

@@ -6,11 +6,11 @@ CSS = """
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; color: var(--ink); background: #fff;
   font: 15px/1.5 "Segoe UI", system-ui, "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 28px 32px 48px; }
+main { max-width: 940px; margin: 0 auto; padding: 28px 32px 48px; }
 h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 19px; margin: 0 0 4px; }
 h3 { font-size: 15px; margin: 0 0 6px; }
-p { margin: 0 0 10px; max-width: 78ch; overflow-wrap: anywhere; }
+p { margin: 0 0 10px; overflow-wrap: break-word; }
 a { color: var(--link); }
 .about { color: var(--grey); margin-bottom: 16px; }
 section { border-top: 1px solid var(--rule); margin-top: 28px; padding-top: 18px; }
@@ -37,9 +37,9 @@ nav { margin-top: 16px; font-size: 14px; }
 nav a { margin-right: 14px; white-space: nowrap; }
 figure { margin: 0 0 14px; }
 svg { display: block; width: 100%; height: auto; font-family: inherit; }
-.three { display: grid; grid-template-columns: repeat(auto-fill, minmax(316px, 1fr));
+.three { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr));
   gap: 6px 18px; align-items: start; }
-.two, .beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr));
+.two, .beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr));
   gap: 10px 28px; align-items: start; }
 .two > *, .three > *, .beside > * { min-width: 0; }
 .table { overflow-x: auto; margin-bottom: 14px; }

@@ -8,8 +8,8 @@
 PYTHON = .venv/bin/python
 # flag NAME VARIABLE: as it was given, whatever quotes and dollars it holds.
 flag = $(if $(value $(2)),$(1) '$(subst ','\'',$(value $(2)))')
-# A file's tests stay in one process, for what they share.
-SPREAD = --numprocesses auto --maxprocesses 8 --dist loadfile
+# A file's tests stay in one process, for what they share. Long files come first (tests/conftest.py).
+SPREAD = --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 FLAGS = $(call flag,--data,DATA) $(call flag,--out,OUT) $(call flag,--preset,PRESET)
 
 # What `make run` is given by name. A variable of no meaning would be passed over in silence; one

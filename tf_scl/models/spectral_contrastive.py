@@ -38,7 +38,8 @@ class SpectralContrastive(TwoViewModel):
 
     Metrics: "loss" and its parts "attraction" (-2 mean z.z') and "repulsion"
     (mean of the squared inner products of different images), both divided by
-    mu where there is one; "clipped", the share of embeddings that mu shortened.
+    mu where there is one; "clipped", the share of embeddings that reach norm
+    sqrt(mu).
     """
 
     term_names = ("attraction", "repulsion")

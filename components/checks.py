@@ -88,10 +88,10 @@ def _check_images(images, out, config, fit_batch):
         )
     units = source.units()
     source.require_trainable(units)
-    if not fit_batch:
-        training_images.require_batch(config.train, source, units, config.ingest)
-        return config
-    train = training_images.fit_batch(config.train, source, units, config.ingest)
+    train = config.train
+    if fit_batch:
+        train = training_images.fit_batch(train, source, units, config.ingest)
+    training_images.require_batch(train, source, units, config.ingest)
     return dataclasses.replace(config, train=train)
 
 

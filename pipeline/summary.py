@@ -13,7 +13,13 @@ from components import last_blessed
 from components.artifacts import KERAS_FILE
 from components.representation_evaluator.executor import EVALUATION_FILE
 from tf_scl.data import ingest_summary
-from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.gate import (
+    LAST_BLESSED,
+    PIXELS,
+    PRETRAINED,
+    UNTRAINED,
+    why_not_probed,
+)
 from tf_scl.report.files import HTML_FILE, JSON_FILE
 from tf_scl.write_aside import write_file
 
@@ -117,7 +123,7 @@ def _accuracies(evaluation):
         return ["The features are NaN or infinite: nothing could be measured."]
     if "probe_all" not in encoder:
         return [
-            "No labels of two classes or more: no linear probe, no kNN.",
+            why_not_probed(evaluation),
             f"effective rank of the features: {encoder['effective_rank']:.1f} "
             f"of {encoder['dimension']}",
         ]

@@ -76,7 +76,10 @@ class _Interrupts:
     def __enter__(self):
         if threading.current_thread() is not threading.main_thread():
             return
-        self._stderr = os.dup(2)  # fd 2 may be away when the signal comes (tf_scl.quiet)
+        try:
+            self._stderr = os.dup(2)  # fd 2 may be away when the signal comes (tf_scl.quiet)
+        except OSError:  # closed by the shell: nobody reads what would be said
+            self._stderr = os.open(os.devnull, os.O_WRONLY)
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, _END})
         self._handler = signal.signal(_WAKE, signal.default_int_handler)
         self._main = threading.get_ident()

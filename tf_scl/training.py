@@ -120,7 +120,7 @@ def pretrain(
         before_training: Called with the model before its first step, or None;
             with untrained weights also in a run that goes on. Its normalizations
             have the statistics of training images meanwhile
-            (`tf_scl.models.calibration`).
+            (`tf_scl.models.calibration`): it may look at the model, not change it.
         verbose: Of `keras.Model.fit`.
         checkpoint_dir: Folder of this run's checkpoints, local or remote, or
             None for no checkpoints.

@@ -132,7 +132,7 @@ def test_unlabelled_images_are_learnt_from_and_pushed_where_no_gain_is_asked_for
     data += ["--train.base_learning_rate", "1e-12"]
     idle = _run(checkout, out, *data)
     assert "80 found: 80 kept" in idle.stdout
-    assert "No labels of two classes or more" in idle.stdout
+    assert "No labels: no linear probe, no kNN." in idle.stdout
     assert "NOT blessed, not pushed\nIt is not shown that the encoder is better" in idle.stdout
     assert not (out / "serving").exists()
     data += ["--evaluate.require_gain", "false"]

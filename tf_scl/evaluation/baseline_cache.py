@@ -40,8 +40,11 @@ def measure(cache, train, train_labels, test, test_labels, config):
         return found
     _log.info("probing the raw pixels")
     measured = representation.measure(train, train_labels, test, test_labels, config)
-    tf.io.gfile.makedirs(folder)
-    write_file(path, _to_bytes(measured))
+    try:
+        tf.io.gfile.makedirs(folder)
+        write_file(path, _to_bytes(measured))
+    except (OSError, tf.errors.OpError) as error:
+        _log.warning("the numbers of the raw pixels are not kept for the next run: %s", error)
     return measured
 
 
@@ -65,9 +68,9 @@ def _to_bytes(measured):
 
 def _read(path):
     """`representation.Measured`, or None where there is no such file, or it is damaged."""
-    if not tf.io.gfile.exists(path):
-        return None
     try:
+        if not tf.io.gfile.exists(path):
+            return None
         with tf.io.gfile.GFile(path, "rb") as file:
             arrays = dict(np.load(io.BytesIO(file.read()), allow_pickle=False))
         result = json.loads(str(arrays.pop("result")))
@@ -76,5 +79,5 @@ def _read(path):
         truth, predictions = arrays.pop("truth"), arrays.pop("predictions")
         return representation.Measured(result, Correct(**arrays), truth, predictions)
     except Exception as error:  # zip, JSON and numpy raise all kinds on damage
-        _log.warning("%s is damaged (%s) and is made again", path, error)
+        _log.warning("%s cannot be read (%s) and is made again", path, error)
         return None

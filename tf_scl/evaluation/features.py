@@ -20,9 +20,9 @@ def check_features(name, features, labels=None):
     """
     features = _as_numbers(name, features)
     count = len(features) if labels is None else len(labels)
-    if features.ndim != 2 or not len(features) or len(features) != count:
+    if features.ndim != 2 or not features.size or len(features) != count:
         raise InputError(
-            f"{name} features must be [N, D] with N >= 1, and labels as many. "
+            f"{name} features must be [N, D] with N >= 1 and D >= 1, and labels as many. "
             f"Received: features {features.shape}, {count} labels"
         )
     if not np.isfinite(features).all():

@@ -25,6 +25,7 @@ import dataclasses
 import numpy as np
 
 from tf_scl.evaluation.bootstrap import difference_interval
+from tf_scl.evaluation.view_matching import MIN_IMAGES
 
 PRETRAINED, UNTRAINED, PIXELS = "pretrained encoder", "untrained encoder", "raw pixels"
 LAST_BLESSED = "last blessed encoder"
@@ -138,16 +139,17 @@ class Verdict:
     doubts: tuple = ()
 
 
-def reach_verdict(checks, result, labeled, require_gain=True):
+def reach_verdict(checks, result, labeled, images, require_gain=True):
     """The `Verdict` on an encoder.
 
     Args:
         checks: List of `Check`.
         result: Dict, the numbers of the pretrained encoder.
         labeled: Int, number of labeled test images.
+        images: Int, number of test images.
         require_gain: Bool, False to bless also where no gain is shown.
     """
-    note = _too_few(result, labeled)
+    note = _too_few(result, labeled, images)
     failed = [check for check in checks if check.state == FAILED]
     if failed:
         reasons = "; ".join(f"{check.name}: {check.text}" for check in failed)
@@ -157,7 +159,12 @@ def reach_verdict(checks, result, labeled, require_gain=True):
     gains = {name: _best_gain(counted, name) for name in (UNTRAINED, PIXELS)[: 1 + by_labels]}
     doubts = tuple(name for name, gain in gains.items() if gain is None)
     sentences = [_gain_text(gain) for gain in gains.values() if gain is not None]
-    if doubts:
+    if not any(check.baseline == UNTRAINED for check in counted):
+        sentences.append(
+            f"Nothing could be compared with the untrained encoder: that takes {MIN_IMAGES} "
+            f"evaluation images (there are {images}) and features that are finite."
+        )
+    elif doubts:
         where = "in any measure" if by_labels else "at matching the views of an image"
         sentences.append(
             f"It is not shown that the encoder is better than the {' and the '.join(doubts)} "
@@ -212,12 +219,37 @@ def _gain_text(check):
     )
 
 
-def _too_few(result, labeled):
+def more_labels(labeled, images):
+    """What to do where the labels are too few to judge by.
+
+    Args:
+        labeled, images: Ints, numbers of labeled test images and of all.
+    """
+    if labeled < images:
+        return "label some hundred images more"
+    return "add labeled images, or keep more for evaluation (--ingest.eval_fraction)"
+
+
+def why_not_probed(evaluation):
+    """Why there is no linear probe and no kNN, a sentence.
+
+    Args:
+        evaluation: Dict, as `tf_scl.evaluation.representation.evaluate_all` returns it.
+    """
+    if not evaluation["labeled_train_images"]:
+        return "No labels: no linear probe, no kNN."
+    if evaluation["classes"] < 2:
+        return "Labels of one class only: no linear probe, no kNN."
+    count = evaluation["labeled_test_images"]
+    return f"{count} labeled evaluation image{'s' * (count != 1)}: no linear probe, no kNN."
+
+
+def _too_few(result, labeled, images):
     """A sentence where the labels are too few to judge by, or ""."""
     if not result.get("probe_all") or labels_suffice(result):
         return ""
     low, high = result["probe_all"]["interval"]
     return (
-        f" {labeled} labeled evaluation images are too few to judge by: the probe's interval is "
-        f"{100 * (high - low):.0f} points wide. Label some hundred images more."
+        f" {labeled} labeled evaluation images are too few to judge by (the probe's interval is "
+        f"{100 * (high - low):.0f} points wide): {more_labels(labeled, images)}."
     )

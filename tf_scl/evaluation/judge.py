@@ -6,9 +6,10 @@ import numpy as np
 
 from tf_scl.evaluation import baseline_cache
 from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.knn import usable_k
 from tf_scl.evaluation.representation import evaluate_all
 from tf_scl.evaluation.served import embed_with_saved_models
-from tf_scl.evaluation.spectrum import MIN_IMAGES
+from tf_scl.evaluation.view_matching import MIN_IMAGES
 from tf_scl.evaluation.views import embed_views
 
 PROJECTED = "pretrained encoder with its projector"
@@ -60,6 +61,9 @@ def judge(models, projected, train_files, test_files, config, class_names=None, 
     representations = {name: (train[name], test[name]) for name in models}
     data = train_pixels, train_labels, test_pixels, test_labels
     representations[PIXELS] = train_pixels, test_pixels
+    evaluate, labeled = config.evaluate, train_labels[train_labels >= 0]
+    if len(labeled):  # said once, not for each representation
+        evaluate = dataclasses.replace(evaluate, knn_k=usable_k(labeled, evaluate.knn_k))
     views, view_labels = {}, test_labels[:0]
     if len(test_labels) >= MIN_IMAGES and np.isfinite(test[PRETRAINED]).all():
         shown = {PRETRAINED: models[PRETRAINED], UNTRAINED: models[UNTRAINED], PROJECTED: projected}
@@ -68,10 +72,10 @@ def judge(models, projected, train_files, test_files, config, class_names=None, 
         representations,
         train_labels,
         test_labels,
-        config.evaluate,
+        evaluate,
         class_names,
         {name: one for name, one in views.items() if name != PROJECTED},
-        {PIXELS: baseline_cache.measure(cache, *data, config.evaluate)} if cache else None,
+        {PIXELS: baseline_cache.measure(cache, *data, evaluate)} if cache else None,
     )
     features = train[PRETRAINED], test[PRETRAINED]
     return Judgement(evaluation, *features, test_labels, views, view_labels)

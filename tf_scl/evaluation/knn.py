@@ -1,6 +1,7 @@
 """Weighted k-nearest-neighbor classifier on frozen features."""
 
 import logging
+from numbers import Real
 
 import numpy as np
 
@@ -114,7 +115,8 @@ def usable_k(train_labels, k):
 
 def check_vote(k, temperature=1.0):
     """Raises InputError unless `k` is a whole number >= 1 and `temperature` above 0."""
-    if not k >= 1 or k % 1 or not temperature > 0:
+    numbers = isinstance(k, Real) and isinstance(temperature, Real)
+    if not numbers or not k >= 1 or k % 1 or not temperature > 0:
         raise InputError(
             "kNN needs a whole number k >= 1 and temperature > 0. "
             f"Received: k={k}, temperature={temperature}"

@@ -11,7 +11,7 @@ from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
 from tf_scl.evaluation.collapse import effective_rank
 from tf_scl.evaluation.gate import LAST_BLESSED, LEVEL, PRETRAINED
 from tf_scl.evaluation.knn import knn_predict, usable_k
-from tf_scl.evaluation.labels import check_labels
+from tf_scl.evaluation.labels import check_label_pair
 from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled, linear_probe
 from tf_scl.evaluation.sgd_probe import sgd_linear_probe
 from tf_scl.evaluation.view_matching import match_views
@@ -45,7 +45,7 @@ def evaluate_representation(train, train_labels, test, test_labels, config):
 
     Args:
         train: Float array [N, D], features of the training images.
-        train_labels: Int array [N] or [N, 1], negative where there is no label.
+        train_labels: Int array [N] or [N, 1], negative where there is no label; or text.
         test: Float array [M, D], features of the evaluation images.
         test_labels: Int array [M], likewise.
         config: `tf_scl.config.EvaluateConfig`.
@@ -97,11 +97,8 @@ def evaluate_all(
     Raises:
         InputError: A label that `class_names` has no name for.
     """
-    train_labels = check_labels("train_labels", train_labels)
-    test_labels = check_labels("test_labels", test_labels)
-    if (train_labels >= 0).any():  # said once, not for each representation
-        k = usable_k(train_labels[train_labels >= 0], config.knn_k)
-        config = dataclasses.replace(config, knn_k=k)
+    train_labels, test_labels, texts = _numbered(train_labels, test_labels)
+    class_names = texts if class_names is None else class_names
     measured = dict(known or {})
     for name, (train, test) in representations.items():
         if name not in measured:
@@ -115,7 +112,9 @@ def evaluate_all(
     correct = {name: one.correct for name, one in measured.items() if one.correct is not None}
     checks = gate.run_checks(results, correct, matched, config)
     labeled = int(np.count_nonzero(test_labels >= 0))
-    verdict = gate.reach_verdict(checks, results[PRETRAINED], labeled, config.require_gain)
+    verdict = gate.reach_verdict(
+        checks, results[PRETRAINED], labeled, len(test_labels), config.require_gain
+    )
     return {
         "representations": results,
         "checks": [check.to_dict() for check in checks],
@@ -132,6 +131,15 @@ def evaluate_all(
         "confusion": _confusion(measured[PRETRAINED], class_names),
         "comparison": _compare(correct, config),
     }
+
+
+def _numbered(train_labels, test_labels):
+    """Labels as numbers [N] and [M]; and, where they were text, the sorted texts, else None."""
+    train_labels, test_labels = check_label_pair(train_labels, test_labels)
+    if train_labels.dtype.kind != "U":
+        return train_labels, test_labels, None
+    texts, numbers = np.unique(np.concatenate([train_labels, test_labels]), return_inverse=True)
+    return numbers[: len(train_labels)], numbers[len(train_labels) :], texts.tolist()
 
 
 def _compare(correct, config):
@@ -165,8 +173,7 @@ def _confusion(encoder, class_names):
 
 def measure(train, train_labels, test, test_labels, config):
     """As `evaluate_representation`, but returns `Measured`."""
-    train_labels = check_labels("train_labels", train_labels)
-    test_labels = check_labels("test_labels", test_labels)
+    train_labels, test_labels, _ = _numbered(train_labels, test_labels)
     result = {
         "dimension": int(test.shape[1]),
         "finite": bool(np.isfinite(train).all() and np.isfinite(test).all()),

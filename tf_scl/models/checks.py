@@ -54,6 +54,11 @@ def pair_in(data):
 def images_to_embed(data):
     """What `predict` is given, as a tuple of one batch."""
     images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+    if isinstance(images, dict):
+        raise InputError(
+            f"`predict` takes a batch of images [N, H, W, C]. Received: a dict of "
+            f"{sorted(map(str, images))[:_SHOWN]}; give the images themselves"
+        )
     return (images[0] if isinstance(images, (tuple, list)) else images,)
 
 

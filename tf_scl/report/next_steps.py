@@ -1,6 +1,6 @@
 """What to do next, from what was measured: a sentence for each thing that stands out."""
 
-from tf_scl.evaluation.gate import PRETRAINED, labels_suffice
+from tf_scl.evaluation.gate import PRETRAINED, labels_suffice, more_labels, why_not_probed
 
 _BINDS = 0.5  # share of clipped embeddings from which mu shapes the whole training
 _LARGEST_MU = 30  # the largest that did well on photos; beyond it probes fell again
@@ -83,10 +83,11 @@ def _more_labels(evaluation):
         return None
     if not encoder.get("probe_all"):
         return (
-            "Without labels nobody knows how good the encoder is for a task: put a few hundred "
-            "images into a folder for each class, to be judged by; training never sees them."
+            f"{why_not_probed(evaluation)} So nobody knows how good the encoder is for a task: put "
+            "some hundred images of each class into a folder of their own, to judge by; training "
+            "never sees the labels."
         )
     return (
-        f"{labeled:,} labeled evaluation images are too few to judge by: label some hundred "
-        "images more; training never sees the labels."
+        f"{labeled:,} labeled evaluation images are too few to judge by: "
+        f"{more_labels(labeled, evaluation['test_images'])}; training never sees the labels."
     )

@@ -24,7 +24,7 @@ def _run(ours, untrained, pixels, images=300, width=0.1):
     checks = run_checks(
         results, {name: _correct(rate, images) for name, rate in correct.items()}, {}, _CONFIG
     )
-    return checks, reach_verdict(checks, result, images)
+    return checks, reach_verdict(checks, result, images, images)
 
 
 def test_each_baseline_is_compared_in_each_measure():
@@ -55,10 +55,10 @@ def test_a_gain_need_not_be_shown_where_none_is_asked_for():
     checks, verdict = _run(0.7, 0.7, 0.7)
     assert verdict.state == gate.NOT_SHOWN and verdict.doubts == (UNTRAINED, PIXELS)
     result = {"probe_all": {"interval": [0.5, 0.6]}}
-    verdict = reach_verdict(checks, result, 300, require_gain=False)
+    verdict = reach_verdict(checks, result, 300, 300, require_gain=False)
     assert verdict.state == gate.BLESSED and "With require_gain = false" in verdict.reason
     failed = [*checks, gate.Check("kNN", "failed", "worse", PIXELS, -0.1)]
-    assert reach_verdict(failed, result, 300, require_gain=False).state == gate.REFUSED
+    assert reach_verdict(failed, result, 300, 300, require_gain=False).state == gate.REFUSED
 
 
 def test_worse_than_one_baseline_is_refused_and_named():
@@ -104,3 +104,24 @@ def test_a_check_as_json():
         "baseline": None,
         "gain": None,
     }
+
+
+def test_where_nothing_was_compared_the_verdict_says_so():
+    verdict = reach_verdict([], _RESULT, 0, 9)
+    assert verdict.state == gate.NOT_SHOWN
+    assert "that takes 10 evaluation images (there are 9)" in verdict.reason
+    assert "chance" not in verdict.reason
+
+
+def test_more_labels_are_asked_for_where_there_are_images_without():
+    few = {**_RESULT, "probe_all": {"interval": [0.1, 0.9]}}
+    assert "(the probe's interval is 80 points wide)" in reach_verdict([], few, 6, 48).reason
+    assert "label some hundred images more." in reach_verdict([], few, 6, 48).reason
+    assert "--ingest.eval_fraction" in reach_verdict([], few, 48, 48).reason
+
+
+def test_why_there_is_no_probe():
+    counts = {"labeled_train_images": 40, "classes": 2, "labeled_test_images": 1}
+    assert gate.why_not_probed(counts).startswith("1 labeled evaluation image: no")
+    assert gate.why_not_probed({**counts, "classes": 1}).startswith("Labels of one class only")
+    assert gate.why_not_probed({**counts, "labeled_train_images": 0}).startswith("No labels")

@@ -343,3 +343,14 @@ def test_a_collapsed_encoder_is_flagged_beside_a_last_blessed_one(digits, collap
     verdict = _judge(digits, collapsed, last=lambda x: x)
     assert not verdict["blessed"]
     assert {"features have not collapsed", *_LAST} <= set(_failed(verdict))
+
+
+def test_labels_that_are_text_are_classes(digits):
+    train, test, labels, truth = digits
+    as_text = [np.array([f"digit {label}" for label in part]) for part in (labels, truth)]
+    representations = {name: (train, test) for name in (PRETRAINED, UNTRAINED, PIXELS)}
+    config = EvaluateConfig(fractions=(), draws=1)
+    by_text = evaluate_all(representations, as_text[0], test_labels=as_text[1], config=config)
+    by_number = evaluate_all(representations, labels, truth, config)
+    assert by_text["confusion"]["counts"] == by_number["confusion"]["counts"]
+    assert by_text["confusion"]["classes"][9] == "digit 9"

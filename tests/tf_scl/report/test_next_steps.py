@@ -13,7 +13,10 @@ def _facts(**changed):
         "short_side": 40,
         "evaluation": {
             "train_images": 5000,
+            "test_images": 500,
+            "labeled_train_images": 1600,
             "labeled_test_images": 400,
+            "classes": 4,
             "representations": {
                 "pretrained encoder": {"finite": True, "probe_all": {"interval": [0.5, 0.6]}}
             },

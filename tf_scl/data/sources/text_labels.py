@@ -12,11 +12,11 @@ class Seen:
     """The labels of a unit.
 
     Attributes:
-        numbers: Whether any is a number.
+        numbers: Whether any is a number; or the set of those that are.
         texts: frozenset of bytes, those that are text.
     """
 
-    numbers: bool
+    numbers: bool | frozenset
     texts: frozenset
 
 

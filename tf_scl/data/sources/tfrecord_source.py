@@ -75,10 +75,12 @@ class TfrecordSource(Source):
 
     def _text_labels(self, files):
         """`labels_of_units`, a file each."""
-        first = _look_at_labels(files[0], self._label, self._class, _LOOK_AT)
-        if first.numbers or not first.texts:
+        names = self._label, self._class
+        # All is read only where the first records of some file say that it pays.
+        first = [_look_at_labels(file, *names, _LOOK_AT) for file in files]
+        if any(one.numbers for one in first) or not any(one.texts for one in first):
             return [None] * len(files)
-        return labels_of_units([_look_at_labels(one, self._label, self._class) for one in files])
+        return labels_of_units([_look_at_labels(file, *names) for file in files])
 
     def _item(self, name, record, max_bytes, labels):
         try:
@@ -87,7 +89,7 @@ class TfrecordSource(Source):
             if data is None:
                 raise _BadRecordError(f"no feature {self._image!r}, only {sorted(example)}")
             if labels is None:
-                label = _value(example, self._label, "int64_list")
+                label = _number(example, self._label)
                 class_name = _value(example, self._class, "bytes_list")
             else:
                 class_name = _text(example, self._label, self._class)
@@ -134,6 +136,13 @@ def _value(example, name, kind):
     if len(values) != 1:
         raise _BadRecordError(f"feature {name!r} is not one value of {kind}, but of {held}")
     return values[0]
+
+
+def _number(example, name):
+    """The number of a record's label; None where there is none, or text among numbers."""
+    if name in example and example[name].WhichOneof("kind") == "bytes_list":
+        return None
+    return _value(example, name, "int64_list")
 
 
 def _text(example, label, class_name):

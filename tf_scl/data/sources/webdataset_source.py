@@ -35,9 +35,9 @@ class WebdatasetSource(Source):
 
     A sample is a run of members that are called the same up to the first dot
     of the file name. Of each, the first member with one of `IMAGE_SUFFIXES`
-    is read, and the label from KEY.cls, if there is one: a whole number; or
-    text, where no label of the source is a number, and then the classes are
-    all texts of all tars, sorted.
+    is read, and the label from KEY.cls, if there is one: a whole number; or,
+    where any label of the source is not, text, and then the classes are all
+    texts of all tars, sorted.
     Members without a dot, and hidden ones, are no part of any sample. Items
     are named SHARD/KEY.
     """
@@ -46,6 +46,8 @@ class WebdatasetSource(Source):
         """One for each tar, whose samples are counted; see `Source.units`."""
         files = shards.find_shards(self._location, self.name)
         counts, seen = zip(*(_look(file) for file in files), strict=True)
+        if any(one.texts for one in seen):  # then numbers are texts too
+            seen = [Seen(False, one.texts | one.numbers) for one in seen]
         units = [
             Unit((file.path, file.short, labels), count, file.size)
             for file, count, labels in zip(files, counts, labels_of_units(seen), strict=True)
@@ -105,19 +107,22 @@ def _label(text, labels):
 
 
 def _look(file):
-    """(Number of samples, `Seen`) of a `Shard`; what is damaged counts as one sample."""
-    count, numbers, texts = 0, False, set()
+    """(Number of samples, `Seen`) of a `Shard`; what is damaged counts as one sample.
+
+    `Seen.numbers` is the set of labels that can be read as numbers.
+    """
+    count, numbers, texts = 0, set(), set()
     try:
         for _, sample in _samples(file.path, _load_label):
             count += 1
             text = sample.get(_LABEL_SUFFIX)
             if text and _is_number(text):
-                numbers = True
+                numbers.add(text)
             elif text:
                 texts.add(text)
     except _DAMAGE:
         count += 1
-    return count, Seen(numbers, frozenset(texts))
+    return count, Seen(frozenset(numbers), frozenset(texts))
 
 
 def _load_label(tar, member, suffix):

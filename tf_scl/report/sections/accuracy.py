@@ -1,6 +1,6 @@
 """Sections on accuracy: probe and kNN with intervals, and the last blessed encoder."""
 
-from tf_scl.evaluation.gate import PRETRAINED
+from tf_scl.evaluation.gate import PRETRAINED, why_not_probed
 from tf_scl.report import elements
 from tf_scl.report.charts import Row, interval_chart
 from tf_scl.report.formats import (
@@ -28,7 +28,7 @@ def accuracy(facts):
         f"weights. {number(evaluation['classes'])} classes. Bars and brackets are {level}."
     )
     if not any(result.get("probe_all") for result in results.values()):
-        reason = "No labels of two classes or more: no linear probe and no kNN."
+        reason = why_not_probed(evaluation)
         if PRETRAINED in results and not results[PRETRAINED]["finite"]:
             reason = "The encoder's features are NaN or infinite: nothing could be measured."
         counts = (

@@ -51,7 +51,7 @@ def _verdict(evaluation):
     lines = "".join(
         f"<li><span>{_MARKS.get(check['state'], '?')}</span>{escape(check['name'])}: "
         f"{escape(check['text'])}</li>"
-        for check in sorted(evaluation["checks"], key=lambda check: _ORDER.index(check["state"]))
+        for check in sorted(evaluation["checks"], key=lambda check: _ORDER.get(check["state"], 0))
     )
     return (
         f'<div class="verdict {kind}"><strong>{escape(headline)}</strong> – '
@@ -65,7 +65,7 @@ _HEADLINES = {
     NOT_SHOWN: ("unsure", "Not shown to be of use, not blessed"),
 }
 _MARKS = {PASSED: "✓", FAILED: "✗", NOT_SHOWN: "○"}
-_ORDER = (FAILED, NOT_SHOWN, PASSED)
+_ORDER = {FAILED: 1, NOT_SHOWN: 2, PASSED: 3}
 
 
 def next_steps(facts):

@@ -124,6 +124,21 @@ def test_a_number_anywhere_makes_the_labels_numbers(tmp_path):
     assert [item.label for item in items] == [None, 0, 1]
 
 
+def test_text_labels_are_found_behind_files_without_any(tmp_path):
+    _write(tmp_path / "a", [])
+    _write(tmp_path / "b", [_example(image__encoded=b"x")] * 2)
+    _write(tmp_path / "c", [_example(image__encoded=b"x", image__class__label=b"cat")])
+    items = read_all(open_source(f"tfrecord:{tmp_path}/?")).values()
+    assert [(item.label, item.class_name) for item in items] == [(None, None)] * 2 + [(0, b"cat")]
+
+
+def test_an_image_whose_text_label_was_not_listed_is_kept(tmp_path):
+    records = [_example(image__encoded=b"x")] * 101
+    _write(tmp_path / "a", [*records, _example(image__encoded=b"x", image__class__label=b"cat")])
+    items = read_all(open_source(f"tfrecord:{tmp_path}/a")).values()
+    assert {item.problem for item in items} == {None} and len(items) == 102
+
+
 def test_text_labels_before_a_damage_are_kept(tmp_path):
     records = [_example(image__encoded=b"x", image__class__text=b"%d" % n) for n in range(5)]
     _write(tmp_path / "a", records)

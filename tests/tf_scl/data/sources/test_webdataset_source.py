@@ -124,8 +124,18 @@ def test_bad_samples_are_items_with_a_problem(tmp_path):
     items = _read(tmp_path / "a.tar", _tar(members))
     assert len(items) == 5
     assert items[b"a.tar/a"].problem == ("cannot be read", "no image among its members, ['cls']")
-    assert items[b"a.tar/b"].problem == ("cannot be read", ".cls is b'dog', not a whole number")
-    assert sum(item.problem is None for item in items.values()) == 3
+    assert items[b"a.tar/b"].class_name == b"dog"  # where one label is text, all are
+    assert sum(item.problem is None for item in items.values()) == 4
+
+
+def test_one_number_among_texts_is_a_class_of_that_name(tmp_path):
+    members = []
+    for number, noun in enumerate([b"cat", b"7", b"dog", b"cat"]):
+        members += [(f"{number}.jpg", b"x"), (f"{number}.cls", noun)]
+    items = _read(tmp_path / "a.tar", _tar(members)).values()
+    assert [(item.label, item.class_name) for item in items] == [
+        *((1, b"cat"), (0, b"7"), (2, b"dog"), (1, b"cat"))
+    ]
 
 
 def test_large_images_are_not_read(tmp_path):

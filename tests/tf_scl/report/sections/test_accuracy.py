@@ -20,7 +20,7 @@ def test_every_measure_of_every_representation_is_in_the_chart():
 
 def test_without_labels_it_says_so():
     text = accuracy(examples.unlabelled())
-    assert "No labels of two classes or more" in text
+    assert "No labels: no linear probe, no kNN." in text
     assert "<svg" not in text
     assert "130.6" in text
 

@@ -2,7 +2,7 @@
 #             DATA=folder of images   OUT=folder for output   PRESET=digits|laptop|cifar10|imagenet
 #             ARGS="--train.epochs 20 ..." any flag of python -m pipeline.local_runner --help
 # make test   the fast tests          make test-slow   the end-to-end tests
-# make test-current           the main job and all tests on lane b, in a Debian 13 of its own
+# make test-current           the main job and the tests on lane b, in a Debian 13 of its own
 # make lint   ruff                    make lock        new versions into requirements/*.lock
 
 PYTHON = .venv/bin/python
@@ -26,7 +26,7 @@ endif
 endif
 endif
 
-.PHONY: run test test-slow test-current lint lock env clean
+.PHONY: run test test-slow test-slow-brief test-current lint lock env clean
 
 run: env
 	@$(PYTHON) -m pipeline.local_runner $(FLAGS) $(ARGS)
@@ -36,6 +36,10 @@ test: env
 
 test-slow: env
 	$(PYTHON) -m pytest $(SPREAD) -m slow $(ARGS)
+
+# The exports of fifteen encoders take ten minutes and are compared on one lane.
+test-slow-brief: ARGS += --ignore tests/tf_scl/test_export_applications.py
+test-slow-brief: test-slow
 
 test-current:
 	@scripts/test_current.sh

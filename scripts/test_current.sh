@@ -3,7 +3,7 @@
 # is: in a Debian 13 of its own, below .tools/trixie, which is made on the first call
 # (a minute, and the environment inside another four).
 #
-#   scripts/test_current.sh [TARGET ...]     default: run test test-slow
+#   scripts/test_current.sh [TARGET ...]     default: run test test-slow-brief
 #
 # Needs root, for debootstrap and chroot, and Debian's packages within reach.
 set -eu
@@ -58,6 +58,6 @@ if [ -d ../shared ]; then
     mount --bind ../shared "$root/work/shared"
 fi
 
-[ $# -gt 0 ] || set -- run test test-slow
+[ $# -gt 0 ] || set -- run test test-slow-brief
 exec chroot "$root" /usr/bin/env HOME=/root PATH=/usr/local/bin:/usr/bin:/bin \
     TMPDIR=/tmp make --directory "$here" "$@"

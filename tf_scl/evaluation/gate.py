@@ -25,7 +25,7 @@ import dataclasses
 import numpy as np
 
 from tf_scl.evaluation.bootstrap import difference_interval
-from tf_scl.evaluation.view_matching import MIN_IMAGES
+from tf_scl.evaluation.spectrum import MIN_IMAGES
 
 PRETRAINED, UNTRAINED, PIXELS = "pretrained encoder", "untrained encoder", "raw pixels"
 LAST_BLESSED = "last blessed encoder"

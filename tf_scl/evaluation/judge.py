@@ -9,7 +9,7 @@ from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import usable_k
 from tf_scl.evaluation.representation import evaluate_all
 from tf_scl.evaluation.served import embed_with_saved_models
-from tf_scl.evaluation.view_matching import MIN_IMAGES
+from tf_scl.evaluation.spectrum import MIN_IMAGES
 from tf_scl.evaluation.views import embed_views
 
 PROJECTED = "pretrained encoder with its projector"

@@ -4,7 +4,6 @@ import numpy as np
 
 from tf_scl.evaluation.features import unit_rows
 
-MIN_IMAGES = 10  # of fewer, nearest views say nothing
 _CHUNK = 1024  # rows at a time: memory is _CHUNK x N, whatever the number of views
 
 

@@ -81,9 +81,8 @@ class CheckedModel(keras.Model):
         Raises:
             InputError: As `fit`.
         """
-        checks.refuse_weights(
-            sample_weight=sample_weight
-        )  # Keras drops them if there are no labels
+        # Keras drops them if there are no labels.
+        checks.refuse_weights(sample_weight=sample_weight)
         return super().evaluate(*args, **options)
 
     def new_train_function(self):

@@ -15,6 +15,7 @@ METHODS = ("spectral", "simclr", "simsiam")
 OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 NEGATIVES = ("global", "replica")
+MU_AUTO = "auto"
 VIEWS_IN = ("step", "input")
 COMPRESSIONS = ("none", "gzip")
 
@@ -76,6 +77,8 @@ def _coerced(value, kind):
     arguments = typing.get_args(kind)
     if type(None) in arguments:
         return None if value is None else _coerced(value, arguments[0])
+    if arguments == (float, str):
+        return value if isinstance(value, str) else _coerced(value, float)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (tuple, list)):
             return _WRONG
@@ -98,6 +101,8 @@ def type_name(kind):
         return f"{type_name(arguments[0])} or none"
     if typing.get_origin(kind) is tuple:
         return f"{type_name(arguments[0])}s, separated by commas"
+    if arguments:
+        return " or ".join(map(type_name, arguments))
     return {int: "whole number", float: "number", bool: "true or false", str: "word"}[kind]
 
 
@@ -157,7 +162,14 @@ class ModelConfig(_Section):
         (2048,), ("at least 1 each", lambda dims: all(dim > 0 for dim in dims)), "hidden widths"
     )
     embedding_dim: int = _setting(1000, _at_least(1), "width that the loss sees")
-    mu: float = _setting(1.0, _above(0), "spectral: embeddings are clipped to norm sqrt(mu)")
+    mu: float | str = _setting(
+        1.0,
+        (
+            f"above 0, or {MU_AUTO}",
+            lambda mu: mu == MU_AUTO if isinstance(mu, str) else mu > 0,
+        ),
+        f"spectral: embeddings are clipped to norm sqrt(mu); {MU_AUTO} finds the best at each step",
+    )
     temperature: float = _setting(0.5, _above(0), "simclr: of the softmax over similarities")
     predictor_hidden: int = _setting(512, _at_least(1), "simsiam: hidden width of the predictor")
 

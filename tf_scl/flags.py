@@ -160,6 +160,11 @@ def _converted(text, kind):
     arguments = typing.get_args(kind)
     if typing.get_origin(kind) is tuple:
         return tuple(_converted(item, arguments[0]) for item in text.split(",") if item)
+    if arguments == (float, str):
+        try:
+            return float(text)
+        except ValueError:
+            return text
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(text)

@@ -15,9 +15,9 @@ import numbers
 
 import tensorflow as tf
 
-from tf_scl.config import NEGATIVES
+from tf_scl.config import MU_AUTO, NEGATIVES
 from tf_scl.errors import InputError
-from tf_scl.losses import spectral_forms
+from tf_scl.losses import row_norms, spectral_forms
 from tf_scl.losses.precision import as_accurate
 
 FORMS = ("auto", "moment", "sample")
@@ -84,18 +84,38 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     _check(z1, z2, mu, form, alone)
     check_negatives(negatives)
     z1, z2 = as_accurate(z1), as_accurate(z2)
+    bound = mu
+    if mu == MU_AUTO:
+        z1, z2, bound = row_norms.normalize(z1), row_norms.normalize(z2), None
     if alone:
-        sums, share = _alone(z1, z2, mu, form), 1.0 / replicas
+        sums, share = _alone(z1, z2, bound, form), 1.0 / replicas
     else:
-        sums, share = _together(z1, z2, mu, form, context), 1.0
+        sums, share = _together(z1, z2, bound, form, context), 1.0
     pairs, inner, squares, clipped = sums
+    # A replica may have no rows of a last batch, or one, without negatives: 0, not 0/0.
+    cosine = tf.math.divide_no_nan(inner, pairs)
+    squared = tf.math.divide_no_nan(squares, pairs * (pairs - 1.0))
+    if mu == MU_AUTO:
+        best = _best_mu(cosine, squared, None if alone else context)
+        return {
+            "attraction": -2.0 * share * cosine,
+            "repulsion": share * best * squared,
+            "mu": best / replicas,
+        }
     scale = share if mu is None else share / mu
     return {
-        # A replica may have no rows of a last batch, or one, without negatives: 0, not 0/0.
-        "attraction": -2.0 * scale * tf.math.divide_no_nan(inner, pairs),
-        "repulsion": scale * tf.math.divide_no_nan(squares, pairs * (pairs - 1.0)),
+        "attraction": -2.0 * scale * cosine,
+        "repulsion": scale * squared,
         "clipped": share * tf.math.divide_no_nan(tf.stop_gradient(clipped), 2.0 * pairs),
     }
+
+
+def _best_mu(cosine, squared, context):
+    """The squared norm at which rows of these directions have the least loss, without gradient."""
+    cosine, squared = tf.stop_gradient(cosine), tf.stop_gradient(squared)
+    if context is not None:
+        cosine, squared = context.all_reduce(tf.distribute.ReduceOp.SUM, [cosine, squared])
+    return tf.math.divide_no_nan(tf.maximum(cosine, 0.0), squared)
 
 
 def _alone(z1, z2, mu, form):
@@ -142,9 +162,9 @@ def check_pair(z1, z2):
 
 
 def check_mu(mu):
-    """Raises InputError unless `mu` is None or positive."""
-    if mu is not None:
-        check_positive("mu", mu, "None or a positive number")
+    """Raises InputError unless `mu` is None, "auto" or positive."""
+    if mu is not None and mu != MU_AUTO:
+        check_positive("mu", mu, f'None, "{MU_AUTO}" or a positive number')
 
 
 def check_positive(name, value, allowed="a positive number"):

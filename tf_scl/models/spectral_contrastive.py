@@ -2,6 +2,7 @@
 
 import keras
 
+from tf_scl.config import MU_AUTO
 from tf_scl.losses import spectral
 from tf_scl.models.two_view_model import TwoViewModel
 
@@ -59,6 +60,8 @@ class SpectralContrastive(TwoViewModel):
         spectral.check_mu(mu)
         spectral.check_negatives(negatives)
         spectral.check_form(form)
+        if mu == MU_AUTO:
+            self.metric_names = ("mu",)
         super().__init__(encoder, projector, augmentation, accumulate, **kwargs)
         self.mu = mu
         self.negatives = negatives

@@ -13,7 +13,7 @@ from tf_scl.errors import InputError
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 METHODS = ("spectral", "simclr", "simsiam")
 OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NEGATIVES = ("global", "replica")
 MU_AUTO = "auto"
 VIEWS_IN = ("step", "input")
@@ -195,7 +195,11 @@ class TrainConfig(_Section):
         "global", _one_of(*NEGATIVES), "of all replicas, or of each alone; simsiam has none"
     )
     accumulate: int = _setting(1, _at_least(1), "micro-batches that a batch is worked through in")
-    precision: str = _setting("float32", _one_of(*PRECISIONS), "of the layers; weights are float32")
+    precision: str = _setting(
+        "float32",
+        _one_of(*PRECISIONS),
+        "of the layers in training; auto is mixed_bfloat16 where the machine multiplies in it",
+    )
     views_in: str = _setting(
         "step", _one_of(*VIEWS_IN), "views are made on the device, or by tf.data on the host"
     )

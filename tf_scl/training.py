@@ -1,6 +1,5 @@
 """Pretraining from record files, as the pipeline does it."""
 
-import contextlib
 import logging
 
 import keras
@@ -20,6 +19,7 @@ from tf_scl.models.methods import build_method
 from tf_scl.models.projection_head import projection_head
 from tf_scl.optimizers.l2_sgd import L2SGD
 from tf_scl.optimizers.lars import LARS
+from tf_scl.precision import layers_in, policy_name
 
 # Settings that a run may go on with, other than those of its checkpoint.
 MAY_CHANGE = (
@@ -44,7 +44,7 @@ def build_model(config):
         `TwoViewModel` with all its weights.
     """
     model = config.model
-    with _precision(config.train.precision):
+    with layers_in(config.train.precision):
         encoder = resnet(
             model.depth,
             (model.image_size, model.image_size, model.channels),
@@ -120,7 +120,8 @@ def pretrain(
         before_training: Called with the model before its first step, or None;
             with untrained weights also in a run that goes on. Its normalizations
             have the statistics of training images meanwhile
-            (`tf_scl.models.calibration`): it may look at the model, not change it.
+            (`tf_scl.models.calibration`), and its layers compute in float32: it may
+            look at the model, not change it.
         verbose: Of `keras.Model.fit`.
         checkpoint_dir: Folder of this run's checkpoints, local or remote, or
             None for no checkpoints.
@@ -129,8 +130,10 @@ def pretrain(
             Those with `get_state` and `set_state` are saved and restored too.
 
     Returns:
-        (`TwoViewModel`, dict of lists: the metrics of each epoch, from the
-        first one, and "learning_rate" at its end).
+        (`TwoViewModel`, not compiled where it was trained in another precision
+        than float32, in which its layers compute from then on; dict of lists:
+        the metrics of each epoch, from the first one, and "learning_rate" at
+        its end).
 
     Raises:
         InputError: Fewer images than a batch takes; a batch that replicas and
@@ -161,10 +164,10 @@ def pretrain(
     if before_training:
         start = _training_data(files, config, strategy, 0, images) if first_step else data
         with calibrated(model, start):
-            before_training(model)
+            before_training(_in_float32(model, config))
     if finished:
         _log.info("training has finished before; its last checkpoint is used")
-        return _restore_finished(model, saver, summaries)
+        return _restore_finished(model, config, saver, summaries)
     _log.info(
         "training for %d epochs of %d steps on %d replica(s)%s",
         train.epochs,
@@ -180,7 +183,21 @@ def pretrain(
         shuffle=False,  # the data are
         callbacks=followers,
     )
-    return model, history.history
+    return _in_float32(model, config), history.history
+
+
+def _in_float32(model, config):
+    """The trained model with layers that compute in float32, whatever they were trained in.
+
+    What is judged and served then depends on the weights alone, and a machine without
+    bfloat16 answers as fast as it can.
+    """
+    if policy_name(config.train.precision) == "float32":
+        return model
+    weights = model.get_weights()
+    model = build_model(config.replace({"train": {"precision": "float32"}}))
+    model.set_weights(weights)
+    return model
 
 
 def _training_data(files, config, strategy, first_step, images):
@@ -228,7 +245,7 @@ def _saver(folder, files, images, config, callbacks):
     )
 
 
-def _restore_finished(model, saver, summaries):
+def _restore_finished(model, config, saver, summaries):
     """(Model, history) of a run of which nothing is left to do."""
     saver.set_model(model)
     saver.restore()
@@ -236,7 +253,7 @@ def _restore_finished(model, saver, summaries):
         summaries.set_model(model)
         summaries.open(saver.history)
         summaries.on_train_end()
-    return model, saver.history
+    return _in_float32(model, config), saver.history
 
 
 def _require_even_batch(train, replicas):
@@ -250,13 +267,3 @@ def _require_even_batch(train, replicas):
             f"use --train.batch_size {' or '.join(good)}"
         )
 
-
-@contextlib.contextmanager
-def _precision(name):
-    """The dtype policy for layers that are made meanwhile."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -100,6 +100,18 @@ def test_precision_is_that_of_the_layers_and_of_nothing_else(precision):
     assert all(weight.dtype == "float32" for weight in model.weights)
 
 
+def test_what_is_judged_and_served_computes_in_float32(records):
+    seen = []
+    config = _config(train={"precision": "mixed_bfloat16", "epochs": 1})
+    model, _ = tf_scl.pretrain(records, config, seen.append, verbose=0)
+    (untrained,) = seen
+    for one in (model, untrained):
+        layers = [*one.encoder.layers, *one.projector.layers]
+        assert {layer.compute_dtype for layer in layers} == {"float32"}
+    kernels = [one.projector.layers[0].get_weights()[0] for one in (untrained, model)]
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-5  # the trained weights came along
+
+
 def _config(**changes):
     return tf_scl.Config.from_dict(_TINY).replace(changes)
 

@@ -1,0 +1,90 @@
+"""The two sets of real photos that methods and recipes are compared on.
+
+Both are read from archives beside the checkout. The test images are looked at once, by
+what was chosen on a part of the training images.
+"""
+
+import functools
+import io
+import pathlib
+import tarfile
+
+import numpy as np
+import PIL.Image
+
+DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
+DATA_SETS = ("cifar10", "trash")
+_CIFAR_PER_CLASS = 400  # of the training images, and as many to test on
+_TRASH_TEST = 500
+
+
+def photos(name, side, part, cifar_per_class=_CIFAR_PER_CLASS):
+    """Images to train on and images to judge by.
+
+    Args:
+        name: "cifar10" (4,000 training and 4,000 test images, the first of each class)
+            or "trash" (2,527 photos of six kinds of waste; 500 of them are for the test).
+        side: Int, pixels. CIFAR-10 has 32 and no other.
+        part: "test", or "validation": a quarter of the training images judges the rest.
+        cifar_per_class: Int, images of CIFAR-10 of each class, or None for all.
+
+    Returns:
+        (images uint8 [N, side, side, 3], labels int [N], the same two to judge by).
+    """
+    train, labels, test, truth = _loaded(name, side, cifar_per_class)
+    if part == "test":
+        return train, labels, test, truth
+    order = np.random.default_rng(1).permutation(len(labels))
+    held, rest = np.split(order, [len(order) // 4])
+    return train[rest], labels[rest], train[held], labels[held]
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(name, side, per_class):
+    if name == "cifar10":
+        return *_cifar("train", per_class), *_cifar("test", per_class)
+    files = _files("trash-photos.tar.xz", "photos/")
+    images, labels = _decoded(files, side)
+    order = np.random.default_rng(0).permutation(len(labels))
+    test, train = np.split(order, [_TRASH_TEST])
+    return images[train], labels[train], images[test], labels[test]
+
+
+def _cifar(part, per_class):
+    files = _files("cifar10-images.tar.xz", f"{part}/")
+    images, labels = _decoded(files, 32)
+    classes = range(labels.max() + 1)
+    rows = np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in classes])
+    return images[rows], labels[rows]
+
+
+def _files(archive, below):
+    """Bytes by path, sorted by it, of the files of an archive below a folder."""
+    with tarfile.open(DATA / archive) as opened:
+        members = [m for m in opened if m.isfile() and m.name.startswith(below)]
+        return {m.name: opened.extractfile(m).read() for m in sorted(members, key=_path)}
+
+
+def _path(member):
+    return member.name
+
+
+def _decoded(files, side):
+    """Images uint8 [N, side, side, 3], and the numbers of their folders [N]."""
+    folders = sorted({path.split("/")[-2] for path in files})
+    images = [_square(PIL.Image.open(io.BytesIO(data)), side) for data in files.values()]
+    return np.stack(images), np.array([folders.index(path.split("/")[-2]) for path in files])
+
+
+def _square(image, side):
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    square = image.convert("RGB").crop((left, top, left + short, top + short))
+    return np.asarray(shrunk(square, side))
+
+
+def shrunk(image, side):
+    """A square PIL image of another side."""
+    if image.width == side:
+        return image
+    return image.resize((side, side), PIL.Image.Resampling.BOX)

@@ -1,0 +1,215 @@
+"""Trials: one encoder trained and judged each, several at a time, none done twice.
+
+A trial is a dict of plain values. Its result is kept as a line of a file, by the
+trial, so that a search that was stopped goes on where it was.
+"""
+
+import concurrent.futures
+import copy
+import json
+import multiprocessing
+import os
+import pathlib
+import time
+
+import numpy as np
+import PIL.Image
+
+from benchmarks._photos import photos, shrunk
+
+MEASURES = ("all labels", "10 per class", "kNN")
+PER_CLASS, DRAWS = 10, 10
+_UNTRAINED_STEPS = 10
+
+BASE = {
+    "data": "cifar10",
+    "source": 32,  # side of the images that views are cropped from
+    "part": "validation",
+    "steps": 300,
+    "seed": 0,
+    "augment": {},
+    "model": {
+        "method": "spectral",
+        "image_size": 32,
+        "depth": 10,
+        "width": 16,
+        "projector_hidden": [512],
+        "embedding_dim": 256,
+        "mu": "auto",
+    },
+    "train": {"batch_size": 128, "base_learning_rate": 0.3, "precision": "mixed_bfloat16"},
+}
+_PLACE = {name: section for section in ("model", "train") for name in BASE[section]}
+_PLACE |= dict.fromkeys(("temperature", "predictor_hidden"), "model")
+_PLACE |= dict.fromkeys(("weight_decay", "momentum", "optimizer"), "train")
+
+
+def trial(**changes):
+    """`BASE` with some values changed; settings of model and train by their own names."""
+    made = copy.deepcopy(BASE)
+    for name, value in changes.items():
+        if name in _PLACE:
+            made[_PLACE[name]][name] = value
+        else:
+            made[name] = value
+    return made
+
+
+def run_trials(trials, results, workers):
+    """The results of trials, in their order; those in the file are not run again.
+
+    Args:
+        trials: List of dicts, as `trial` makes them.
+        results: Path of a file of JSON lines, which grows.
+        workers: Int, processes of one thread each.
+
+    Returns:
+        List of dicts: "accuracy" and "correct" by measure, "seconds", "history".
+    """
+    results = pathlib.Path(results)
+    todo = [one for one in trials if _key(one) not in _read(results)]
+    print(f"{len(trials)} trials, {len(todo)} of them to run", flush=True)
+    if todo:
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(workers, context, _one_thread) as pool:
+            running = {pool.submit(measure, one): one for one in todo}
+            for number, done in enumerate(concurrent.futures.as_completed(running)):
+                one, result = running[done], done.result()
+                with results.open("a") as lines:
+                    lines.write(json.dumps({"trial": one, **result}) + "\n")
+                print(f"{number + 1}/{len(todo)} {describe(one)}: {scores(result)}", flush=True)
+    known = _read(results)
+    return [known[_key(one)] for one in trials]
+
+
+def describe(one):
+    """What of a trial is not as in `BASE`, in a line."""
+    flat = {**one, **one["model"], **one["train"]}
+    base = {**BASE, **BASE["model"], **BASE["train"]}
+    return ", ".join(
+        f"{name} {value}"
+        for name, value in flat.items()
+        if name not in ("model", "train") and value != base.get(name)
+    )
+
+
+def scores(result):
+    """Its accuracies in a line."""
+    return " / ".join(f"{result['accuracy'][measure]:.1f}" for measure in MEASURES)
+
+
+def measure(one):
+    """Trains the encoder of a trial and judges it."""
+    import keras
+
+    from tf_scl.config import Config
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(one["seed"])
+    config = Config.from_dict(
+        {
+            "augment": one["augment"],
+            "model": one["model"],
+            "train": {**one["train"], "seed": one["seed"]},
+        }
+    )
+    train, labels, test, truth = photos(one["data"], one["source"], one["part"])
+    seconds, history = 0.0, {}
+    if one.get("pixels"):
+        features = [_sized(x, config).reshape(len(x), -1) / 255 for x in (train, test)]
+    else:
+        features, seconds, history = _features(one, config, train, test)
+    correct = judge(*features, labels, truth, one["seed"])
+    return {
+        "accuracy": {name: 100 * float(np.mean(right)) for name, right in correct.items()},
+        "correct": {name: np.round(right, 3).tolist() for name, right in correct.items()},
+        "seconds": seconds,
+        "history": history,
+    }
+
+
+def _features(one, config, train, test):
+    """(Features of both sets, seconds of training, metrics by fiftieth step)."""
+    from tf_scl.models.calibration import calibrated
+    from tf_scl.training import build_model, build_optimizer
+
+    model, steps = build_model(config), one["steps"]
+    data = _batches(train, config.train.batch_size, one["seed"])
+    if not steps:
+        with calibrated(model, data):
+            return [_embed(model.encoder, _sized(x, config)) for x in (train, test)], 0.0, {}
+    model.compile(build_optimizer(config.train, _rate(config.train, steps)), jit_compile=False)
+    start = time.time()
+    history = model.fit(
+        data, epochs=steps // 50, steps_per_epoch=50, verbose=0, shuffle=False
+    ).history
+    seconds = time.time() - start
+    return [_embed(model.encoder, _sized(x, config)) for x in (train, test)], seconds, history
+
+
+def _rate(train, steps):
+    """Linear warm-up over a tenth of the steps, then cosine."""
+    import keras
+
+    peak, warmup = train.base_learning_rate * train.batch_size / 256, steps // 10
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=peak, warmup_steps=warmup
+    )
+
+
+def _batches(images, size, seed):
+    """Whole batches without end, in an order that depends on the seed alone."""
+    import tensorflow as tf
+
+    def generate():
+        rng = np.random.default_rng(seed)
+        while True:
+            order = rng.permutation(len(images))
+            for start in range(0, len(order) - size + 1, size):
+                yield (images[order[start : start + size]],)
+
+    spec = tf.TensorSpec([size, *images.shape[1:]], tf.uint8)
+    return tf.data.Dataset.from_generator(generate, output_signature=(spec,)).prefetch(2)
+
+
+def _sized(images, config):
+    side = config.model.image_size
+    return np.stack([np.asarray(shrunk(PIL.Image.fromarray(image), side)) for image in images])
+
+
+def _embed(encoder, images):
+    parts = np.array_split(images, -(-len(images) // 256))
+    return np.concatenate([np.asarray(encoder(x.astype("float32"), training=False)) for x in parts])
+
+
+def judge(train, test, labels, truth, seed):
+    """Measure -> share of the times [M] that a test image was right."""
+    from tf_scl.evaluation.knn import knn_predict
+    from tf_scl.evaluation.linear_probe import draw_labelled, linear_probe
+
+    few = []
+    for draw in range(DRAWS):
+        chosen = draw_labelled(labels, PER_CLASS, np.random.default_rng([seed, draw]))
+        few.append(linear_probe(train[chosen], labels[chosen], test, truth).predictions == truth)
+    return {
+        "all labels": linear_probe(train, labels, test, truth).predictions == truth,
+        "10 per class": np.mean(few, axis=0),
+        "kNN": knn_predict(train, labels, test) == truth,
+    }
+
+
+def _one_thread():
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _key(one):
+    return json.dumps(one, sort_keys=True)
+
+
+def _read(results):
+    lines = results.read_text().splitlines() if results.exists() else []
+    return {_key(line["trial"]): line for line in map(json.loads, lines)}

@@ -1,0 +1,97 @@
+"""Which encoder, size of image and crops the `laptop` preset should have: trials of equal time.
+
+    .venv/bin/python -m benchmarks.presets
+
+needs trash-photos.tar.xz in ../shared/data. Every contender trains for the same time,
+by the seconds of a step that stand in `CONTENDERS` (--measure takes them, side by side on
+one thread), and is judged on a quarter of the *training* photos. Without --measure it is
+a search; the test photos are not looked at.
+"""
+
+import argparse
+import time
+
+from benchmarks._machine import machine
+from benchmarks._trials import run_trials, scores, trial
+from tf_scl.augmentation.policies import policy
+
+BUDGET = 240.0  # seconds on one thread: about a fifth of ten minutes on two cores
+
+
+def _geometry(width, size, source, stem="cifar", **more):
+    views = policy("spectral", size)
+    return {
+        "width": width,
+        "image_size": size,
+        "source": source,
+        "stem": stem,
+        "augment": views,
+    } | more
+
+
+# name -> (seconds of a step of 128 images, settings)
+CONTENDERS = {
+    "32 px, width 16": (0.22, _geometry(16, 32, 64)),
+    "32 px, width 32": (0.70, _geometry(32, 32, 64)),
+    "64 px, width 16": (0.80, _geometry(16, 64, 96)),
+    "64 px, width 32, strided stem": (0.31, _geometry(32, 64, 96, "imagenet")),
+    "64 px, width 64, strided stem": (1.06, _geometry(64, 64, 96, "imagenet")),
+    "96 px, width 32, strided stem": (0.61, _geometry(32, 96, 128, "imagenet")),
+    "128 px, width 16, strided stem": (0.80, _geometry(16, 128, 128, "imagenet")),
+    "untrained, 32 px, width 32": (0.0, _geometry(32, 32, 64)),
+    "untrained, 64 px, width 32, strided stem": (0.0, _geometry(32, 64, 96, "imagenet")),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", default="presets.jsonl", help="file of trials, which grows")
+    parser.add_argument("--workers", type=int, default=2, help="trials at a time, a core each")
+    parser.add_argument("--measure", action="store_true", help="the seconds of a step, and no more")
+    options = parser.parse_args()
+    if options.measure:
+        for name, (_, settings) in CONTENDERS.items():
+            print(f"{name}: {_seconds(trial(data='trash', **settings)):.2f} s a step")
+    else:
+        trials = [_trial(*contender) for contender in CONTENDERS.values()]
+        results = run_trials(trials, options.results, options.workers)
+        for name, one, result in zip(CONTENDERS, trials, results, strict=True):
+            print(f"| {name} | {one['steps']} | {scores(result)} |")
+    print(machine("tensorflow", "keras"))
+
+
+def _trial(seconds, settings):
+    steps = 50 * round(BUDGET / seconds / 50) if seconds else 0
+    return trial(data="trash", steps=steps, **settings)
+
+
+def _seconds(one):
+    """The quickest of some steps of a trial."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tf_scl.config import Config
+    from tf_scl.training import build_model, build_optimizer
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.backend.clear_session()
+    settings = {name: one[name] for name in ("augment", "model", "train")}
+    config = Config.from_dict(settings)
+    model = build_model(config)
+    model.compile(build_optimizer(config.train, 0.1), jit_compile=False)
+    shape = (config.train.batch_size, one["source"], one["source"], 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    data = iter(tf.data.Dataset.from_tensors((images,)).repeat())
+    model.make_train_function()
+    times = []
+    for _ in range(8):
+        start = time.perf_counter()
+        model.train_function(data)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()

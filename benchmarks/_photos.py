@@ -60,13 +60,14 @@ def _cifar(part, per_class):
 
 def _files(archive, below):
     """Bytes by path, sorted by it, of the files of an archive below a folder."""
+    # In the archive's own order: to go back in it is to unpack it again from its start.
     with tarfile.open(DATA / archive) as opened:
-        members = [m for m in opened if m.isfile() and m.name.startswith(below)]
-        return {m.name: opened.extractfile(m).read() for m in sorted(members, key=_path)}
-
-
-def _path(member):
-    return member.name
+        found = {
+            member.name: opened.extractfile(member).read()
+            for member in opened
+            if member.isfile() and member.name.startswith(below)
+        }
+    return dict(sorted(found.items()))
 
 
 def _decoded(files, side):

@@ -40,7 +40,7 @@ BASE = {
     "train": {"batch_size": 128, "base_learning_rate": 0.3, "precision": "mixed_bfloat16"},
 }
 _PLACE = {name: section for section in ("model", "train") for name in BASE[section]}
-_PLACE |= dict.fromkeys(("temperature", "predictor_hidden"), "model")
+_PLACE |= dict.fromkeys(("temperature", "predictor_hidden", "stem"), "model")
 _PLACE |= dict.fromkeys(("weight_decay", "momentum", "optimizer"), "train")
 
 
@@ -50,8 +50,10 @@ def trial(**changes):
     for name, value in changes.items():
         if name in _PLACE:
             made[_PLACE[name]][name] = value
-        else:
+        elif name in (*BASE, "pixels"):
             made[name] = value
+        else:
+            raise ValueError(f"a trial has no {name}")
     return made
 
 
@@ -74,7 +76,11 @@ def run_trials(trials, results, workers):
         with concurrent.futures.ProcessPoolExecutor(workers, context, _one_thread) as pool:
             running = {pool.submit(measure, one): one for one in todo}
             for number, done in enumerate(concurrent.futures.as_completed(running)):
-                one, result = running[done], done.result()
+                try:
+                    one, result = running[done], done.result()
+                except Exception:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
                 with results.open("a") as lines:
                     lines.write(json.dumps({"trial": one, **result}) + "\n")
                 print(f"{number + 1}/{len(todo)} {describe(one)}: {scores(result)}", flush=True)
@@ -122,7 +128,9 @@ def measure(one):
     correct = judge(*features, labels, truth, one["seed"])
     return {
         "accuracy": {name: 100 * float(np.mean(right)) for name, right in correct.items()},
-        "correct": {name: np.round(right, 3).tolist() for name, right in correct.items()},
+        "correct": {
+            name: np.round(np.asarray(right, float), 3).tolist() for name, right in correct.items()
+        },
         "seconds": seconds,
         "history": history,
     }

@@ -15,7 +15,7 @@ from benchmarks._machine import machine
 from benchmarks._trials import run_trials, scores, trial
 from tf_scl.augmentation.policies import policy
 
-BUDGET = 240.0  # seconds on one thread: about a fifth of ten minutes on two cores
+BUDGET = 120.0  # seconds on one thread: about a tenth of ten minutes on two cores
 
 
 def _geometry(width, size, source, stem="cifar", **more):

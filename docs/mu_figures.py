@@ -118,7 +118,7 @@ def draw_threshold(graph):
         shapes.append(_line([(0, level), (SIDE, level)], "#d33", dash="4 3"))
         shapes.append(_text(SIDE - 4, level - 6, f"τ = {tau:.2f}", anchor="end", fill="#d33"))
         for place in (1, 4, 8, 12, 16, 20):
-            shapes += _tick_x((place + 0.0) * SIDE / (DIMENSION + 5), place)
+            shapes += _tick_x(place * SIDE / (DIMENSION + 5), place)
         for tick in (0.0, 0.5, 1.0):
             shapes += _tick_y(SIDE * (1 - tick / 1.08), f"{tick:g}")
         panels.append((70 + number * (SIDE + 70), 40, shapes))

@@ -1,5 +1,6 @@
 """What to do next, from what was measured: a sentence for each thing that stands out."""
 
+from tf_scl.config import MU_AUTO
 from tf_scl.evaluation.gate import PRETRAINED, labels_suffice, more_labels, why_not_probed
 
 _BINDS = 0.5  # share of clipped embeddings from which mu shapes the whole training
@@ -31,15 +32,14 @@ def next_steps(facts):
 
 def _clipping(config, history):
     mu, clipped = config.get("model", {}).get("mu"), history.get("clipped") or [None]
-    if clipped[-1] is None or clipped[-1] < _BINDS or mu is None:
+    if clipped[-1] is None or clipped[-1] < _BINDS or mu in (None, MU_AUTO):
         return None
     best = _best_mu(history, mu)
     if best is not None and best <= mu:
         return None
-    least = "" if best is None else f", and their loss would be least at {best:.3g}"
     return (
         f"{100 * clipped[-1]:.0f} % of the embeddings were clipped to norm sqrt(mu): mu = "
-        f"{mu:g} binds, and keeps the loss from what it is to learn{least}. Try --model.mu "
+        f"{mu:g} binds, and keeps the loss from what it is to learn. Try --model.mu "
         "auto, which finds mu in each batch."
     )
 

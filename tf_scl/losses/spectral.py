@@ -36,10 +36,11 @@ def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
             clipped: its gradient has no radial part. "auto" brings all rows to
             the squared norm at which they have the least loss, see `docs/mu.md`:
             with u of norm 1, a = mean u.u' over pairs and r = mean (u.u')^2
-            over others, mu = a / r, a constant to the gradient, from 0 (where
-            a is negative) to d (which a / r exceeds by the chance of a small
-            batch only). The loss is then -a, and its gradient 1 / mu times
-            that of -a^2 / r, the least loss at any norm.
+            over others, mu = a / r, a constant to the gradient. The loss is
+            then -a, and its gradient 1 / mu times that of -a^2 / r, the least
+            loss at any norm. mu is 0, which leaves attraction only, where a is
+            negative, and d at most, which a / r exceeds by the chance of a
+            small batch only.
         form: "sample" (N x N inner products), "moment" (d x d moments) or
             "auto", which takes the cheaper one. Their values are equal.
 

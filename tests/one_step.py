@@ -21,6 +21,7 @@ CASES = {
     "spectral auto d=64": (tf_scl.SpectralContrastive, {"mu": 20.0}, 64),
     "spectral moment": (tf_scl.SpectralContrastive, {"form": "moment"}, 12),
     "spectral sample": (tf_scl.SpectralContrastive, {"form": "sample"}, 12),
+    "spectral mu=auto": (tf_scl.SpectralContrastive, {"mu": "auto"}, 6),
     "spectral plain": (tf_scl.SpectralContrastive, {"mu": None}, 6),
     "simclr": (tf_scl.SimCLR, {"temperature": 0.3}, 6),
     "simsiam": (tf_scl.SimSiam, {}, 6),

@@ -14,6 +14,8 @@ from scipy import linalg
 import tf_scl
 from docs.theory_three_components import make_world
 from tf_scl.evaluation.spectrum import estimate_spectrum
+from tf_scl.theory.augmentation_graph import AugmentationGraph
+from tf_scl.theory.bounded_norms import attraction_and_repulsion
 from tf_scl.theory.population_losses import (
     population_minimizer,
     population_minimum,
@@ -29,13 +31,13 @@ _MINIMUM = population_minimum(_GRAPH, _DIMENSION)
 _EIGENSPACE = to_factors(_GRAPH, population_minimizer(_GRAPH, _DIMENSION))
 
 
-def _all_pairs(count):
+def _all_pairs(count, graph=_GRAPH):
     """(x, x'), int32 [count] each, in which a pair's share is w_xx' to the nearest whole number."""
-    shares = count * _GRAPH.weights.ravel()
+    shares = count * graph.weights.ravel()
     times = np.floor(shares).astype(int)
     times[np.argsort(times - shares)[: count - times.sum()]] += 1
-    pairs = np.repeat(np.arange(_GRAPH.size**2), times)
-    return tuple(x.astype(np.int32) for x in np.divmod(pairs, _GRAPH.size))
+    pairs = np.repeat(np.arange(graph.size**2), times)
+    return tuple(x.astype(np.int32) for x in np.divmod(pairs, graph.size))
 
 
 def _drawn_pairs(count, rng):
@@ -94,6 +96,22 @@ def test_the_spectral_loss_finds_the_minimum_and_the_eigenspace(mu):
     np.testing.assert_allclose(  # F^T F has the eigenvalues of the graph
         linalg.eigvalsh(gram)[::-1], _GRAPH.eigenpairs[0][:_DIMENSION], atol=0.005
     )
+
+
+def test_a_mu_that_is_found_gives_the_eigenspace_where_all_nodes_are_alike():
+    """Eight pairs of nodes that are often each other's views, and on a ring: rows of one norm."""
+    ring = sum(p * np.roll(np.eye(8), k, axis=1) for k, p in ((0, 0.6), (1, 0.2), (-1, 0.2)))
+    graph = AugmentationGraph.from_kernel(np.kron(ring, np.full((2, 2), 0.5)))
+    values, total = graph.eigenpairs[0][:_DIMENSION], graph.eigenpairs[0][:_DIMENSION].sum()
+    f, last = _train(tf_scl.SpectralContrastive, _repeated(_all_pairs(8000, graph)), 200, mu="auto")
+    f = f[: graph.size] / linalg.norm(f[: graph.size], axis=1, keepdims=True)
+    best = to_factors(graph, population_minimizer(graph, _DIMENSION))
+    assert subspace_distance(to_factors(graph, f), best) < 1e-2
+    a, r = attraction_and_repulsion(graph, f)
+    assert a / r == pytest.approx(total, rel=2e-3)
+    loss = population_spectral_loss(graph, np.sqrt(a / r) * f)
+    assert loss == pytest.approx(-np.sum(values**2), rel=2e-3)
+    assert last == pytest.approx(-a, rel=2e-3)
 
 
 def test_drawn_pairs_find_them_too_and_the_estimate_says_so():

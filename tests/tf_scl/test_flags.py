@@ -31,6 +31,19 @@ def test_a_policy_is_for_the_size_that_is_used():
     assert _config("--policy", "simclr", "--model.image_size", "32").augment.blur == 0.0
 
 
+@pytest.mark.parametrize("text,mu", [("auto", "auto"), ("3", 3.0), ("2.5e1", 25.0)])
+def test_mu_is_a_number_or_auto(text, mu):
+    config = _config("--model.mu", text)
+    assert config.model.mu == mu and type(config.model.mu) is type(mu)
+    assert tf_scl.Config.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "automatic", ""])
+def test_another_mu_is_named(text):
+    with pytest.raises(tf_scl.InputError, match="model.mu must be above 0, or auto"):
+        _config(f"--model.mu={text}")
+
+
 def test_sections_without_flags_have_none():
     with pytest.raises(tf_scl.InputError, match="no flag --train.epochs; prog --help lists all"):
         _config("--train.epochs", "3", sections=["augment"])

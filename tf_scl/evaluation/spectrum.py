@@ -181,6 +181,25 @@ def estimate_spectrum(views, labels=None, dimension=None, resamples=500, seed=0)
     )
 
 
+def at_best_scale(views):
+    """Views times the factor at which their spectral contrastive loss is least.
+
+    Args:
+        views: Float array [N, V, D], as `estimate_spectrum` takes them.
+
+    Returns:
+        The array times sqrt(a / r) with a = E f(x).f(x') and r = E (f(x).f(y))^2, x and
+        y views of different images; as it is where one of them is not positive, for
+        then no factor is best.
+
+    Raises:
+        InputError: Views of another shape, or not finite.
+    """
+    views = _check_views(views)
+    cosine, squared = _products(views)
+    return views * np.sqrt(cosine / squared) if min(cosine, squared) > 0 else views
+
+
 def _eigengap(values, low, high):
     gaps = np.where(low[:-1] > high[1:], values[:-1] - values[1:], 0.0)[1:]
     if not gaps.any():
@@ -198,13 +217,18 @@ def _first_left_out(values, k):
 
 def _loss(views):
     """-2 E f(x).f(x') + E (f(x).f(y))^2, x and y views of different images: both unbiased."""
+    inner, squared = _products(views)
+    return float(squared - 2.0 * inner)
+
+
+def _products(views):
+    """E f(x).f(x') and E (f(x).f(y))^2."""
     n, v, _ = views.shape
     inner = views @ views.swapaxes(1, 2)
     trace = np.trace(inner, axis1=1, axis2=2).sum()
-    attraction = -2.0 * (inner.sum() - trace) / (n * v * (v - 1))
     own = np.sum(inner**2) / v**2
-    repulsion = (np.sum((n * second_moment(views)) ** 2) - own) / (n * (n - 1))
-    return float(attraction + repulsion)
+    squared = (np.sum((n * second_moment(views)) ** 2) - own) / (n * (n - 1))
+    return (inner.sum() - trace) / (n * v * (v - 1)), squared
 
 
 def _measure_labels(x, fold, labels, mu):

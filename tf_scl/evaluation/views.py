@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.augmentation.two_views import TwoViews
+from tf_scl.config import MU_AUTO
 from tf_scl.data.input_pipeline import labelled_batches
 
 _BATCH = 256
@@ -58,12 +59,13 @@ def compared(embeddings, model):
         model: `tf_scl.config.ModelConfig`.
 
     Returns:
-        Array of the same shape: with the spectral loss, rows clipped to norm
-        sqrt(mu); else of norm 1.
+        Array of the same shape: with the spectral loss and a number as mu, rows
+        clipped to norm sqrt(mu); else of norm 1, also where mu is "auto", whose
+        norm is another one in each batch.
     """
     # In float64, which holds the squares of all that float32 holds.
     norms = np.linalg.norm(np.asarray(embeddings, np.float64), axis=-1, keepdims=True)
     norms = np.maximum(norms, np.finfo(np.float64).tiny)
-    if model.method == "spectral":
+    if model.method == "spectral" and model.mu != MU_AUTO:
         return embeddings * np.minimum(1.0, np.sqrt(model.mu) / norms)
     return embeddings / norms

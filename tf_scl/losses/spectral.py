@@ -33,7 +33,14 @@ def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
         mu: None for the plain loss. A positive float clips row norms to
             sqrt(mu) and divides the loss by mu, as the official code does
             (the paper's experiments use it). A row that reaches sqrt(mu) is
-            clipped: its gradient has no radial part.
+            clipped: its gradient has no radial part. "auto" brings all rows to
+            the squared norm at which they have the least loss, see `docs/mu.md`:
+            with u of norm 1, a = mean u.u' over pairs and r = mean (u.u')^2
+            over others, mu = a / r, a constant to the gradient. The loss is
+            then -a, and its gradient 1 / mu times that of -a^2 / r, the least
+            loss at any norm. mu is 0, which leaves attraction only, where a is
+            negative, and d at most, which a / r exceeds by the chance of a
+            small batch only.
         form: "sample" (N x N inner products), "moment" (d x d moments) or
             "auto", which takes the cheaper one. Their values are equal.
 
@@ -44,8 +51,8 @@ def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
         from norms of about 1e9 on; with mu only from 1e32 sqrt(mu) on.
 
     Raises:
-        InputError: Shapes that differ, fewer than two pairs, `mu` not
-            positive or an unknown `form`.
+        InputError: Shapes that differ, fewer than two pairs, an unknown `form`,
+            or `mu` something else.
     """
     terms = replica_terms(z1, z2, mu=mu, form=form)
     return terms["attraction"] + terms["repulsion"]
@@ -72,8 +79,12 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
         context: The `tf.distribute` replica context, or None on one device.
 
     Returns:
-        Dict of scalars, "attraction" and "repulsion", whose sum is the loss,
-        and "clipped", the share of the rows that reach sqrt(mu) (no gradient).
+        Dict of scalars, "attraction" and "repulsion", whose sum is the loss, and
+        without gradient "clipped", the share of the rows that reach sqrt(mu).
+        Where mu is "auto", not "clipped" but "mu", the value that was found (with
+        "replica" negatives the mean of the replicas' own), and "scaled_loss", mu
+        times the loss: that of rows of that norm, not divided, which training
+        lowers.
 
     Raises:
         InputError: As in `spectral_contrastive_loss`, or unknown `negatives`.
@@ -85,7 +96,7 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     check_negatives(negatives)
     z1, z2 = as_accurate(z1), as_accurate(z2)
     bound = mu
-    if mu == MU_AUTO:
+    if is_auto(mu):
         z1, z2, bound = row_norms.normalize(z1), row_norms.normalize(z2), None
     if alone:
         sums, share = _alone(z1, z2, bound, form), 1.0 / replicas
@@ -95,12 +106,15 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     # A replica may have no rows of a last batch, or one, without negatives: 0, not 0/0.
     cosine = tf.math.divide_no_nan(inner, pairs)
     squared = tf.math.divide_no_nan(squares, pairs * (pairs - 1.0))
-    if mu == MU_AUTO:
-        best = _best_mu(cosine, squared, None if alone else context)
+    if is_auto(mu):
+        width = tf.cast(tf.shape(z1)[1], z1.dtype)
+        best = _best_mu(cosine, squared, width, None if alone else context)
+        attraction, repulsion = -2.0 * share * cosine, share * best * squared
         return {
-            "attraction": -2.0 * share * cosine,
-            "repulsion": share * best * squared,
+            "attraction": attraction,
+            "repulsion": repulsion,
             "mu": best / replicas,
+            "scaled_loss": tf.stop_gradient(best * (attraction + repulsion)),
         }
     scale = share if mu is None else share / mu
     return {
@@ -110,12 +124,18 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     }
 
 
-def _best_mu(cosine, squared, context):
-    """The squared norm at which rows of these directions have the least loss, without gradient."""
+def _best_mu(cosine, squared, width, context):
+    """The squared norm at which rows of these directions have the least loss, without gradient.
+
+    That is cosine / squared. Over all pairs of a distribution `squared` is at least
+    1 / width, so the quotient at most the width; but its estimate from few rows may be
+    0, or by rounding below, and the quotient anything.
+    """
     cosine, squared = tf.stop_gradient(cosine), tf.stop_gradient(squared)
     if context is not None:
         cosine, squared = context.all_reduce(tf.distribute.ReduceOp.SUM, [cosine, squared])
-    return tf.math.divide_no_nan(tf.maximum(cosine, 0.0), squared)
+    cosine = tf.maximum(cosine, 0.0)
+    return tf.math.divide_no_nan(cosine, tf.maximum(squared, cosine / width))
 
 
 def _alone(z1, z2, mu, form):
@@ -161,9 +181,14 @@ def check_pair(z1, z2):
         )
 
 
+def is_auto(mu):
+    """Whether `mu` is to be found in each batch; it may be anything."""
+    return isinstance(mu, str) and mu == MU_AUTO
+
+
 def check_mu(mu):
     """Raises InputError unless `mu` is None, "auto" or positive."""
-    if mu is not None and mu != MU_AUTO:
+    if mu is not None and not is_auto(mu):
         check_positive("mu", mu, f'None, "{MU_AUTO}" or a positive number')
 
 

@@ -2,7 +2,6 @@
 
 import keras
 
-from tf_scl.config import MU_AUTO
 from tf_scl.losses import spectral
 from tf_scl.models.two_view_model import TwoViewModel
 
@@ -30,8 +29,10 @@ class SpectralContrastive(TwoViewModel):
     Args:
         encoder, projector, augmentation, accumulate: As in `TwoViewModel`.
         mu: Float > 0, rows of the embeddings are clipped to norm sqrt(mu)
-            and the loss is divided by mu, as in the official code. None for
-            the plain loss.
+            and the loss is divided by mu, as in the official code. "auto": in
+            each batch all rows are brought to the squared norm at which they
+            have the least loss, exactly over replicas and micro-batches
+            (`docs/mu.md`). None for the plain loss.
         negatives: "global", the images of all replicas; or "replica", those of
             the same replica, as in the official code under DataParallel.
         form: "auto", "sample" or "moment": how the loss is computed, see
@@ -40,7 +41,10 @@ class SpectralContrastive(TwoViewModel):
     Metrics: "loss" and its parts "attraction" (-2 mean z.z') and "repulsion"
     (mean of the squared inner products of different images), both divided by
     mu where there is one; "clipped", the share of embeddings that reach norm
-    sqrt(mu).
+    sqrt(mu). With mu="auto" the loss is minus the mean cosine of the two views,
+    and says little; not "clipped" but "mu", the value that was found, and
+    "scaled_loss", mu times the loss, are reported: the latter is what training
+    lowers, and the one to compare.
     """
 
     term_names = ("attraction", "repulsion")
@@ -60,8 +64,8 @@ class SpectralContrastive(TwoViewModel):
         spectral.check_mu(mu)
         spectral.check_negatives(negatives)
         spectral.check_form(form)
-        if mu == MU_AUTO:
-            self.metric_names = ("mu",)
+        if spectral.is_auto(mu):
+            self.metric_names = ("mu", "scaled_loss")
         super().__init__(encoder, projector, augmentation, accumulate, **kwargs)
         self.mu = mu
         self.negatives = negatives

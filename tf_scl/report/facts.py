@@ -6,7 +6,7 @@
 | `model` | str: folder of the SavedModel that was judged |
 | `short_side` | int: median over the evaluation images of their shorter side, pixels |
 | `next` | list of str: what to do next (`tf_scl.report.next_steps`) |
-| `history` | metric -> list of its value at the end of each epoch |
+| `history` | metric -> list of its value at the end of each epoch; `mu` where it was found |
 | `evaluation` | as `tf_scl.evaluation.representation.evaluate_all` returns it |
 | `spectrum` | kind of features -> estimated eigenvalues with their intervals, and what follows |
 | `map` | `points` [[x, y]], `labels` [int or None], `classes` [name], `method` |

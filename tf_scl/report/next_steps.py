@@ -1,9 +1,9 @@
 """What to do next, from what was measured: a sentence for each thing that stands out."""
 
+from tf_scl.config import MU_AUTO
 from tf_scl.evaluation.gate import PRETRAINED, labels_suffice, more_labels, why_not_probed
 
 _BINDS = 0.5  # share of clipped embeddings from which mu shapes the whole training
-_LARGEST_MU = 30  # the largest that did well on photos; beyond it probes fell again
 _STILL_FALLING = 0.05  # of the whole fall of the loss, in the last quarter of the epochs
 _FEW_IMAGES = 1000
 
@@ -31,19 +31,36 @@ def next_steps(facts):
 
 
 def _clipping(config, history):
-    model, clipped = config.get("model", {}), history.get("clipped") or [None]
-    if clipped[-1] is None or clipped[-1] < _BINDS or model.get("mu", _LARGEST_MU) >= _LARGEST_MU:
+    mu, clipped = config.get("model", {}).get("mu"), history.get("clipped") or [None]
+    if clipped[-1] is None or clipped[-1] < _BINDS or mu in (None, MU_AUTO):
         return None
-    mu = min(10 * model["mu"], _LARGEST_MU)
+    best = _best_mu(history, mu)
+    if best is not None and best <= mu:
+        return None
     return (
         f"{100 * clipped[-1]:.0f} % of the embeddings were clipped to norm sqrt(mu): mu = "
-        f"{model['mu']:g} binds, and keeps the loss from what it is to learn. Try --model.mu "
-        f"{mu:g}, and with it a higher --train.base_learning_rate."
+        f"{mu:g} binds, and keeps the loss from what it is to learn. Try --model.mu "
+        "auto, which finds mu in each batch."
     )
 
 
+def _best_mu(history, mu):
+    """a / r of embeddings that were clipped at the end, or None where it is not known.
+
+    The terms of the loss are then -2 a and mu r (`tf_scl.losses.spectral`).
+    """
+    attraction, repulsion = (
+        (history.get(name) or [None])[-1] for name in ("attraction", "repulsion")
+    )
+    if attraction is None or repulsion is None or attraction >= 0 or repulsion <= 0:
+        return None
+    return -attraction / 2 * mu / repulsion
+
+
 def _longer(config, history):
-    loss = [value for value in history.get("loss") or [] if value is not None]
+    # With mu = auto the loss says how alike two views are, no more.
+    loss = history.get("scaled_loss") or history.get("loss") or []
+    loss = [value for value in loss if value is not None]
     if len(loss) < 4:
         return None
     fall, last = loss[0] - loss[-1], loss[-1 - len(loss) // 4] - loss[-1]

@@ -1,8 +1,9 @@
 """The facts of the report on one run, gathered from what its training and evaluation left."""
 
+from tf_scl.config import MU_AUTO
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
 from tf_scl.evaluation.judge import PROJECTED
-from tf_scl.evaluation.spectrum import MIN_IMAGES, estimate_spectrum
+from tf_scl.evaluation.spectrum import MIN_IMAGES, at_best_scale, estimate_spectrum
 from tf_scl.evaluation.views import compared
 from tf_scl.report.collect import installed_versions, now
 from tf_scl.report.embedding_map import embedding_map
@@ -64,16 +65,16 @@ def run_facts(judgement, models, train_files, test_files, config, class_names):
 
 
 def _spectrum(judgement, config):
-    embedded = {
-        FEATURES: judgement.views[PRETRAINED],
-        EMBEDDINGS: compared(judgement.views[PROJECTED], config.model),
-    }
+    embeddings, mu = compared(judgement.views[PROJECTED], config.model), config.model.mu
+    if config.model.method == "spectral" and mu == MU_AUTO:
+        embeddings = at_best_scale(embeddings)  # as in a batch of the training
+    embedded = {FEATURES: judgement.views[PRETRAINED], EMBEDDINGS: embeddings}
     spectrum = {
         kind: estimate_spectrum(found, judgement.view_labels, seed=config.evaluate.seed).to_dict()
         for kind, found in embedded.items()
     }
-    if config.model.method == "spectral":
-        spectrum[EMBEDDINGS]["flags"] += _clip_flags(spectrum[EMBEDDINGS], config.model.mu)
+    if config.model.method == "spectral" and mu != MU_AUTO:
+        spectrum[EMBEDDINGS]["flags"] += _clip_flags(spectrum[EMBEDDINGS], mu)
     return spectrum
 
 
@@ -83,5 +84,5 @@ def _clip_flags(estimate, mu):
     if needed > mu:
         yield (
             f"embeddings are clipped to a squared norm of mu = {mu:g}, and the optimum has "
-            f"{needed:.3g} on average: the loss cannot reach it"
+            f"{needed:.3g} on average: the loss cannot reach it; try --model.mu auto"
         )

@@ -7,7 +7,7 @@ from scipy import linalg
 import tf_scl
 from docs.theory_three_components import make_world
 from tests.tf_scl.theory.graphs import random_classes
-from tf_scl.evaluation.spectrum import estimate_spectrum
+from tf_scl.evaluation.spectrum import at_best_scale, estimate_spectrum
 from tf_scl.theory import bounds
 from tf_scl.theory.population_losses import (
     population_minimizer,
@@ -293,3 +293,16 @@ def test_bad_arguments_are_named():
     for resamples in (19, 30.5):
         with pytest.raises(tf_scl.InputError, match=f">= 20. Received: {resamples}"):
             estimate_spectrum(views, resamples=resamples)
+
+
+def test_views_at_their_best_scale_have_the_least_loss():
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(60, 1, 3))
+    views = images + 0.5 * rng.normal(size=(60, 4, 3))
+    scaled = at_best_scale(views)
+    losses = [
+        estimate_spectrum(factor * scaled, resamples=20).loss for factor in (0.9, 0.99, 1, 1.01, 2)
+    ]
+    assert np.argmin(losses) == 2
+    opposed = images * np.array([1.0, -1.0])[:, None]
+    np.testing.assert_array_equal(at_best_scale(opposed), opposed)

@@ -66,5 +66,6 @@ def test_embeddings_are_as_the_loss_compares_them():
     np.testing.assert_allclose(clipped, [[[1.2, 1.6]], [[0.3, 0.4]], [[0.0, 0.0]]])
     huge = compared(np.float32([[3e25, 4e25]]), ModelConfig(mu=4.0))
     np.testing.assert_allclose(huge, [[1.2, 1.6]], rtol=1e-6)
-    unit = compared(rows, ModelConfig(method="simclr"))
-    np.testing.assert_allclose(unit, [[[0.6, 0.8]], [[0.6, 0.8]], [[0.0, 0.0]]])
+    for model in (ModelConfig(method="simclr"), ModelConfig(mu="auto")):
+        unit = compared(rows, model)
+        np.testing.assert_allclose(unit, [[[0.6, 0.8]], [[0.6, 0.8]], [[0.0, 0.0]]])

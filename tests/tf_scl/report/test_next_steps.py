@@ -36,7 +36,8 @@ def _facts(**changed):
     [
         ({}, None),
         ({"history__clipped": [1.0, 1.0]}, "100 % of the embeddings were clipped"),
-        ({"history__clipped": [1.0, 1.0], "config__model__mu": 30.0}, None),
+        ({"history__clipped": [1.0, 1.0]}, "Try --model.mu auto"),
+        ({"history__clipped": [1.0, 1.0], "config__model__mu": 30.0}, "mu = 30 binds"),
         ({"history__loss": np.linspace(2, 0, 20).tolist()}, "--train.epochs 40"),
         ({"history__loss": [2.0, 1.0, None, 0.5]}, None),
         ({"history__loss": [1.0] * 20}, None),
@@ -60,10 +61,19 @@ def test_labels_that_are_missing_or_too_few_are_asked_for(probe):
     assert ("too few" in text) == bool(probe) and "never sees" in text
 
 
-def test_mu_grows_tenfold_but_not_beyond_what_was_seen_to_help():
-    advice = next_steps(_facts(history__clipped=[1.0], config__model__mu=10.0))
-    assert "--model.mu 30" in advice[0]
-    assert "--model.mu 10," in next_steps(_facts(history__clipped=[1.0]))[0]
+@pytest.mark.parametrize("mu,binds", [(4.0, True), (10.0, False)])
+def test_the_mu_of_the_least_loss_follows_from_the_terms(mu, binds):
+    """-2 a and mu r with a = 0.8, r = 0.1: a / r = 8, which a mu of 10 does not keep it from."""
+    terms = {"history__attraction": [0.0, -1.6], "history__repulsion": [0.0, 0.1 * mu]}
+    found = next_steps(_facts(history__clipped=[1.0], config__model__mu=mu, **terms))
+    assert len(found) == binds
+    assert not binds or "Try --model.mu auto" in found[0]
+
+
+def test_of_a_mu_that_was_found_the_scaled_loss_counts():
+    found = {"loss": [-0.9] * 20, "mu": [8.0] * 20, "scaled_loss": np.linspace(0, -9, 20).tolist()}
+    (text,) = next_steps(_facts(history=found, config__model__mu="auto"))
+    assert "--train.epochs 40" in text
 
 
 def test_facts_may_be_missing():

@@ -42,7 +42,7 @@ def test_too_few_images_for_a_spectrum_are_said():
     assert facts["neighbours"] == "a grid"
 
 
-@pytest.mark.parametrize("mu,flagged", [(1.0, True), (2.0, False)])
+@pytest.mark.parametrize("mu,flagged", [(1.0, True), (2.0, False), ("auto", False)])
 def test_a_clip_that_keeps_the_loss_from_its_optimum_is_flagged(mu, flagged):
     rng = np.random.default_rng(0)
     rows = np.repeat(rng.normal(size=(40, 1, 2)), 2, axis=1).astype(np.float32)
@@ -51,4 +51,9 @@ def test_a_clip_that_keeps_the_loss_from_its_optimum_is_flagged(mu, flagged):
     # Both eigenvalues are 1, and so is that of the constant: two dimensions keep a sum of 2.
     clip = [flag for flag in facts["spectrum"][EMBEDDINGS]["flags"] if "mu = " in flag]
     assert bool(clip) == flagged
+    if mu == "auto":  # at the best scale the loss of two equal eigenvalues lacks little
+        unit = rows / np.linalg.norm(rows, axis=2, keepdims=True)
+        inner = unit[:, 0] @ unit[:, 0].T
+        squared = (np.sum(inner**2) - 40) / (40 * 39)
+        assert facts["spectrum"][EMBEDDINGS]["loss"] == pytest.approx(-1 / squared)
     assert not any("mu = " in flag for flag in facts["spectrum"][FEATURES]["flags"])

@@ -3,13 +3,21 @@
 from tf_scl.report import charts, elements, svg
 from tf_scl.report.formats import NOTHING, number, percent
 
-_NAMES = {"clipped": "share clipped", "learning_rate": "learning rate"}
+_NAMES = {
+    "clipped": "share clipped",
+    "learning_rate": "learning rate",
+    "scaled_loss": "loss times mu",
+}
 _TERMS = {
     "attraction": "Attraction falls as the two views of an image come together;",
     "repulsion": "repulsion falls as different images go apart; the loss is their sum.",
     "clipped": "Share clipped: how many embeddings were longer than sqrt(mu), and were cut to it.",
     "negative_cosine": "The negative cosine falls to -1 as views are predicted from one another.",
 }
+_TERMS_OF_AUTO = (
+    "The loss times mu is what training lowers. Loss, attraction and repulsion are -1, -2 and 1 "
+    "times the mean cosine of the two views of an image, and say how alike these are."
+)
 _SPECTRUM = (
     ("effective_rank", "effective rank"),
     ("dimension", "dimension of the features"),
@@ -34,15 +42,16 @@ def curves(facts):
     history, heading = facts.get("history"), "Training curves"
     if not history or not any(history.values()):
         return elements.absent(facts, "history", heading, "curves")
-    # The loss first, the learning rate last.
-    order = sorted(history, key=lambda metric: (metric != "loss", metric == "learning_rate"))
+    # What training lowers first, the learning rate last.
+    first = "scaled_loss" if "scaled_loss" in history else "loss"
+    order = sorted(history, key=lambda metric: (metric != first, metric == "learning_rate"))
     history = {metric: history[metric] for metric in order}
     epochs = max(map(len, history.values()))
     lost = max(sum(value is None for value in values) for values in history.values())
     lead = f"Means over each of {number(epochs)} epochs; the learning rate at its end."
     if epochs == 1:
         lead = "One epoch only: points, not curves."
-    lead += "".join(f" {text}" for metric, text in _TERMS.items() if metric in history)
+    lead += "".join(f" {text}" for text in _about(history))
     parts = [elements.lead(lead)]
     if lost:
         text = f"In {number(lost)} epochs a metric was NaN or infinite; its curve has a gap there."
@@ -109,6 +118,14 @@ def _spectrum_block(kind, one):
         elements.table(None, rows),
         elements.folded("Every eigenvalue", elements.table(head, numbered, text_columns=())),
     )
+
+
+def _about(history):
+    """Sentences on what the metrics mean."""
+    mu = history.get("mu")
+    if not mu:
+        return [text for metric, text in _TERMS.items() if metric in history]
+    return [f"mu was found: {number(mu[-1], 3)} at the end.", _TERMS_OF_AUTO]
 
 
 def _curve(metric, values):

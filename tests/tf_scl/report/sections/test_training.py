@@ -22,6 +22,14 @@ def test_first_last_lowest_highest():
     assert "In 1 epochs a metric was NaN or infinite" in text
 
 
+def test_a_mu_that_was_found_is_said():
+    history = {"loss": [-0.5, -0.6], "mu": [2.5, 31.04], "scaled_loss": [-1.2, -18.6]}
+    text = curves({"history": history})
+    assert "mu was found: 31 at the end." in text
+    assert text.index("loss times mu</text>") < text.index("loss</text>", text.index("loss times"))
+    assert "mu was found" not in curves(examples.labelled())
+
+
 def test_one_epoch_none_and_lists_of_two_lengths():
     assert "points, not curves" in curves({"history": {"loss": [1.0]}})
     assert "left no metrics" in curves({"history": {"loss": []}})

@@ -56,7 +56,7 @@ class SpectralContrastive(TwoViewModel):
         projector=None,
         augmentation=None,
         accumulate=1,
-        mu=1.0,
+        mu="auto",
         negatives="global",
         form="auto",
         **kwargs,

@@ -258,16 +258,20 @@ def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monke
 def test_the_epochs_that_are_noted_are_those_that_minutes_came_to(tmp_path, monkeypatch):
     _write_examples(tmp_path)
     monkeypatch.setattr(time_budget, "step_seconds", lambda model, data, steps: 10.0)
+    noted = {}
+
+    def export(model, path, metadata, projector=False):
+        noted[path] = dict(metadata["settings"]["train"])
+
+    monkeypatch.setattr(run_fn, "export_saved_model", export)
     config = _CONFIG.replace({"train": {"minutes": 1.0}})
     assert config.train.epochs == 1
     outputs = tmp_path / "outputs"
     run_fn.run_fn(_arguments(tmp_path, outputs, config))
     history = json.loads((outputs / "model_run" / "history.json").read_text())
     assert len(history["loss"]) == 3  # of 2 steps
-    folders = [outputs / "model_run" / name for name in ("untrained", "projected")]
-    for path in (outputs / "model" / "Format-Serving", *folders):
-        train = read_lineage(path)["settings"]["train"]
-        assert (train["epochs"], train["minutes"]) == (3, 1.0)
+    assert len(noted) == 3  # before the training, with its projector, to be served
+    assert all((train["epochs"], train["minutes"]) == (3, 1.0) for train in noted.values())
 
 
 def _evaluate(trained, tmp_path, config, last_blessed=()):

@@ -33,6 +33,9 @@ def open_settings(config, sections):
 def overridden(settings, exec_properties):
     """Settings with what the runtime parameters say in its place.
 
+    Where they say other epochs and not other minutes, the epochs count, as in
+    `Config.replace`.
+
     Args:
         settings: `{section: {setting: value}}`.
         exec_properties: Dict of a component's parameters.
@@ -40,9 +43,14 @@ def overridden(settings, exec_properties):
     Returns:
         A new dict like `settings`.
     """
-    return {
+    changed = {
         section: {
             name: exec_properties.get(f"{section}_{name}", value) for name, value in values.items()
         }
         for section, values in settings.items()
     }
+    before, now = settings.get("train", {}), changed.get("train", {})
+    same = {name for name in now if now[name] == before[name]}
+    if "epochs" in now and "epochs" not in same and "minutes" in same:
+        now["minutes"] = 0.0
+    return changed

@@ -181,6 +181,9 @@ class TrainConfig(_Section):
     section: typing.ClassVar = "train"
     batch_size: int = _setting(512, _at_least(2), "images in a step, over all replicas")
     epochs: int = _setting(800, _at_least(1), "passes over the images")
+    minutes: float = _setting(
+        0.0, _between(0, 10**6), "of training: as many epochs as fit; 0 trains for train.epochs"
+    )
     base_learning_rate: float = _setting(0.03, _above(0), "at batch 256; scaled with the batch")
     warmup_epochs: int = _setting(
         10, _at_least(0), "of linear warm-up, at most half the run; cosine follows"
@@ -276,6 +279,9 @@ class Config:
     def replace(self, settings):
         """A copy with some settings changed, `{section: {setting: value}}`.
 
+        Where `train.epochs` is among them and `train.minutes` is not, the epochs
+        count, and `train.minutes` becomes 0.
+
         Raises:
             InputError: As `from_dict`.
         """
@@ -289,6 +295,8 @@ class Config:
             for name in values:
                 if name not in names:
                     raise InputError(f"no setting {section}.{name}; {section} has {names}")
+            if section == TrainConfig.section and "epochs" in values:
+                values = {"minutes": 0.0, **values}
             changed[section] = dataclasses.replace(old, **values)
         return dataclasses.replace(self, **changed)
 

@@ -50,6 +50,11 @@ def several_workers(strategy):
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+def several_hosts(strategy):
+    """Whether other machines take part: workers of ours, or hosts of a TPU."""
+    return several_workers(strategy) or getattr(strategy.extended, "num_hosts", 1) > 1
+
+
 def is_chief(strategy):
     """Whether this process is the one that writes files: always, on one machine."""
     resolver = strategy.cluster_resolver

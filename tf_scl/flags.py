@@ -28,6 +28,10 @@ SOURCE is one of
 }
 
 
+# Other flags of a setting.
+SHORT = {"train.minutes": ("--minutes",)}
+
+
 class Parser(argparse.ArgumentParser):
     """Takes flags by their whole names only, and says in one line what it cannot take.
 
@@ -113,8 +117,11 @@ def add_flags(parser, argv, default_preset, sections=None, default_text=None):
         for field in dataclasses.fields(settings):
             text, _ = field.metadata["allowed"]
             value = _as_text(getattr(settings, field.name))
+            flag = f"{section.name}.{field.name}"
             group.add_argument(
-                f"--{section.name}.{field.name}",
+                f"--{flag}",
+                *SHORT.get(flag, ()),
+                dest=flag,
                 metavar="V",
                 help=f"{field.metadata['help']}; {text} (default: {value})".replace("%", "%%"),
                 default=argparse.SUPPRESS,
@@ -133,7 +140,8 @@ def config_from(given, default_preset):
         `tf_scl.Config`.
 
     Raises:
-        InputError: An unknown name, or a value out of range.
+        InputError: An unknown name, a value out of range, or minutes as well as
+            epochs.
     """
     config, name = preset(given.pop("preset") or default_preset), given.pop("policy")
     changes = {}
@@ -141,10 +149,19 @@ def config_from(given, default_preset):
         section, setting = flag.split(".")
         changes.setdefault(section, {})[setting] = _value(flag, given.pop(flag))
     changed = config.replace(changes)
+    _require_one_length(changes.get("train", {}))
     if name is None:
         return changed
     views = policy(name, changed.model.image_size)
     return changed.replace({"augment": {**views, **changes.get("augment", {})}})
+
+
+def _require_one_length(train):
+    if train.get("minutes") and "epochs" in train:
+        raise InputError(
+            f"--minutes {train['minutes']:g} and --train.epochs {train['epochs']} both say how "
+            "long to train; give one of them"
+        )
 
 
 def _value(flag, text):

@@ -1,11 +1,14 @@
 """Pretraining from record files, as the pipeline does it."""
 
+import dataclasses
+import gc
+import itertools
 import logging
 
 import keras
 import tensorflow as tf
 
-from tf_scl import distribute
+from tf_scl import distribute, time_budget
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
 from tf_scl.callbacks.epoch_summaries import EpochSummaries
@@ -28,6 +31,8 @@ MAY_CHANGE = (
     "train.strategy",
     "train.xla",
 )
+
+_ENDLESS = 10**9  # epochs; the data are read as `fit` asks for them
 
 _log = logging.getLogger(__name__)
 
@@ -105,13 +110,19 @@ def pretrain(
     checkpoint_dir=None,
     log_dir=None,
     callbacks=(),
+    settled=None,
 ):
     """Trains an encoder on record files, under the configured strategy.
+
+    With `config.train.minutes` some steps of a model that is thrown away are
+    timed, and as many epochs are made as fit; what `callbacks` do at the end of
+    an epoch comes on top. The training is that of so many `config.train.epochs`.
 
     With `checkpoint_dir` the whole state is saved every
     `config.train.checkpoint_steps` steps, and the same call goes on from the
     newest checkpoint there: at its step, with the batches and views that would
-    have come next, so that the run follows the curve of one never stopped.
+    have come next, so that the run follows the curve of one never stopped. Its
+    epochs are then those of the checkpoint, and nothing is timed.
 
     Args:
         files: List of TFRecord paths (`tf_scl.data.features`); labels in them
@@ -128,6 +139,8 @@ def pretrain(
         log_dir: Folder for TensorBoard, or None.
         callbacks: `keras.callbacks.Callback`s, such as `OnlineLinearProbe`.
             Those with `get_state` and `set_state` are saved and restored too.
+        settled: Called, before `before_training`, with the `Config` that is
+            trained by: `config`, with the epochs that its minutes come to. Or None.
 
     Returns:
         (`TwoViewModel`, not compiled where it was trained in another precision
@@ -137,33 +150,35 @@ def pretrain(
 
     Raises:
         InputError: Fewer images than a batch takes; a batch that replicas and
-            micro-batches cannot share evenly; a checkpoint of other settings
-            or data; or the loss became NaN or infinite.
+            micro-batches cannot share evenly; minutes too few for an epoch, or
+            on several machines; a checkpoint of other settings or data; or the
+            loss became NaN or infinite.
     """
-    train = config.train
-    keras.utils.set_random_seed(train.seed)
-    strategy = distribute.strategy(train.strategy)
-    _require_even_batch(train, strategy.num_replicas_in_sync)
+    strategy = distribute.strategy(config.train.strategy)
+    _require_one_clock(config.train, strategy)
+    _require_even_batch(config.train, strategy.num_replicas_in_sync)
     images = count_records(files)
-    train.require_batch(images)
-    steps = images // train.batch_size
-    with strategy.scope():
-        model = build_model(config)
-        optimizer = build_optimizer(train, learning_rate(train, steps))
-        model.compile(optimizer, jit_compile=train.xla)
-    followers, first_step = [StopOnNonFinite(checkpoint_dir), *callbacks, LogLearningRate()], 0
+    config.train.require_batch(images)
+    saver = _saver(checkpoint_dir, files, images, config, callbacks) if checkpoint_dir else None
+    found = saver.find(strategy) if saver else None
+    config, data = _settle_epochs(files, config, strategy, images, found)
+    if settled:
+        settled(config)
+    train, steps = config.train, images // config.train.batch_size
+    model = _compiled_model(config, strategy, steps)
+    followers = [StopOnNonFinite(checkpoint_dir), *callbacks, LogLearningRate()]
     summaries = EpochSummaries(log_dir) if log_dir else None
     if summaries:
         followers.append(summaries)
-    if checkpoint_dir:
-        saver = _saver(checkpoint_dir, files, images, config, callbacks)
+    if saver:
         followers.append(saver)
-        first_step = (saver.find(strategy) or {"step": 0})["step"]
+    first_step = found["step"] if found else 0
     finished = first_step == train.epochs * steps
-    data = None if finished else _training_data(files, config, strategy, first_step, images)
+    if data is None and not finished:
+        data = _training_data(files, config, strategy, first_step, images)
     if before_training:
         start = _training_data(files, config, strategy, 0, images) if first_step else data
-        with calibrated(model, start):
+        with calibrated(model, itertools.islice(start, train.epochs * steps)):
             before_training(_in_float32(model, config))
     if finished:
         _log.info("training has finished before; its last checkpoint is used")
@@ -197,6 +212,48 @@ def _in_float32(model, config):
     weights = model.get_weights()
     model = build_model(config.replace({"train": {"precision": "float32"}}))
     model.set_weights(weights)
+    return model
+
+
+def _settle_epochs(files, config, strategy, images, found):
+    """Finds the epochs that `train.minutes` come to.
+
+    Args:
+        files, config, strategy: Of the training.
+        images: Int, in the files.
+        found: What the training goes on with, of `CheckpointAndResume.find`, or None.
+
+    Returns:
+        `Config`, and the data of the training from its start on, endless, or
+        None where they were not needed.
+    """
+    train, steps = config.train, images // config.train.batch_size
+    if not train.minutes:
+        return config, None
+    if found:
+        return _with_epochs(config, found["epochs"]), None
+    data = _training_data(files, _with_epochs(config, _ENDLESS), strategy, 0, images)
+    model = _compiled_model(config, strategy, steps)
+    seconds = time_budget.step_seconds(model, data, steps)
+    del model
+    gc.collect()  # its weights must not lie beside those of the next one
+    epochs = time_budget.epochs_within(train.minutes, seconds, steps)
+    _log.info("%s", time_budget.describe(train.minutes, seconds, epochs, steps))
+    return _with_epochs(config, epochs), data
+
+
+def _with_epochs(config, epochs):
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=epochs))
+
+
+def _compiled_model(config, strategy, steps_per_epoch):
+    """The model of a `Config` and its optimizer, the same for the same seed."""
+    train = config.train
+    keras.utils.set_random_seed(train.seed)
+    with strategy.scope():
+        model = build_model(config)
+        optimizer = build_optimizer(train, learning_rate(train, steps_per_epoch))
+        model.compile(optimizer, jit_compile=train.xla)
     return model
 
 
@@ -234,11 +291,14 @@ def _training_data(files, config, strategy, first_step, images):
 def _saver(folder, files, images, config, callbacks):
     """The `CheckpointAndResume` of a run on some files with so many images in all."""
     size = sum(tf.io.gfile.stat(path).length for path in files)
-    data = {"images": images, "files": len(files), "bytes": size}
+    settings = config.to_dict("augment", "model", "train")
+    settings["data"] = {"images": images, "files": len(files), "bytes": size}
+    if config.train.minutes:
+        settings["train"]["epochs"] = "of train.minutes"  # they differ from timing to timing
     return CheckpointAndResume(
         folder,
         config.train.checkpoint_steps,
-        settings={**config.to_dict("augment", "model", "train"), "data": data},
+        settings=settings,
         may_change=MAY_CHANGE,
         also=[callback for callback in callbacks if hasattr(callback, "get_state")],
         data_resumes=True,
@@ -256,6 +316,14 @@ def _restore_finished(model, config, saver, summaries):
     return _in_float32(model, config), saver.history
 
 
+def _require_one_clock(train, strategy):
+    if train.minutes and distribute.several_hosts(strategy):
+        raise InputError(
+            f"train.minutes is {train.minutes:g}, but several machines train together and would "
+            "not agree on the epochs that are in it; set --train.epochs"
+        )
+
+
 def _require_even_batch(train, replicas):
     unit = train.accumulate * replicas
     if train.batch_size % unit:
@@ -266,4 +334,3 @@ def _require_even_batch(train, replicas):
             f"{train.accumulate} x {replicas} replica(s) = {unit}; "
             f"use --train.batch_size {' or '.join(good)}"
         )
-

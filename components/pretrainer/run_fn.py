@@ -29,7 +29,8 @@ def run_fn(fn_args):
     `fn_args.model_run_dir` the same encoder before its first step
     (`untrained`), the trained one with its projector (`projected`) and as a
     Keras model (`encoder.keras`), and the metrics of each epoch, as
-    `history.json` and for TensorBoard (`logs`).
+    `history.json` and for TensorBoard (`logs`). What is noted in the models as
+    `train.epochs` is what was trained for, also where that came of `train.minutes`.
 
     A run that was stopped is gone on with by the next one of the same code,
     settings and examples, also where it was killed after its last step. Its
@@ -52,6 +53,9 @@ def run_fn(fn_args):
         lineage.KEY: _lineage(fn_args, files),
     }
 
+    def note_epochs(config):
+        metadata["settings"] = {**settings, **config.to_dict("train")}
+
     def keep_untrained(model):
         path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)
         export_saved_model(model.encoder, path, metadata)
@@ -67,6 +71,7 @@ def run_fn(fn_args):
         verbose=1 if sys.stdout.isatty() else 2,
         checkpoint_dir=checkpoint_dir,
         log_dir=os.path.join(fn_args.model_run_dir, LOG_DIR),
+        settled=note_epochs,
     )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(history))

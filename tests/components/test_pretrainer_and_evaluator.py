@@ -18,6 +18,7 @@ from components.representation_evaluator.component import RepresentationEvaluato
 from components.representation_evaluator.executor import Executor
 from tests.conftest import TINY_MODEL, encode, photo
 from tests.tf_scl.callbacks.test_epoch_summaries import scalars
+from tf_scl import time_budget
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
@@ -252,6 +253,25 @@ def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monke
     image = tf.constant([encode(photo(0))])
     embeddings = [m.signatures["serving_default"](image)["embedding"] for m in (model, untouched)]
     np.testing.assert_array_equal(*embeddings)
+
+
+def test_the_epochs_that_are_noted_are_those_that_minutes_came_to(tmp_path, monkeypatch):
+    _write_examples(tmp_path)
+    monkeypatch.setattr(time_budget, "step_seconds", lambda model, data, steps: 10.0)
+    noted = {}
+
+    def export(model, path, metadata, projector=False):
+        noted[path] = dict(metadata["settings"]["train"])
+
+    monkeypatch.setattr(run_fn, "export_saved_model", export)
+    config = _CONFIG.replace({"train": {"minutes": 1.0}})
+    assert config.train.epochs == 1
+    outputs = tmp_path / "outputs"
+    run_fn.run_fn(_arguments(tmp_path, outputs, config))
+    history = json.loads((outputs / "model_run" / "history.json").read_text())
+    assert len(history["loss"]) == 3  # of 2 steps
+    assert len(noted) == 3  # before the training, with its projector, to be served
+    assert all((train["epochs"], train["minutes"]) == (3, 1.0) for train in noted.values())
 
 
 def _evaluate(trained, tmp_path, config, last_blessed=()):

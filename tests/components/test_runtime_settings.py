@@ -21,6 +21,17 @@ def test_a_runtime_parameter_takes_the_place_of_a_setting():
     assert overridden(settings, {}) == settings
 
 
+def test_epochs_of_a_runtime_parameter_take_the_place_of_compiled_minutes():
+    settings = Config().replace({"train": {"minutes": 8.0}}).to_dict("train")
+    for parameters, epochs, minutes in (
+        ({"train_epochs": 800, "train_minutes": 8.0}, 800, 8.0),
+        ({"train_epochs": 3, "train_minutes": 8.0}, 3, 0.0),
+        ({"train_epochs": 3, "train_minutes": 2.0}, 3, 2.0),
+    ):
+        train = overridden(settings, parameters)["train"]
+        assert (train["epochs"], train["minutes"]) == (epochs, minutes)
+
+
 def test_every_open_setting_is_put_back_where_it_came_from():
     config = Config()
     sections = [field.name for field in dataclasses.fields(config)]

@@ -59,6 +59,8 @@ def test_recipes_are_those_of_the_official_code():
         ({"train": {"batch_size": 1}}, "train.batch_size must be at least 2.*Received: 1;"),
         ({"train": {"epochs": 2.5}}, r"whole number\). Received: 2.5; set it with --train.epochs"),
         ({"train": {"epochs": True}}, "Received: True"),
+        ({"train": {"minutes": -1}}, "train.minutes must be between 0 .*Received: -1; set it"),
+        ({"train": {"minutes": float("nan")}}, "train.minutes .*nan"),
         ({"train": {"base_learning_rate": float("nan")}}, "above 0.*nan"),
         (
             {"train": {"strategy": "tpu9"}},
@@ -91,6 +93,14 @@ def test_replace_changes_only_what_it_names():
     changed = config.replace({"train": {"epochs": 3}})
     assert changed.train == dataclasses.replace(config.train, epochs=3)
     assert changed.model == config.model
+
+
+def test_epochs_take_the_place_of_minutes():
+    config = tf_scl.Config.from_dict({"train": {"epochs": 20, "minutes": 8}})
+    assert (config.train.epochs, config.train.minutes) == (20, 8.0)
+    changed = config.replace({"train": {"epochs": 3}}).train
+    assert (changed.epochs, changed.minutes) == (3, 0.0)
+    assert config.replace({"train": {"batch_size": 64}}).train.minutes == 8.0
 
 
 def test_unknown_preset():

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -20,6 +21,14 @@ def test_strategies_by_name():
     with pytest.raises(tf_scl.InputError, match="no strategy 'tpu9'; there are auto.*tpu"):
         distribute.strategy("tpu9")
     assert distribute.is_chief(distribute.strategy("mirrored"))
+
+
+def test_hosts_of_a_tpu_are_several_machines(one_replica, two_replicas):
+    assert not distribute.several_hosts(one_replica)
+    assert not distribute.several_hosts(two_replicas)
+    for hosts in (1, 2):
+        tpu = types.SimpleNamespace(extended=types.SimpleNamespace(num_hosts=hosts))
+        assert distribute.several_hosts(tpu) == (hosts == 2)
 
 
 @pytest.mark.parametrize("config", [None, "", "{", "{}", '{"cluster": {"worker": ["a:1"]}}'])

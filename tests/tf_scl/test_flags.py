@@ -44,6 +44,38 @@ def test_another_mu_is_named(text):
         _config(f"--model.mu={text}")
 
 
+def test_minutes_have_a_short_flag():
+    assert _config("--minutes", "2.5").train.minutes == 2.5
+    assert _config("--minutes=3") == _config("--train.minutes=3")
+    assert _config("--train.epochs", "7", "--minutes", "0").train.epochs == 7
+
+
+@pytest.mark.parametrize(
+    "flags,message",
+    [
+        (["--minutes", "3", "--train.epochs", "7"], "--minutes 3 and --train.epochs 7 both say"),
+        (["--minutes", "-1"], "train.minutes must be between 0"),
+        (["--minutes", "nan", "--train.epochs", "7"], "train.minutes must be .*nan"),
+        (["--minutes", "soon"], "--train.minutes takes a number. Received: 'soon'"),
+    ],
+)
+def test_minutes_that_say_nothing_clear_are_refused(flags, message):
+    with pytest.raises(tf_scl.InputError, match=message):
+        _config(*flags)
+
+
+def test_flags_come_before_the_minutes_of_a_preset(monkeypatch):
+    monkeypatch.setitem(PRESETS["laptop"]["train"], "minutes", 8.0)
+    for flags, minutes, epochs in (
+        ([], 8.0, 20),
+        (["--train.epochs", "7"], 0.0, 7),
+        (["--minutes", "3"], 3.0, 20),
+        (["--minutes", "0"], 0.0, 20),
+    ):
+        train = _config(*flags, default="laptop").train
+        assert (train.minutes, train.epochs) == (minutes, epochs)
+
+
 def test_sections_without_flags_have_none():
     with pytest.raises(tf_scl.InputError, match="no flag --train.epochs; prog --help lists all"):
         _config("--train.epochs", "3", sections=["augment"])

@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import tensorflow as tf
 import tf_scl
 from tests.conftest import TINY_MODEL, encode, photo
 from tests.tf_scl.callbacks.test_epoch_summaries import scalars
-from tf_scl import checkpoints, training
+from tf_scl import checkpoints, distribute, time_budget, training
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
 from tf_scl.models.methods import METHODS
@@ -237,6 +239,85 @@ def test_a_run_that_was_killed_goes_on_where_it_was(records, tmp_path, changes):
 
 def _note(starts):
     return lambda model: starts.append(_weights(model))
+
+
+@pytest.mark.parametrize(
+    "strategy", ["one_device", pytest.param("mirrored", marks=pytest.mark.slow)]
+)
+def test_minutes_are_the_epochs_that_fit(records, monkeypatch, caplog, strategy):
+    """By a clock of which a step takes 6 s: a minute holds 5 epochs of 2 steps."""
+    clock, measure = itertools.count(0, 6), time_budget.step_seconds
+    monkeypatch.setattr(
+        time_budget, "step_seconds", lambda *args: measure(*args, lambda: float(next(clock)))
+    )
+    caplog.set_level("INFO", "tf_scl")
+    train = {"strategy": strategy, "warmup_epochs": 10}
+    runs, starts, settled = [], [], []
+    for length in ({"epochs": 5}, {"epochs": 1, "minutes": 1.0}):
+        config = _config(train={**train, **length})
+        model, history = tf_scl.pretrain(
+            records, config, _note(starts), verbose=0, settled=settled.append
+        )
+        runs.append((_weights(model), history))
+    assert "a step takes 6 s: 5 epochs of 2 steps in 1 minute" in caplog.messages
+    assert settled == [_config(train={**train, "epochs": 5, "minutes": m}) for m in (0.0, 1.0)]
+    (weights, history), (timed_weights, timed_history) = runs
+    for one, other in zip([*weights, *starts[0]], [*timed_weights, *starts[1]], strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-5)
+    assert len(timed_history["loss"]) == 5
+    for name, values in history.items():
+        assert timed_history[name] == pytest.approx(values, rel=1e-4, abs=1e-6), name
+
+
+@pytest.fixture
+def timings(monkeypatch):
+    """A step takes 6 s, without a look at it; a list of how often that was asked."""
+    timings = []
+    monkeypatch.setattr(time_budget, "step_seconds", lambda *_: timings.append(6.0) or 6.0)
+    return timings
+
+
+def test_minutes_of_a_run_that_was_killed_are_not_timed_again(records, tmp_path, timings):
+    config, folder = _config(train={"minutes": 1.0, "checkpoint_steps": 3}), str(tmp_path)
+    watch, rest = _Crash(), _Crash()
+    _, history = tf_scl.pretrain(records, config, verbose=0, callbacks=[watch])
+    _crash(records, config, folder, 7)
+    assert timings == [6.0, 6.0]
+    for changes, message in (
+        ({"minutes": 2.0}, "train.minutes is 2.0, but was 1.0"),
+        ({"minutes": 0.0}, "train.epochs is 2, but was 'of train.minutes'"),
+    ):
+        with pytest.raises(tf_scl.InputError, match=message):
+            tf_scl.pretrain(
+                records, config.replace({"train": changes}), verbose=0, checkpoint_dir=folder
+            )
+    settled = []
+    for _ in range(2):  # the second has nothing left to do
+        _, resumed = tf_scl.pretrain(
+            records,
+            config,
+            verbose=0,
+            checkpoint_dir=folder,
+            callbacks=[rest],
+            settled=settled.append,
+        )
+        assert rest.losses == pytest.approx(watch.losses[6:], rel=1e-3)
+        for name, values in history.items():
+            assert resumed[name] == pytest.approx(values, rel=1e-3, abs=1e-5), name
+    assert [one.train.epochs for one in settled] == [5, 5]
+    assert timings == [6.0, 6.0]
+
+
+def test_minutes_that_cannot_be_kept_are_refused_before_training(records, timings, monkeypatch):
+    def fail(model):
+        raise AssertionError
+
+    config = _config(train={"minutes": 0.1})
+    with pytest.raises(tf_scl.InputError, match="an epoch takes 12 s .*use --minutes 0.2 or more"):
+        tf_scl.pretrain(records, config, fail, verbose=0)
+    monkeypatch.setattr(distribute, "several_hosts", lambda strategy: True)
+    with pytest.raises(tf_scl.InputError, match="several machines.*; set --train.epochs"):
+        tf_scl.pretrain(records, config, fail, verbose=0)
 
 
 def test_a_probe_is_in_the_history_and_resumes(records, tmp_path):

@@ -79,7 +79,8 @@ class CheckpointAndResume(keras.callbacks.Callback):
 
         Returns:
             Dict: "step" (of the run), "epoch" and "batch" (both from 0) to go
-            on with, and "history" (dict of lists: metrics of finished epochs).
+            on with, "epochs" (that `fit` was to make in all), and "history"
+            (dict of lists: metrics of finished epochs).
         """
         chief = distribute.is_chief(strategy or tf.distribute.get_strategy())
         self._found = checkpoints.load_newest(self.folder, tidy=chief)
@@ -183,6 +184,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
             "step": self._step,
             "epoch": epoch,
             "batch": batch,
+            "epochs": self.params.get("epochs"),
             "steps_per_epoch": self.params.get("steps"),
             "logs": self._logs if batch else {},
             "history": self.history,

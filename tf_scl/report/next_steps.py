@@ -66,10 +66,13 @@ def _longer(config, history):
     fall, last = loss[0] - loss[-1], loss[-1 - len(loss) // 4] - loss[-1]
     if fall <= 0 or last < _STILL_FALLING * fall:
         return None
-    epochs = config.get("train", {}).get("epochs", len(loss))
+    train = config.get("train", {})
+    longer = f"--train.epochs {2 * train.get('epochs', len(loss))}"
+    if train.get("minutes"):
+        longer = f"--minutes {2 * train['minutes']:g}"
     return (
         f"The loss was still falling: {100 * last / fall:.0f} % of its fall came in the last "
-        f"quarter of the epochs. Train longer, such as --train.epochs {2 * epochs}."
+        f"quarter of the epochs. Train longer, such as {longer}."
     )
 
 

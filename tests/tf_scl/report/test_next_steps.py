@@ -39,6 +39,10 @@ def _facts(**changed):
         ({"history__clipped": [1.0, 1.0]}, "Try --model.mu auto"),
         ({"history__clipped": [1.0, 1.0], "config__model__mu": 30.0}, "mu = 30 binds"),
         ({"history__loss": np.linspace(2, 0, 20).tolist()}, "--train.epochs 40"),
+        (
+            {"history__loss": np.linspace(2, 0, 20).tolist(), "config__train__minutes": 7.5},
+            "such as --minutes 15.",
+        ),
         ({"history__loss": [2.0, 1.0, None, 0.5]}, None),
         ({"history__loss": [1.0] * 20}, None),
         ({"short_side": 128}, "--model.image_size 64"),

@@ -23,8 +23,8 @@ def test_tiles_are_the_images_and_their_views(tmp_path):
     still = {"jitter": 0.0, "grayscale": 0.0}
     picture = _picture(tmp_path / "images", augment=still)
     for color in colors:
-        # Three tiles of 96 x 96 pixels.
-        assert (picture == color).all(axis=2).sum() == 3 * 96 * 96
+        # Three tiles of 128 x 128 pixels.
+        assert (picture == color).all(axis=2).sum() == 3 * 128 * 128
 
 
 def test_views_differ_and_depend_on_the_seed(image_folder):

@@ -158,8 +158,8 @@ def test_unlabelled_images_are_learnt_from_and_pushed_where_no_gain_is_asked_for
 
 def _brought(checkout, images, out, *flags):
     """A run with an encoder that is brought, pushed whatever it has learned."""
-    flags = ["--model.image_size", "32", "--evaluate.require_gain", "false", *flags]
-    return _run(checkout, out, "--data", str(images), *flags)
+    pushed = "--evaluate.require_gain false --evaluate.min_effective_rank 0".split()
+    return _run(checkout, out, "--data", str(images), "--model.image_size", "32", *pushed, *flags)
 
 
 def _assert_served_as_keras_computes(out):
@@ -170,8 +170,9 @@ def _assert_served_as_keras_computes(out):
     expected = tf_scl.load_model(path)(pixels, training=False)
     serve = tf.saved_model.load(str(version)).signatures["serving_default"]
     found = serve(image_bytes=tf.constant([encode(one) for one in pixels]))["embedding"]
-    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
-    assert np.ptp(expected, axis=0).max() > 0  # not one answer for all images
+    allowed = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+    assert np.ptp(expected, axis=0).max() > 100 * allowed  # not one answer for all images
 
 
 def _newest(out):
@@ -180,9 +181,9 @@ def _newest(out):
 
 def test_a_network_of_keras_applications_is_trained_and_served(checkout, images, tmp_path):
     out = tmp_path / "out"
-    done = _brought(
-        checkout, images, out, "--model.encoder", "MobileNetV3Small", "--model.backbone_rate", "0.1"
-    )
+    # Steps enough for the moving averages of its many normalizations.
+    flags = "--model.encoder MobileNetV3Small --model.backbone_rate 0.1 --train.epochs 10".split()
+    done = _brought(checkout, images, out, *flags)
     assert _states(done) == _expected(_BEFORE_TRAINING + _FROM_TRAINING)
     assert "blessed and pushed: " in done.stdout
     _assert_served_as_keras_computes(out)
@@ -197,7 +198,6 @@ def test_a_vit_of_a_file_is_trained_and_served_and_a_changed_file_anew(checkout,
     _assert_served_as_keras_computes(out)
     (version,) = (out / "serving").iterdir()
     assert str(path) in read_lineage(str(version))["model_files"]
-    assert _states(_brought(checkout, images, out, *flags)) == _expected([])
     tiny_vit(width=24).save(path)
     again = _brought(checkout, images, out, *flags)
     assert _states(again) == _expected(_FROM_TRAINING)

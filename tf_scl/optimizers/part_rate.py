@@ -19,15 +19,20 @@ def multiply_rate(optimizer, variables, factor):
         optimizer: `keras.optimizers.Optimizer`; it is changed. A second call takes
             the place of the first.
         variables: Function without arguments that gives the `keras.Variable`s. It
-            is called when a step is traced.
+            is called at the first step, when the optimizer is built.
         factor: Float >= 0.
     """
     kind = type(optimizer)
+    places = None
 
     def is_part(variable):
+        nonlocal places
+        if places is None:
+            part = {id(one) for one in variables()}
+            trained = enumerate(optimizer._trainable_variables)
+            places = frozenset(place for place, one in trained if id(one) in part)
         # A replica's component is known by its place alone.
-        known = optimizer._trainable_variables[optimizer._get_variable_index(variable)]
-        return any(known is one for one in variables())
+        return optimizer._get_variable_index(variable) in places
 
     def update_step(gradient, variable, learning_rate):
         if is_part(variable):

@@ -15,6 +15,7 @@ import tempfile
 from tf_scl.data import training_images
 from tf_scl.data.sources.folder_source import FolderSource
 from tf_scl.data.sources.open_source import open_source
+from tf_scl.encoders import model_files
 from tf_scl.errors import InputError
 
 # In the output folder: TFX's record of what ran, the artifacts, what a model server watches.
@@ -55,8 +56,10 @@ def check_run(images, out, config, fit_batch=False):
 
     Raises:
         InputError: A source that cannot be used, fewer images than a batch
-            takes, or an output folder that cannot.
+            takes, an encoder's file that is missing, or an output folder that
+            cannot be used.
     """
+    model_files.check_files(config.model)
     if images is not None:
         config = _check_images(images, out, config, fit_batch)
     if set("*?[]") & set(out):

@@ -7,6 +7,7 @@ import re
 
 from tf_scl.config import FITTED_TO_THE_IMAGES, Config
 from tf_scl.data.sources.open_source import absolute
+from tf_scl.encoders.model_files import with_absolute_paths
 from tf_scl.flags import SOURCES, Parser, add_flags, config_from, peek
 
 
@@ -46,6 +47,7 @@ def parse(argv=None):
     preset = given["preset"] or _default_preset(data)
     fit_batch = preset in FITTED_TO_THE_IMAGES and "train.batch_size" not in given
     config = config_from(given, preset)
+    config = dataclasses.replace(config, model=with_absolute_paths(config.model))
     out = out or _default_out(data)
     return Arguments(config, data, os.path.abspath(out), tuple(beam), fit_batch)
 

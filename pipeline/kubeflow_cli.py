@@ -5,6 +5,7 @@ import os
 
 from tf_scl.config import Config
 from tf_scl.data.sources.open_source import absolute
+from tf_scl.encoders.model_files import refuse_relative_paths
 from tf_scl.errors import InputError
 from tf_scl.flags import SOURCES, Parser, add_flags, config_from
 
@@ -69,6 +70,7 @@ def parse(argv=None):
             f"--data {own['data']!r} is relative to a folder here; give the whole path that "
             "it has in the containers"
         )
+    refuse_relative_paths(config.model)
     own["serving"] = own["serving"] or f"{own['root'].rstrip('/')}/serving"
     own["beam"] = tuple(_beam_flag(text) for text in own["beam"])
     own["accelerator"] = _accelerator(own["accelerator"])

@@ -70,6 +70,7 @@ def run(arguments):
     _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
     # Heavy imports wait until the arguments are known to be good.
     start_xla()
+    _check_encoder(arguments.config.model)
     from tfx import v1 as tfx
 
     from components.image_example_gen import local_beam
@@ -95,6 +96,13 @@ def run(arguments):
     )
     tfx.orchestration.LocalDagRunner().run(graph)
     return summary.write(metadata, arguments.out)
+
+
+def _check_encoder(model):
+    """Builds an encoder that is brought, before the images are read for it."""
+    from tf_scl.encoders import backbones
+
+    backbones.check_encoder(model)
 
 
 def _configure_logging(path):

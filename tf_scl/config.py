@@ -16,6 +16,8 @@ OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NEGATIVES = ("global", "replica")
 MU_AUTO = "auto"
+RESNET = "resnet"  # the encoder that is built here
+NO_WEIGHTS = "none"
 VIEWS_IN = ("step", "input")
 COMPRESSIONS = ("none", "gzip")
 
@@ -154,6 +156,19 @@ class ModelConfig(_Section):
     method: str = _setting("spectral", _one_of(*METHODS), "what is learned from two views")
     image_size: int = _setting(32, _at_least(4), "side of the encoder's input, pixels")
     channels: int = _setting(3, _one_of(1, 3), "1 for grey, 3 for colour")
+    encoder: str = _setting(
+        RESNET,
+        (f"{RESNET}, a name of keras.applications, a KerasHub preset or a .keras file", bool),
+        "what is trained, see docs/backbones.md",
+    )
+    weights: str = _setting(
+        NO_WEIGHTS,
+        (f"{NO_WEIGHTS}, imagenet, preset, or a .weights.h5 or .keras file", bool),
+        f"that the encoder begins with; {NO_WEIGHTS}: random, or those of its .keras file",
+    )
+    backbone_rate: float = _setting(
+        1.0, _at_least(0), "multiplies the learning rate of the encoder's weights; 0 freezes them"
+    )
     depth: int = _setting(18, _one_of(10, 18, 34, 50), "layers of the ResNet")
     width: int = _setting(64, _at_least(1), "channels of its first stage")
     stem: str = _setting("cifar", _one_of("cifar", "imagenet"), "for small or for large images")

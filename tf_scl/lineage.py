@@ -44,7 +44,7 @@ def image_facts(splits, report_dir=None):
     return facts
 
 
-def facts_of_run(images, code_digest, commit=None, run=None):
+def facts_of_run(images, code_digest, commit=None, run=None, model_files=None):
     """What `export_saved_model` is to note under `KEY`, a dict.
 
     Args:
@@ -52,10 +52,13 @@ def facts_of_run(images, code_digest, commit=None, run=None):
         code_digest: Str that stands for the code.
         commit: Str, of git, or None.
         run: Dict, what names the run of a pipeline, or None.
+        model_files: Dict from path to SHA-256, of the files that the encoder
+            began with, or None.
     """
     code = {"digest": code_digest, **({"commit": commit} if commit else {})}
     code["versions"] = installed_versions()
-    return {"images": images, "code": code, "run": run or {}, "began": now()}
+    facts = {"images": images, "code": code, "run": run or {}, "began": now()}
+    return {**facts, **({"model_files": model_files} if model_files else {})}
 
 
 def read_lineage(path):
@@ -69,7 +72,8 @@ def read_lineage(path):
         Dict: "model" (path of the SavedModel), "settings" (by section),
         "images" (`image_facts`), "code" ("digest", "commit" if it is known,
         "versions"), "run" ("pipeline", "run", "execution": what is known of
-        them) and "began" (when, ISO 8601, UTC).
+        them), "began" (when, ISO 8601, UTC) and, if the encoder began with
+        files, "model_files" (from path to SHA-256).
 
     Raises:
         InputError: No such folder, not a SavedModel, or one without such a note.
@@ -97,6 +101,7 @@ def render(facts):
             for section, settings in facts["settings"].items()
             for name, value in settings.items()
         ],
+        **_model_files(facts),
         "code": _code(facts["code"]),
         "run": [f"{name} {value}" for name, value in facts["run"].items()],
         "began": [facts["began"]],
@@ -118,6 +123,12 @@ def _images(images):
         yield f"{images['files']:,} found, {rejected}" + (f" ({reasons})" if reasons else "")
     yield f"kept: {kept}"
     yield f"sha256 of their sorted sha256s: {images['digest']}"
+
+
+def _model_files(facts):
+    files = facts.get("model_files", {})
+    lines = [f"{path}: sha256 {digest}" for path, digest in files.items()]
+    return {"files": lines} if lines else {}
 
 
 def _code(code):

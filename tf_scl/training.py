@@ -15,7 +15,7 @@ from tf_scl.callbacks.epoch_summaries import EpochSummaries
 from tf_scl.callbacks.log_learning_rate import LogLearningRate
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.data.input_pipeline import Share, count_records, training_batches
-from tf_scl.encoders.resnet import resnet
+from tf_scl.encoders.backbones import build_encoder
 from tf_scl.errors import InputError
 from tf_scl.models.calibration import calibrated
 from tf_scl.models.methods import build_method
@@ -47,16 +47,14 @@ def build_model(config):
 
     Returns:
         `TwoViewModel` with all its weights.
+
+    Raises:
+        InputError: An encoder or weights that cannot be had, see
+            `tf_scl.encoders.backbones`.
     """
     model = config.model
     with layers_in(config.train.precision):
-        encoder = resnet(
-            model.depth,
-            (model.image_size, model.image_size, model.channels),
-            model.stem,
-            model.width,
-            model.zero_init_residual,
-        )
+        encoder = build_encoder(model)
         projector = projection_head(model.embedding_dim, model.projector_hidden)
         in_step = config.train.views_in == "step"
         return build_method(config, encoder, projector, build_views(config) if in_step else None)
@@ -149,10 +147,11 @@ def pretrain(
         its end).
 
     Raises:
-        InputError: Fewer images than a batch takes; a batch that replicas and
-            micro-batches cannot share evenly; minutes too few for an epoch, or
-            on several machines; a checkpoint of other settings or data; or the
-            loss became NaN or infinite.
+        InputError: An encoder or weights that cannot be had; fewer images than a
+            batch takes; a batch that replicas and micro-batches cannot share
+            evenly; minutes too few for an epoch, or on several machines; a
+            checkpoint of other settings or data; or the loss became NaN or
+            infinite.
     """
     strategy = distribute.strategy(config.train.strategy)
     _require_one_clock(config.train, strategy)

@@ -11,6 +11,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 from components.artifacts import IngestionReport
 from components.code_digest import code_digest
 from components.pretrainer import executor, run_fn
+from tf_scl.encoders import model_files
 
 # Modules that note in a model where it comes from, and have no part in making it.
 NOTING = (
@@ -71,8 +72,8 @@ def pretrainer(examples, schema, settings, checkpoints=None, report=None):
         report: Channel of `IngestionReport`, for the model's lineage, or None.
 
     Returns:
-        `tfx.components.Trainer`. It runs again when the examples, a setting
-        or the code behind it changes.
+        `tfx.components.Trainer`. It runs again when the examples, a setting,
+        the code behind it or what a file of the encoder holds changes.
     """
     return Pretrainer(
         run_fn=f"{run_fn.__name__}.run_fn",
@@ -85,6 +86,7 @@ def pretrainer(examples, schema, settings, checkpoints=None, report=None):
             "settings": settings,
             "code_digest": code_digest(run_fn.__name__, leave_out=NOTING),
             "checkpoints": checkpoints,
+            "model_files": model_files.digests(settings.get("model", {})),
         },
     ).with_id("Trainer")
 

@@ -41,8 +41,9 @@ def run_fn(fn_args):
         fn_args: `tfx.components.FnArgs`; of its custom_config "settings" holds
             the sections augment, model and train, "checkpoints" the folder for
             those of all runs, or None, and "code_digest" stands for the code;
-            "report" (the folder of an `IngestionReport`) and "run" (a dict)
-            go into the lineage, and may be missing.
+            "model_files" (from path to digest, of the files that an encoder is
+            made from), "report" (the folder of an `IngestionReport`) and "run" (a
+            dict) go into the lineage, and may be missing.
     """
     settings = fn_args.custom_config["settings"]
     folders = _folders(fn_args.train_files)
@@ -96,11 +97,17 @@ def _lineage(fn_args, train_files):
     custom = fn_args.custom_config
     splits = {"train": train_files, "eval": _files(_folders(fn_args.eval_files))}
     images = lineage.image_facts(splits, custom.get("report"))
-    return lineage.facts_of_run(images, custom["code_digest"], git_commit(), custom.get("run"))
+    return lineage.facts_of_run(
+        images,
+        custom["code_digest"],
+        git_commit(),
+        custom.get("run"),
+        custom.get("model_files"),
+    )
 
 
 def _checkpoint_dir(custom_config, folders):
-    """A folder of this code, these settings (but for `MAY_CHANGE`) and examples, or None."""
+    """A folder of this code, these settings (but for `MAY_CHANGE`), files and examples, or None."""
     root = custom_config.get("checkpoints")
     if not root:
         return None
@@ -110,7 +117,8 @@ def _checkpoint_dir(custom_config, folders):
         for name, value in values.items()
         if f"{section}.{name}" not in MAY_CHANGE
     }
-    identity = [settings, custom_config["code_digest"], folders]
+    files = custom_config.get("model_files", {})
+    identity = [settings, custom_config["code_digest"], files, folders]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return os.path.join(root, digest[:16])
 

@@ -59,6 +59,37 @@ def test_trainer_carries_settings_and_digest():
     assert parameters.get("module_file") is None
 
 
+def test_a_changed_file_of_the_encoder_changes_the_trainers_request(tmp_path):
+    path = tmp_path / "encoder.keras"
+    changes = {"model": {"encoder": str(path)}}
+
+    def request(content):
+        path.write_bytes(content)
+        settings = _CONFIG.replace(changes).to_dict("augment", "model", "train")
+        trainer = pretrainer(
+            _channel(standard_artifacts.Examples), _channel(standard_artifacts.Schema), settings
+        )
+        return trainer.spec.exec_properties["custom_config"]
+
+    assert request(b"one") == request(b"one") != request(b"two")
+    assert json.loads(request(b"one"))["model_files"][str(path)]
+
+
+def test_a_changed_file_of_the_encoder_begins_a_new_training(tmp_path):
+    custom = _arguments(tmp_path, tmp_path).custom_config
+    folders = [
+        run_fn._checkpoint_dir({**custom, **more}, ["data"])
+        for more in (
+            {},
+            {"model_files": {}},
+            {"model_files": {"a": "1"}},
+            {"model_files": {"a": "2"}},
+        )
+    ]
+    assert folders[0] == folders[1]
+    assert len(set(folders)) == 3
+
+
 def test_evaluator_channels():
     evaluator = RepresentationEvaluator(
         _channel(standard_artifacts.Examples),

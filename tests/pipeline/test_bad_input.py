@@ -73,6 +73,22 @@ def test_a_flag_by_half_its_name(tmp_path):
     assert "no flag --train.epoch; did you mean --train.epochs?" in line
 
 
+def test_an_encoder_that_is_not_there(image_folder, tmp_path):
+    data = ["--data", image_folder, "--out", tmp_path / "out"]
+    line = _error(*data, "--model.encoder", tmp_path / "vit.keras")
+    assert f"model.encoder '{tmp_path}/vit.keras' does not exist; give the path of a file" in line
+
+
+def test_an_encoder_that_nobody_knows_is_named_before_the_images_are_read(image_folder, tmp_path):
+    out = tmp_path / "out"
+    done = _run("--data", image_folder, "--out", out, "--model.encoder", "ResNet5")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: no encoder 'ResNet5': --model.encoder takes resnet, a name of")
+    assert "did you mean ResNet50" in line
+    assert not (out / "pipeline").exists()
+
+
 def test_a_value_out_of_range(tmp_path):
     line = _error("--out", tmp_path / "out", "--train.base_learning_rate", "-1")
     assert "train.base_learning_rate must be above 0 (number). Received: -1.0" in line

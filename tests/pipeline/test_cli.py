@@ -48,6 +48,16 @@ def test_a_tilde_is_the_home_folder():
     assert cli.parse(["--data", "~/photos"]).data == os.path.expanduser("~/photos")
 
 
+def test_the_files_of_an_encoder_are_found_from_any_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    flags = "--model.encoder vit.keras --model.weights w.weights.h5 --model.backbone_rate 0.1"
+    model = cli.parse(flags.split()).config.model
+    assert model.encoder == str(tmp_path / "vit.keras")
+    assert model.weights == str(tmp_path / "w.weights.h5")
+    assert model.backbone_rate == 0.1
+    assert cli.parse(["--model.encoder", "ResNet50"]).config.model.encoder == "ResNet50"
+
+
 def test_flags_override_the_preset():
     arguments = cli.parse(
         "--preset cifar10 --train.epochs 3 --augment.crop_scale 0.5,0.9 "

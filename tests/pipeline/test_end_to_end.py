@@ -8,10 +8,15 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+import tf_scl
 from tests.conftest import encode, photo, write_bright_and_dark
 from tests.tf_scl.data.test_check_image import huge_png_header
+from tests.tf_scl.encoders.tiny_vit import tiny_vit
+from tf_scl.lineage import read_lineage
 
 pytestmark = pytest.mark.slow
 
@@ -149,6 +154,53 @@ def test_unlabelled_images_are_learnt_from_and_pushed_where_no_gain_is_asked_for
     assert _states(pushed) == _expected(["Pusher"])
     (version,) = (out / "serving").iterdir()
     assert f"blessed and pushed: {version}" in pushed.stdout
+
+
+def _brought(checkout, images, out, *flags):
+    """A run with an encoder that is brought, pushed whatever it has learned."""
+    pushed = "--evaluate.require_gain false --evaluate.min_effective_rank 0".split()
+    return _run(checkout, out, "--data", str(images), "--model.image_size", "32", *pushed, *flags)
+
+
+def _assert_served_as_keras_computes(out):
+    """The newest version answers PNG bytes with what the Keras model of its training gives."""
+    version = max((out / "serving").iterdir())
+    (path,) = out.glob(f"pipeline/Trainer/model_run/{_newest(out)}/encoder.keras")
+    pixels = np.stack([photo(number, 32, 32) for number in range(4)])
+    expected = tf_scl.load_model(path)(pixels, training=False)
+    serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+    found = serve(image_bytes=tf.constant([encode(one) for one in pixels]))["embedding"]
+    allowed = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+    assert np.ptp(expected, axis=0).max() > 100 * allowed  # not one answer for all images
+
+
+def _newest(out):
+    return max(int(path.name) for path in out.glob("pipeline/Trainer/model_run/*"))
+
+
+def test_a_network_of_keras_applications_is_trained_and_served(checkout, images, tmp_path):
+    out = tmp_path / "out"
+    # Steps enough for the moving averages of its many normalizations.
+    flags = "--model.encoder MobileNetV3Small --model.backbone_rate 0.1 --train.epochs 10".split()
+    done = _brought(checkout, images, out, *flags)
+    assert _states(done) == _expected(_BEFORE_TRAINING + _FROM_TRAINING)
+    assert "blessed and pushed: " in done.stdout
+    _assert_served_as_keras_computes(out)
+
+
+def test_a_vit_of_a_file_is_trained_and_served_and_a_changed_file_anew(checkout, images, tmp_path):
+    out, path = tmp_path / "out", tmp_path / "vit.keras"
+    tiny_vit().save(path)
+    flags = "--model.encoder", str(path), "--train.optimizer", "adamw"
+    done = _brought(checkout, images, out, *flags)
+    assert "blessed and pushed: " in done.stdout
+    _assert_served_as_keras_computes(out)
+    (version,) = (out / "serving").iterdir()
+    assert str(path) in read_lineage(str(version))["model_files"]
+    tiny_vit(width=24).save(path)
+    again = _brought(checkout, images, out, *flags)
+    assert _states(again) == _expected(_FROM_TRAINING)
 
 
 def test_a_collapsed_encoder_is_not_pushed(checkout, images, tmp_path):

@@ -34,6 +34,13 @@ def _saved_model(folder, **note):
     return folder
 
 
+def test_the_files_of_an_encoder_are_told():
+    facts = lineage.facts_of_run(_FACTS["images"], "c", model_files={"/m/vit.keras": "e" * 64})
+    text = lineage.render({"model": "m", "settings": {}, **facts})
+    assert f"files     /m/vit.keras: sha256 {'e' * 64}\n" in text
+    assert "model_files" not in _FACTS
+
+
 @pytest.fixture
 def files(tmp_path):
     """Image files in a folder."""

@@ -147,7 +147,7 @@ def check_features(features):
     rank = tf.TensorShape(features.shape).rank
     if rank == 2 or rank is None:
         return features
-    layer = "GlobalAveragePooling2D" if rank == 4 else "Flatten"
+    layer = f"GlobalAveragePooling{rank - 2}D" if rank in (3, 4) else "Flatten"
     raise InputError(
         "the encoder must give features [N, D], for the projector and all that uses them. "
         f"Received: shape {tuple(features.shape)}; add `keras.layers.{layer}()` to its end"

@@ -37,4 +37,11 @@ def build_method(config, encoder, projector, augmentation):
         `TwoViewModel`, not compiled.
     """
     method, arguments = METHODS[config.model.method]
-    return method(encoder, projector, augmentation, config.train.accumulate, **arguments(config))
+    return method(
+        encoder,
+        projector,
+        augmentation,
+        config.train.accumulate,
+        backbone_rate=config.model.backbone_rate,
+        **arguments(config),
+    )

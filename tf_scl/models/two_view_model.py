@@ -14,6 +14,8 @@ from tf_scl.models import checks
 from tf_scl.models.accumulated_step import AccumulatedStep
 from tf_scl.models.checked_model import CheckedModel
 from tf_scl.models.projection_head import projection_head
+from tf_scl.optimizers.arguments import number
+from tf_scl.optimizers.part_rate import multiply_rate
 
 
 class TwoViewModel(CheckedModel):
@@ -47,9 +49,12 @@ class TwoViewModel(CheckedModel):
             normalisation.
         heads: Dict of further layers that a subclass's `embed` uses; each
             becomes the attribute of its name.
+        backbone_rate: Float >= 0, multiplies the learning rate (and so a
+            decoupled weight decay) of the encoder's weights. With 0 the encoder
+            is frozen: not trainable, and in inference mode also in training.
 
     Raises:
-        InputError: `accumulate` below 1; an encoder that takes or gives
+        InputError: `accumulate` below 1; `backbone_rate` below 0; an encoder that takes or gives
             something else; or, from `compile`, `fit`, `evaluate` and `predict`,
             arguments without effect, data of another form, or, with an
             `augmentation`, images scaled to 0..1 or -1..1 (without one, a
@@ -62,7 +67,14 @@ class TwoViewModel(CheckedModel):
     metric_names = ()
 
     def __init__(
-        self, encoder, projector=None, augmentation=None, accumulate=1, heads=None, **kwargs
+        self,
+        encoder,
+        projector=None,
+        augmentation=None,
+        accumulate=1,
+        heads=None,
+        backbone_rate=1.0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         if not (isinstance(accumulate, int) and accumulate >= 1):
@@ -71,6 +83,9 @@ class TwoViewModel(CheckedModel):
                 f"Received: accumulate={accumulate!r}"
             )
         checks.check_encoder(encoder, augmentation is not None)
+        self.backbone_rate = number("backbone_rate", backbone_rate)
+        if self.backbone_rate == 0:
+            encoder.trainable = False
         self.encoder = encoder
         self.projector = projection_head() if projector is None else projector
         self.augmentation = augmentation
@@ -84,6 +99,12 @@ class TwoViewModel(CheckedModel):
         }
         if checks.input_shape(encoder) is not None:
             self.build(encoder.input_shape)
+
+    def compile(self, optimizer="rmsprop", *args, **options):
+        super().compile(optimizer, *args, **options)
+        if self.backbone_rate not in (0, 1):
+            inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+            multiply_rate(inner, lambda: self.encoder.trainable_variables, self.backbone_rate)
 
     def build(self, input_shape):
         """Makes all weights, by symbolic calls (`keras.Model.build` would make none)."""
@@ -111,7 +132,8 @@ class TwoViewModel(CheckedModel):
 
     def embed(self, view, training):
         """What the loss sees of one view: a tensor [N, d], or a tuple of such."""
-        features = checks.check_features(self.encoder(view, training=training))
+        learning = training and self.backbone_rate > 0
+        features = checks.check_features(self.encoder(view, training=learning))
         return self.projector(features, training=training)
 
     def contrastive_terms(self, embedding1, embedding2, context):
@@ -185,6 +207,7 @@ class TwoViewModel(CheckedModel):
             "projector": serialize(self.projector),
             "augmentation": serialize(self.augmentation),
             "accumulate": self.accumulate,
+            "backbone_rate": self.backbone_rate,
         }
 
     @classmethod

@@ -18,7 +18,10 @@ def _encoder(shape=(8, 8, 3), output=None):
     "output,message",
     [
         (lambda x, flat: x, r"add `keras.layers.GlobalAveragePooling2D\(\)`"),
-        (lambda x, flat: keras.ops.reshape(flat, (-1, 8, 24)), r"add `keras.layers.Flatten\(\)`"),
+        (
+            lambda x, flat: keras.ops.reshape(flat, (-1, 8, 24)),
+            r"add `keras.layers.GlobalAveragePooling1D\(\)`",
+        ),
         (lambda x, flat: {"a": flat, "b": x}, r"Received: a dict of \['a', 'b'\]"),
         (lambda x, flat: [flat, flat], r"Received: \(shape \(None, 192\), shape \(None, 192\)\)"),
     ],

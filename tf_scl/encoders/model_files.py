@@ -1,0 +1,97 @@
+"""The files that the settings of an encoder name: where they are and what they hold.
+
+Imports nothing heavy, so that a command line can look at them first.
+"""
+
+import dataclasses
+import hashlib
+import os
+
+from tf_scl.config import NO_WEIGHTS
+from tf_scl.errors import InputError
+
+SETTINGS = ("encoder", "weights")  # of the section model; each may be a path
+
+_ENDINGS = {"encoder": (".keras",), "weights": (".keras", ".h5")}
+_BLOCK = 2**20
+
+
+def is_path(text):
+    """Whether a setting is a path: it ends as a file of Keras does, or has a folder in it."""
+    return text.endswith((".keras", ".h5")) or (os.sep in text and "://" not in text)
+
+
+def with_absolute_paths(model):
+    """A `ModelConfig` with whole paths, for trainers that start in folders of their own."""
+    changes = {
+        name: os.path.abspath(os.path.expanduser(text))
+        for name, text in _paths(dataclasses.asdict(model)).items()
+        if "://" not in text
+    }
+    return dataclasses.replace(model, **changes)
+
+
+def check_files(model):
+    """Looks for the local files of a `ModelConfig`.
+
+    Raises:
+        InputError: One is missing, or of another kind by its name.
+    """
+    for name, path in _paths(dataclasses.asdict(model)).items():
+        if name == "encoder" and os.path.isdir(path):  # a preset of KerasHub
+            continue
+        if not path.endswith(_ENDINGS[name]):
+            raise InputError(
+                f"model.{name} {path!r} is no {' or '.join(_ENDINGS[name])} file; "
+                f"give what model.save or model.save_weights wrote with --model.{name}"
+            )
+        if "://" not in path and not os.path.isfile(path):
+            raise InputError(
+                f"model.{name} {path!r} does not exist; give the path of a file of Keras with "
+                f"--model.{name}"
+            )
+
+
+def refuse_relative_paths(model):
+    """Raises InputError for a path of a `ModelConfig` that holds in one folder only."""
+    for name, path in _paths(dataclasses.asdict(model)).items():
+        if "://" not in path and not os.path.isabs(path):
+            raise InputError(
+                f"--model.{name} {path!r} is relative to a folder here; give the whole path that "
+                "it has in the containers"
+            )
+
+
+def digests(settings):
+    """What the files hold, for a cache that must see them change.
+
+    Args:
+        settings: Dict, the section model of a `Config`.
+
+    Returns:
+        Dict from path to the SHA-256 of the content (hex). Files that cannot be
+        seen from here, as in a container, are left out.
+    """
+    import tensorflow as tf
+
+    paths = sorted(_paths(settings).values())
+    return {path: _digest(path) for path in paths if tf.io.gfile.exists(path)}
+
+
+def _paths(settings):
+    texts = {name: settings.get(name, NO_WEIGHTS) for name in SETTINGS}
+    return {name: text for name, text in texts.items() if is_path(text)}
+
+
+def _digest(path):
+    import tensorflow as tf
+
+    digest = hashlib.sha256()
+    if tf.io.gfile.isdir(path):  # a preset
+        for name in sorted(tf.io.gfile.listdir(path)):
+            digest.update(f"{name}\0{_digest(os.path.join(path, name))}".encode())
+        return digest.hexdigest()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,6 +1,6 @@
-"""The two sets of real photos that methods and recipes are compared on.
+"""The two sets of real photos, and the digits, that methods and recipes are compared on.
 
-Both are read from archives beside the checkout. The test images are looked at once, by
+The photos are read from archives beside the checkout. The test images are looked at once, by
 what was chosen on a part of the training images.
 """
 
@@ -14,22 +14,24 @@ import PIL.Image
 
 DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 DATA_SETS = ("cifar10", "trash")
+_SMOOTH = PIL.Image.Resampling.BILINEAR
 _CIFAR_PER_CLASS = 400  # of the training images, and as many to test on
-_TRASH_TEST = 500
+_TRASH_TEST, _DIGITS_TEST = 500, 360
 
 
 def photos(name, side, part, cifar_per_class=_CIFAR_PER_CLASS):
     """Images to train on and images to judge by.
 
     Args:
-        name: "cifar10" (4,000 training and 4,000 test images, the first of each class)
-            or "trash" (2,527 photos of six kinds of waste; 500 of them are for the test).
+        name: "cifar10" (4,000 training and 4,000 test images, the first of each class),
+            "trash" (2,527 photos of six kinds of waste; 500 of them are for the test) or
+            "digits" (scikit-learn's 1,797, grey, 360 for the test).
         side: Int, pixels. CIFAR-10 has 32 and no other.
         part: "test", or "validation": a quarter of the training images judges the rest.
         cifar_per_class: Int, images of CIFAR-10 of each class, or None for all.
 
     Returns:
-        (images uint8 [N, side, side, 3], labels int [N], the same two to judge by).
+        (images uint8 [N, side, side, C], labels int [N], the same two to judge by).
     """
     train, labels, test, truth = _loaded(name, side, cifar_per_class)
     if part == "test":
@@ -43,10 +45,13 @@ def photos(name, side, part, cifar_per_class=_CIFAR_PER_CLASS):
 def _loaded(name, side, per_class):
     if name == "cifar10":
         return *_cifar("train", per_class), *_cifar("test", per_class)
-    files = _files("trash-photos.tar.xz", "photos/")
-    images, labels = _decoded(files, side)
+    if name == "digits":
+        (images, labels), held = _digits(side), _DIGITS_TEST
+    else:
+        images, labels = _decoded(_files("trash-photos.tar.xz", "photos/"), side)
+        held = _TRASH_TEST
     order = np.random.default_rng(0).permutation(len(labels))
-    test, train = np.split(order, [_TRASH_TEST])
+    test, train = np.split(order, [held])
     return images[train], labels[train], images[test], labels[test]
 
 
@@ -56,6 +61,15 @@ def _cifar(part, per_class):
     classes = range(labels.max() + 1)
     rows = np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in classes])
     return images[rows], labels[rows]
+
+
+def _digits(side):
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    images = [PIL.Image.fromarray(image).resize((side, side), _SMOOTH) for image in pixels]
+    return np.stack([np.asarray(image)[..., None] for image in images]), digits.target
 
 
 def _files(archive, below):

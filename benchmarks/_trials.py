@@ -40,7 +40,7 @@ BASE = {
     "train": {"batch_size": 128, "base_learning_rate": 0.3, "precision": "mixed_bfloat16"},
 }
 _PLACE = {name: section for section in ("model", "train") for name in BASE[section]}
-_PLACE |= dict.fromkeys(("temperature", "predictor_hidden", "stem"), "model")
+_PLACE |= dict.fromkeys(("temperature", "predictor_hidden", "stem", "channels"), "model")
 _PLACE |= dict.fromkeys(("weight_decay", "momentum", "optimizer"), "train")
 
 
@@ -182,6 +182,8 @@ def _batches(images, size, seed):
 
 def _sized(images, config):
     side = config.model.image_size
+    if images.shape[1] == side:
+        return images
     return np.stack([np.asarray(shrunk(PIL.Image.fromarray(image), side)) for image in images])
 
 

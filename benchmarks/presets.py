@@ -1,4 +1,4 @@
-"""Which encoder, size of image and crops the `laptop` preset should have: trials of equal time.
+"""What the presets `laptop` and `digits` should be: trials of equal time.
 
     .venv/bin/python -m benchmarks.presets
 
@@ -14,6 +14,7 @@ import time
 from benchmarks._machine import machine
 from benchmarks._trials import run_trials, scores, trial
 from tf_scl.augmentation.policies import policy
+from tf_scl.config import PRESETS
 
 BUDGET = 120.0  # seconds on one thread: about a tenth of ten minutes on two cores
 
@@ -64,6 +65,24 @@ CONTENDERS = {
 }
 
 
+# The digits are trained for the steps of their preset: 40 epochs.
+_DIGITS = {
+    "data": "digits",
+    "source": 16,
+    "image_size": 16,
+    "channels": 1,
+    "width": 32,
+    "batch_size": 256,
+    "steps": 200,
+    "augment": PRESETS["digits"]["augment"],
+}
+OF_DIGITS = {
+    f"mu {mu}, rate {rate}": {**_DIGITS, "mu": mu, "base_learning_rate": rate}
+    for mu in (1.0, "auto")
+    for rate in (0.2, 0.5, 1.0)
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", default="presets.jsonl", help="file of trials, which grows")
@@ -74,9 +93,10 @@ def main():
         for name, (_, settings) in CONTENDERS.items():
             print(f"{name}: {_seconds(trial(data='trash', **settings)):.2f} s a step")
     else:
-        trials = [_trial(*contender) for contender in CONTENDERS.values()]
-        results = run_trials(trials, options.results, options.workers)
-        for name, one, result in zip(CONTENDERS, trials, results, strict=True):
+        trials = {name: _trial(*contender) for name, contender in CONTENDERS.items()}
+        trials |= {f"digits, {name}": trial(**settings) for name, settings in OF_DIGITS.items()}
+        results = run_trials(list(trials.values()), options.results, options.workers)
+        for (name, one), result in zip(trials.items(), results, strict=True):
             print(f"| {name} | {one['steps']} | {scores(result)} |")
     print(machine("tensorflow", "keras"))
 

@@ -339,7 +339,6 @@ PRESETS = {
     # A folder of 1,000 to 20,000 photographs on a processor of a few cores
     # (docs/recipes.md). A stem of stride 4 makes 64 pixels as cheap as 16 without.
     "laptop": {
-        "augment": {"blur": 0.5},
         "model": {
             "image_size": 64,
             "depth": 10,

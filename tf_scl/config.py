@@ -328,12 +328,14 @@ PRESETS = {
             "width": 32,
             "projector_hidden": (512,),
             "embedding_dim": 256,
+            "mu": MU_AUTO,
         },
         "train": {
             "batch_size": 256,
             "epochs": 40,
-            "base_learning_rate": 0.2,
+            "base_learning_rate": 0.5,
             "warmup_epochs": 4,
+            "precision": "auto",
         },
     },
     # A folder of 1,000 to 20,000 photographs on a processor of a few cores

@@ -19,7 +19,6 @@ from benchmarks._photos import photos, shrunk
 
 MEASURES = ("all labels", "10 per class", "kNN")
 PER_CLASS, DRAWS = 10, 10
-_UNTRAINED_STEPS = 10
 
 BASE = {
     "data": "cifar10",

@@ -1,4 +1,6 @@
-"""The one exception a user is meant to read."""
+"""The one exception a user is meant to read, and what others say in short."""
+
+import re
 
 
 class InputError(ValueError):
@@ -7,3 +9,18 @@ class InputError(ValueError):
     The message names the value, the place it came from and what to do about
     it, so a command line can print it alone, without a traceback.
     """
+
+
+def first_sentence(error, otherwise=None):
+    """What a library's exception says, in a sentence of at most 300 characters.
+
+    Without colors, and without the line in which Keras says where it was raised.
+
+    Args:
+        error: Exception.
+        otherwise: Str where it says nothing; its type by default.
+    """
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", text).splitlines()]
+    said = [line for line in lines if line and not line.startswith("Exception encountered when")]
+    return (said or [otherwise or type(error).__name__])[0].split(". ")[0][:300].rstrip(".")

@@ -4,7 +4,7 @@ import importlib
 import os
 import re
 
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, first_sentence
 
 # Modules that register classes with Keras when they are imported, which `import tf_scl`
 # alone does not do.
@@ -81,8 +81,7 @@ def _reason(error, path):
         return "it is no zip archive, as .keras files are"
     if text.startswith("File format not supported"):
         return "it is no .keras file"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0].split(". ")[0][:300].rstrip(".")
+    return first_sentence(error)
 
 
 def _remedy(error, path):

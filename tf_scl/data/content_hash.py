@@ -1,8 +1,10 @@
-"""The hash of an image's content, and the split that it decides."""
+"""Hashes of contents: of an image, with the split that it decides, and of a file."""
 
 import hashlib
 
 import numpy as np
+
+_BLOCK = 2**20
 
 
 def content_sha256(data):
@@ -10,6 +12,17 @@ def content_sha256(data):
     if isinstance(data, np.ndarray):
         data = repr(data.shape).encode() + data.tobytes()
     return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path):
+    """Hex digest (str) of a file, local or remote, which may be larger than the memory."""
+    import tensorflow as tf  # not for a command line that has no file to look at
+
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def split_of(sha256, eval_fraction):

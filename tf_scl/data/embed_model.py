@@ -10,13 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.config import IngestConfig
+from tf_scl.data.content_hash import file_sha256
 from tf_scl.data.sources.source import one_line
 from tf_scl.errors import InputError
 from tf_scl.export import METADATA_FILE, read_metadata
 from tf_scl.serving.model_folder import find_saved_model
 from tf_scl.serving.signatures import BYTES, OUTPUT
-
-_CHUNK = 2**20  # bytes read at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +45,7 @@ class ServedModel:
         digest = hashlib.sha256()
         for path in _files(self.path):
             digest.update(path[len(self.path) :].encode(errors="surrogateescape") + b"\0")
-            with tf.io.gfile.GFile(path, "rb") as file:
-                content = hashlib.sha256()
-                while chunk := file.read(_CHUNK):
-                    content.update(chunk)
-            digest.update(content.digest())
+            digest.update(bytes.fromhex(file_sha256(path)))
         return digest.hexdigest()
 
     def require_embeddings(self):

@@ -20,7 +20,7 @@ import tensorflow as tf
 from tf_scl.config import NO_WEIGHTS, RESNET
 from tf_scl.encoders.model_files import check_files, is_path
 from tf_scl.encoders.resnet import resnet
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, first_sentence
 from tf_scl.models import checks
 from tf_scl.saving import load_model
 
@@ -236,7 +236,7 @@ def _from_file(path, shape):
     except Exception as error:  # a layer of the user's may raise anything
         raise InputError(
             f"the encoder {path!r} cannot take images of {size} x {size} pixels: "
-            f"{_first_line(error)}; use another --model.image_size"
+            f"{first_sentence(error)}; use another --model.image_size"
         ) from error
     with _named(path):
         checks.check_features(features)
@@ -308,13 +308,13 @@ def _told(model):
         elif _is_of_network(error):
             message = (
                 f"the encoder {name!r} with weights {model.weights!r} cannot be downloaded "
-                f"({_first_line(error)}); try where there is a network, or give a file with "
+                f"({first_sentence(error)}); try where there is a network, or give a file with "
                 f"--model.weights, or --model.weights {NO_WEIGHTS} for random ones"
             )
         else:
             message = (
                 f"the encoder {name!r} with weights {model.weights!r} cannot be built for images "
-                f"of {size} x {size} pixels: {_first_line(error)}"
+                f"of {size} x {size} pixels: {first_sentence(error)}"
             )
         raise InputError(message) from error
 
@@ -347,7 +347,7 @@ def _load_weights(path, name, network, encoder):
             try:
                 return _load_all(target, local)
             except Exception as error:  # Keras raises many kinds
-                reasons.append(_first_line(error))
+                reasons.append(first_sentence(error))
     raise _other_architecture(path, name, reasons[0])
 
 
@@ -405,10 +405,3 @@ def _local(path):
         copy = os.path.join(folder, os.path.basename(path))
         tf.io.gfile.copy(path, copy)
         yield copy
-
-
-def _first_line(error):
-    text = re.sub(r"\x1b\[\d+m", "", str(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith("Exception encountered when")]
-    return (said or [type(error).__name__])[0].split(". ")[0][:300].rstrip(".")

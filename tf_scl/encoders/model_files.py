@@ -8,12 +8,12 @@ import hashlib
 import os
 
 from tf_scl.config import NO_WEIGHTS
+from tf_scl.data.content_hash import file_sha256
 from tf_scl.errors import InputError
 
 SETTINGS = ("encoder", "weights")  # of the section model; each may be a path
 
 _ENDINGS = {"encoder": (".keras",), "weights": (".keras", ".h5")}
-_BLOCK = 2**20
 
 
 def is_path(text):
@@ -86,12 +86,9 @@ def _paths(settings):
 def _digest(path):
     import tensorflow as tf
 
-    digest = hashlib.sha256()
-    if tf.io.gfile.isdir(path):  # a preset
-        for name in sorted(tf.io.gfile.listdir(path)):
-            digest.update(f"{name}\0{_digest(os.path.join(path, name))}".encode())
-        return digest.hexdigest()
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+    if not tf.io.gfile.isdir(path):
+        return file_sha256(path)
+    digest = hashlib.sha256()  # of a preset
+    for name in sorted(tf.io.gfile.listdir(path)):
+        digest.update(f"{name}\0{_digest(os.path.join(path, name))}".encode())
     return digest.hexdigest()

@@ -2,13 +2,12 @@
 
 import contextlib
 import logging
-import re
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, first_sentence
 from tf_scl.serving.folding import find_folds
 from tf_scl.serving.network import FLOAT32, StoredWeights
 
@@ -85,17 +84,12 @@ def reported(network):
     except (InputError, OSError, MemoryError, tf.errors.ResourceExhaustedError):
         raise
     except Exception as error:  # a layer of the user's may raise anything
+        reason = first_sentence(error, "no reason given")
         raise InputError(
-            f"the encoder {network.name!r} cannot be exported: {type(error).__name__}: "
-            f"{_first_sentence(error)}. An encoder must be made of TensorFlow or Keras "
-            "operations, on weights made with add_weight"
+            f"the encoder {network.name!r} cannot be exported: {type(error).__name__}: {reason}. "
+            "An encoder must be made of TensorFlow or Keras operations, on weights made with "
+            "add_weight"
         ) from error
-
-
-def _first_sentence(error):
-    lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith("Exception encountered when")]
-    return (said or ["no reason given"])[0][:300].split(". ")[0].rstrip(".")
 
 
 def _disagreement(network, stored, folds, images, found, expected):

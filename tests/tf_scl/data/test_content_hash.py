@@ -2,13 +2,19 @@ import hashlib
 
 import numpy as np
 
-from tf_scl.data.content_hash import content_sha256, split_of
+from tf_scl.data.content_hash import content_sha256, file_sha256, split_of
 
 
 def test_of_a_file_it_is_what_sha256sum_prints():
     assert content_sha256(b"abc") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+def test_a_file_is_read_in_parts(tmp_path):
+    data = np.random.default_rng(0).bytes(2**20 + 7)  # more than one
+    (tmp_path / "file").write_bytes(data)
+    assert file_sha256(str(tmp_path / "file")) == content_sha256(data)
 
 
 def test_pixels_of_another_shape_are_another_image():

@@ -1,0 +1,24 @@
+import pytest
+
+from tf_scl.errors import first_sentence
+
+
+@pytest.mark.parametrize(
+    "error, expected",
+    [
+        (ValueError("no such layer. More of it\nand more"), "no such layer"),
+        (
+            ValueError("\x1b[1mException encountered when calling x\x1b[0m\n\n bad shape."),
+            "bad shape",
+        ),
+        (KeyError("a name"), "a name"),
+        (ValueError("x" * 400), "x" * 300),
+        (ValueError(""), "ValueError"),
+    ],
+)
+def test_what_says_most_is_kept(error, expected):
+    assert first_sentence(error) == expected
+
+
+def test_silence_may_have_words():
+    assert first_sentence(ValueError(" \n"), "no reason given") == "no reason given"

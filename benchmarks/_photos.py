@@ -14,26 +14,28 @@ import PIL.Image
 
 DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 DATA_SETS = ("cifar10", "trash")
+CIFAR = "cifar10-images.tar.xz"
 _SMOOTH = PIL.Image.Resampling.BILINEAR
-_CIFAR_PER_CLASS = 400  # of the training images, and as many to test on
+# Of the training images, and as many to test on.
+_CIFAR_PER_CLASS = {"cifar10": 400, "cifar10-large": 2000}
 _TRASH_TEST, _DIGITS_TEST = 500, 360
 
 
-def photos(name, side, part, cifar_per_class=_CIFAR_PER_CLASS):
+def photos(name, side, part):
     """Images to train on and images to judge by.
 
     Args:
         name: "cifar10" (4,000 training and 4,000 test images, the first of each class),
-            "trash" (2,527 photos of six kinds of waste; 500 of them are for the test) or
-            "digits" (scikit-learn's 1,797, grey, 360 for the test).
+            "cifar10-large" (20,000 and 10,000), "trash" (2,527 photos of six kinds of
+            waste; 500 of them are for the test) or "digits" (scikit-learn's 1,797, grey,
+            360 for the test).
         side: Int, pixels. CIFAR-10 has 32 and no other.
         part: "test", or "validation": a quarter of the training images judges the rest.
-        cifar_per_class: Int, images of CIFAR-10 of each class, or None for all.
 
     Returns:
         (images uint8 [N, side, side, C], labels int [N], the same two to judge by).
     """
-    train, labels, test, truth = _loaded(name, side, cifar_per_class)
+    train, labels, test, truth = _loaded(name, side)
     if part == "test":
         return train, labels, test, truth
     order = np.random.default_rng(1).permutation(len(labels))
@@ -42,13 +44,14 @@ def photos(name, side, part, cifar_per_class=_CIFAR_PER_CLASS):
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(name, side, per_class):
-    if name == "cifar10":
-        return *_cifar("train", per_class), *_cifar("test", per_class)
+def _loaded(name, side):
+    if name in _CIFAR_PER_CLASS:
+        of_each = _CIFAR_PER_CLASS[name]
+        return *_cifar("train", of_each), *_cifar("test", of_each)
     if name == "digits":
         (images, labels), held = _digits(side), _DIGITS_TEST
     else:
-        images, labels = _decoded(_files("trash-photos.tar.xz", "photos/"), side)
+        images, labels = _decoded(files_of("trash-photos.tar.xz", "photos/"), side)
         held = _TRASH_TEST
     order = np.random.default_rng(0).permutation(len(labels))
     test, train = np.split(order, [held])
@@ -56,7 +59,7 @@ def _loaded(name, side, per_class):
 
 
 def _cifar(part, per_class):
-    files = _files("cifar10-images.tar.xz", f"{part}/")
+    files = files_of(CIFAR, f"{part}/")
     images, labels = _decoded(files, 32)
     classes = range(labels.max() + 1)
     rows = np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in classes])
@@ -72,8 +75,8 @@ def _digits(side):
     return np.stack([np.asarray(image)[..., None] for image in images]), digits.target
 
 
-def _files(archive, below):
-    """Bytes by path, sorted by it, of the files of an archive below a folder."""
+def files_of(archive, below):
+    """Bytes by path, sorted by it, of the files of an archive of `DATA` below a folder."""
     # In the archive's own order: to go back in it is to unpack it again from its start.
     with tarfile.open(DATA / archive) as opened:
         found = {
@@ -99,7 +102,8 @@ def _square(image, side):
 
 
 def shrunk(image, side):
-    """A square PIL image of another side."""
+    """A square PIL image of another side, mostly a smaller one."""
     if image.width == side:
         return image
-    return image.resize((side, side), PIL.Image.Resampling.BOX)
+    smaller = side < image.width
+    return image.resize((side, side), PIL.Image.Resampling.BOX if smaller else _SMOOTH)

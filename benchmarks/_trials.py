@@ -49,7 +49,7 @@ def trial(**changes):
     for name, value in changes.items():
         if name in _PLACE:
             made[_PLACE[name]][name] = value
-        elif name in (*BASE, "pixels"):
+        elif name in (*BASE, "pixels", "variant"):
             made[name] = value
         else:
             raise ValueError(f"a trial has no {name}")
@@ -107,17 +107,9 @@ def measure(one):
     """Trains the encoder of a trial and judges it."""
     import keras
 
-    from tf_scl.config import Config
-
     keras.backend.clear_session()
     keras.utils.set_random_seed(one["seed"])
-    config = Config.from_dict(
-        {
-            "augment": one["augment"],
-            "model": one["model"],
-            "train": {**one["train"], "seed": one["seed"]},
-        }
-    )
+    config = _config(one)
     train, labels, test, truth = photos(one["data"], one["source"], one["part"])
     seconds, history = 0.0, {}
     if one.get("pixels"):
@@ -135,12 +127,45 @@ def measure(one):
     }
 
 
+def seconds_of_a_step(one):
+    """Of a trial's training, on one thread of this process."""
+    import keras
+    import tensorflow as tf
+
+    from tf_scl.time_budget import step_seconds
+    from tf_scl.training import build_optimizer
+
+    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+        _one_thread()
+    keras.backend.clear_session()
+    config = _config(one)
+    model = _model(one, config)
+    model.compile(build_optimizer(config.train, 0.1), jit_compile=False)
+    side, channels = one["source"], config.model.channels
+    shape = (config.train.batch_size, side, side, channels)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    data = tf.data.Dataset.from_tensors((images,)).repeat()
+    return step_seconds(model, data, steps_per_epoch=10)
+
+
+def _config(one):
+    from tf_scl.config import Config
+
+    return Config.from_dict(
+        {
+            "augment": one["augment"],
+            "model": one["model"],
+            "train": {**one["train"], "seed": one["seed"]},
+        }
+    )
+
+
 def _features(one, config, train, test):
     """(Features of both sets, seconds of training, means of metrics over 25 steps each)."""
     from tf_scl.models.calibration import calibrated
-    from tf_scl.training import build_model, build_optimizer
+    from tf_scl.training import build_optimizer
 
-    model, steps = build_model(config), one["steps"]
+    model, steps = _model(one, config), one["steps"]
     data = _batches(train, config.train.batch_size, one["seed"])
     if not steps:
         with calibrated(model, data):
@@ -152,6 +177,15 @@ def _features(one, config, train, test):
     ).history
     seconds = time.time() - start
     return [_embed(model.encoder, _sized(x, config)) for x in (train, test)], seconds, history
+
+
+def _model(one, config):
+    from benchmarks._variants import Variant, build_variant
+    from tf_scl.training import build_model
+
+    if "variant" in one:
+        return build_variant(config, Variant(**one["variant"]))
+    return build_model(config)
 
 
 def _rate(train, steps):

@@ -12,7 +12,7 @@ for `laptop` on all training photos with three seeds, for the time of a contende
 import argparse
 
 from benchmarks._machine import machine
-from benchmarks._trials import run_trials, scores, trial
+from benchmarks._trials import run_trials, scores, seconds_of_a_step, trial
 from benchmarks.methods import table
 from tf_scl.augmentation.policies import policy
 from tf_scl.config import PRESETS
@@ -95,7 +95,7 @@ def main():
         _test(options)
     elif options.measure:
         for name, (_, settings) in CONTENDERS.items():
-            print(f"{name}: {_seconds(trial(data='trash', **settings)):.2f} s a step")
+            print(f"{name}: {seconds_of_a_step(trial(data='trash', **settings)):.2f} s a step")
     else:
         trials = {name: _trial(*contender) for name, contender in CONTENDERS.items()}
         trials |= {f"digits, {name}": trial(**settings) for name, settings in OF_DIGITS.items()}
@@ -121,29 +121,6 @@ def _test(options):
 def _trial(seconds, settings):
     steps = 50 * round(BUDGET / seconds / 50) if seconds else 0
     return trial(data="trash", steps=steps, **settings)
-
-
-def _seconds(one):
-    """Of a step of a trial."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from tf_scl.config import Config
-    from tf_scl.time_budget import step_seconds
-    from tf_scl.training import build_model, build_optimizer
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    keras.backend.clear_session()
-    settings = {name: one[name] for name in ("augment", "model", "train")}
-    config = Config.from_dict(settings)
-    model = build_model(config)
-    model.compile(build_optimizer(config.train, 0.1), jit_compile=False)
-    shape = (config.train.batch_size, one["source"], one["source"], 3)
-    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    data = tf.data.Dataset.from_tensors((images,)).repeat()
-    return step_seconds(model, data, steps_per_epoch=10)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""More views, a memory of negatives and non-negative features, each at equal time.
+
+    .venv/bin/python -m benchmarks.variants
+
+needs cifar10-images.tar.xz and trash-photos.tar.xz in ../shared/data. Encoder, views,
+schedule and protocol are those of benchmarks.methods: every contender has as many trials on
+a quarter of the training images, its best is trained on all of them with three seeds, and
+judged once on the test images, beside the plain loss by its best of as many trials. Those
+that make more of a step take fewer steps, by the time of a step in --measure (`STEPS`).
+Stopped, it goes on where it was.
+"""
+
+import argparse
+import dataclasses
+import itertools
+
+import numpy as np
+
+from benchmarks._machine import machine
+from benchmarks._photos import DATA_SETS
+from benchmarks._trials import MEASURES, describe, run_trials, seconds_of_a_step, trial
+from benchmarks._variants import Variant
+from benchmarks.methods import SOURCES, mean
+from tf_scl.evaluation.bootstrap import difference_interval
+
+RATES = (0.3, 1.0)
+PLAIN = "plain"
+# Each two settings of its own, by two rates.
+CONTENDERS = {
+    PLAIN: ({"mu": "auto"}, {"mu": 10.0}),
+    "all views are negatives": (
+        {"variant": Variant()},
+        {"variant": Variant(), "embedding_dim": 512},
+    ),
+    "small crops": ({"variant": Variant(small=2)}, {"variant": Variant(small=4)}),
+    "four views": (
+        {"variant": Variant(large=4), "batch_size": 64},
+        {"variant": Variant(large=4)},
+    ),
+    "memory": ({"variant": Variant(memory=0.5)}, {"variant": Variant(memory=0.9)}),
+    "non-negative": (
+        {"variant": Variant(non_negative=True)},
+        {"variant": Variant(non_negative=True), "embedding_dim": 1024},
+    ),
+}
+# That take as long as 300 of the plain loss, to 25.
+STEPS = {
+    ("all views are negatives", 1): 275,
+    ("small crops", 0): 225,
+    ("small crops", 1): 175,
+    ("four views", 0): 250,
+    ("four views", 1): 150,
+    ("non-negative", 1): 250,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", default="variants.jsonl", help="file of trials, which grows")
+    parser.add_argument("--data", nargs="+", default=DATA_SETS, choices=DATA_SETS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--workers", type=int, default=2, help="trials at a time, a core each")
+    parser.add_argument("--measure", action="store_true", help="time the contenders' steps")
+    options = parser.parse_args()
+    if options.measure:
+        measure_steps()
+        return
+    keys = list(itertools.product(options.data, CONTENDERS, RATES, (0, 1)))
+    trials = [contender(*key) for key in keys]
+    found = {}
+    results = run_trials(trials, options.results, options.workers)
+    for (data, name, *_), one, result in zip(keys, trials, results, strict=True):
+        found.setdefault((data, name), []).append((mean(result), one))
+    rows = {}
+    for key, tried in found.items():
+        best = max(tried, key=lambda pair: pair[0])[1]
+        rows[key] = [{**best, "part": "test", "seed": seed} for seed in options.seeds]
+    results = iter(run_trials(sum(rows.values(), []), options.results, options.workers))
+    table({key: [next(results) for _ in made] for key, made in rows.items()}, rows)
+    print(f"seeds {options.seeds}; {machine('tensorflow', 'keras')}")
+
+
+def contender(data, name, rate, which):
+    """Its trial."""
+    settings = dict(CONTENDERS[name][which])
+    if "variant" in settings:
+        settings["variant"] = dataclasses.asdict(settings["variant"])
+    steps = STEPS.get((name, which), 300)
+    return trial(data=data, source=SOURCES[data], base_learning_rate=rate, steps=steps, **settings)
+
+
+def measure_steps():
+    """Prints the seconds of a step of each, one after the other, by one thread."""
+    for name, which in itertools.product(CONTENDERS, (0, 1)):
+        seconds = seconds_of_a_step(contender("cifar10", name, RATES[0], which))
+        print(f"{name}, {CONTENDERS[name][which]}: {1000 * seconds:.0f} ms", flush=True)
+
+
+def table(results, rows):
+    """Prints what was found, in Markdown."""
+    head = [*MEASURES, "gain, mean of the three", "minutes", "settings"]
+    print(f"\n| data | contender | {' | '.join(head)} |")
+    print("|---" * (len(head) + 2) + "|")
+    for (data, name), found in results.items():
+        cells = [
+            f"{np.mean([result['accuracy'][measure] for result in found]):.1f}"
+            for measure in MEASURES
+        ]
+        gain = ""
+        if name != PLAIN:
+            plain = _shares(results[data, PLAIN])
+            low, high = difference_interval(_shares(found), plain, resamples=10_000)
+            gain = 100 * float((_shares(found) - plain).mean())
+            gain = f"{gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        minutes = np.mean([result["seconds"] for result in found]) / 60
+        cells += [gain, f"{minutes:.1f}", describe(rows[data, name][0])]
+        print(f"| {data} | {name} | {' | '.join(cells)} |")
+
+
+def _shares(found):
+    """[seeds, M]: by how many of the three measures an image was right."""
+    return np.array(
+        [np.mean([result["correct"][name] for name in MEASURES], axis=0) for result in found]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -98,7 +98,7 @@ def measure_steps():
 
 def table(results, rows):
     """Prints what was found, in Markdown."""
-    head = [*MEASURES, "gain, mean of the three", "minutes", "settings"]
+    head = [*MEASURES, "gain, mean of the three", "settings"]
     print(f"\n| data | contender | {' | '.join(head)} |")
     print("|---" * (len(head) + 2) + "|")
     for (data, name), found in results.items():
@@ -112,8 +112,7 @@ def table(results, rows):
             low, high = difference_interval(_shares(found), plain, resamples=10_000)
             gain = 100 * float((_shares(found) - plain).mean())
             gain = f"{gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        minutes = np.mean([result["seconds"] for result in found]) / 60
-        cells += [gain, f"{minutes:.1f}", describe(rows[data, name][0])]
+        cells += [gain, describe(rows[data, name][0])]
         print(f"| {data} | {name} | {' | '.join(cells)} |")
 
 

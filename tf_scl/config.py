@@ -171,7 +171,9 @@ class ModelConfig(_Section):
     )
     depth: int = _setting(18, _one_of(10, 18, 34, 50), "layers of the ResNet")
     width: int = _setting(64, _at_least(1), "channels of its first stage")
-    stem: str = _setting("cifar", _one_of("cifar", "imagenet"), "for small or for large images")
+    stem: str = _setting(
+        "cifar", _one_of("cifar", "strided", "imagenet"), "of stride 1, 2 or 4, by size of images"
+    )
     zero_init_residual: bool = _setting(False, _one_of(True, False), "blocks start as identity")
     projector_hidden: tuple[int, ...] = _setting(
         (2048,), ("at least 1 each", lambda dims: all(dim > 0 for dim in dims)), "hidden widths"

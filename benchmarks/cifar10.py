@@ -40,8 +40,8 @@ ENCODER = {
 # Rate and the one setting of its own, as benchmarks.methods found them.
 METHODS = {
     "spectral": ({"mu": "auto"}, 1.0),
-    "simclr": ({"temperature": 0.2}, 1.0),
-    "simsiam": ({"predictor_hidden": 64}, 0.3),
+    "simclr": ({"temperature": 0.1}, 0.3),
+    "simsiam": ({"predictor_hidden": 256}, 1.0),
 }
 # name -> (seconds of a step on one thread, what is not as in `ENCODER` and `TRAIN`)
 CONTENDERS = {

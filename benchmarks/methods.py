@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks._machine import machine
 from benchmarks._photos import DATA_SETS
 from benchmarks._trials import MEASURES, describe, run_trials, trial
-from tf_scl.evaluation.bootstrap import accuracy_interval
+from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
 
 SPACES = {
     "spectral": {
@@ -60,7 +60,9 @@ def main():
         rows[data, "untrained"] = [{**untrained, "seed": seed} for seed in options.seeds]
         rows[data, "raw pixels"] = [trial(**base, pixels=True)]
     results = iter(run_trials(sum(rows.values(), []), options.results, options.workers))
-    table({name: [next(results) for _ in trials] for name, trials in rows.items()}, rows)
+    found = {name: [next(results) for _ in trials] for name, trials in rows.items()}
+    table(found, rows)
+    leads(found)
     print(f"seeds {options.seeds}; {machine('tensorflow', 'keras')}")
     if options.plot:
         plot(searches, options.plot)
@@ -101,6 +103,25 @@ def table(results, rows):
         print(f"| {data} | {method} | {' | '.join(cells)} | {settings} |")
 
 
+def leads(results):
+    """Prints by how much spectral is ahead of each other trained or untrained encoder."""
+    print(f"\n| data | spectral ahead of | {' | '.join(MEASURES)} |")
+    print("|---" * (len(MEASURES) + 2) + "|")
+    for (data, method), found in results.items():
+        if method == "spectral" or len(found) < 2:
+            continue
+        cells = []
+        for measure in MEASURES:
+            ours, theirs = (
+                np.array([result["correct"][measure] for result in one])
+                for one in (results[data, "spectral"], found)
+            )
+            low, high = difference_interval(ours, theirs, resamples=10_000)
+            lead = 100 * (ours - theirs).mean()
+            cells.append(f"{lead:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
+        print(f"| {data} | {method} | {' | '.join(cells)} |")
+
+
 def plot(searches, path):
     """Accuracy of the search's trials over mu and over the temperature, as a picture."""
     import matplotlib.pyplot as plt
@@ -116,7 +137,7 @@ def plot(searches, path):
             _curves(axis, searches[data, method], name)
             axis.set_title(f"{data}, {method}")
     figure.tight_layout()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def _curves(axis, tried, name):

@@ -103,7 +103,7 @@ def _plot(swept, path):
     axes[0].set_ylabel("mean of the three measures, %")
     axes[0].legend(fontsize="x-small")
     figure.tight_layout()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":

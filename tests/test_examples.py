@@ -99,7 +99,7 @@ def _barlow_twins(z1, z2, weight):
 
 
 def test_a_method_from_outside_trains_is_saved_and_has_the_loss_of_its_paper(tmp_path):
-    model = _run("add_a_method.py", 1)["model"]
+    model = runpy.run_path(str(_FOLDER / "add_a_method.py"))["train"](epochs=1)
     z1, z2 = (np.random.default_rng(seed).normal(size=(7, 4)) for seed in (0, 1))
     found = model.contrastive_terms(tf.constant(z1), tf.constant(z2 + z1), None)
     truth = _barlow_twins(z1, z2 + z1, 5e-3)
@@ -113,7 +113,7 @@ def test_a_method_from_outside_trains_is_saved_and_has_the_loss_of_its_paper(tmp
 
 
 def test_a_method_from_outside_trains_on_replicas_as_on_one(one_replica, two_replicas, monkeypatch):
-    method = runpy.run_path(str(_FOLDER / "add_a_method.py"), run_name="example")["BarlowTwins"]
+    method = runpy.run_path(str(_FOLDER / "add_a_method.py"))["BarlowTwins"]
     monkeypatch.setitem(one_step.CASES, "outside", (method, {}, 6))
     one = one_step.weights_after_one_step(one_replica, "outside")
     two = one_step.weights_after_one_step(two_replicas, "outside")

@@ -2,15 +2,20 @@
 
 import ast
 import pathlib
+import sys
 
 import pytest
 
+import tf_scl
+
 _ROOT = pathlib.Path(__file__).parent.parent
 _FORBIDDEN = {
-    "tf_scl": {"components", "pipeline", "tfx", "apache_beam", "benchmarks", "tests"},
-    "components": {"pipeline", "benchmarks", "tests"},
-    "pipeline": {"benchmarks", "tests"},
+    "tf_scl": {"components", "pipeline", "tfx", "apache_beam", "benchmarks", "examples", "tests"},
+    "components": {"pipeline", "benchmarks", "examples", "tests"},
+    "pipeline": {"benchmarks", "examples", "tests"},
 }
+# What a page that someone copies may need: `pip install tf_scl scikit-learn`.
+_IN_EXAMPLES = {"keras", "numpy", "PIL", "sklearn", "tensorflow", "tf_scl"}
 _WITH_BEAM = (_ROOT / "tf_scl/data/ingest.py", _ROOT / "tf_scl/data/embed.py")
 
 
@@ -29,6 +34,21 @@ def test_imports_point_down(layer):
         allowed = {"apache_beam"} if path in _WITH_BEAM else set()
         wrong = (_FORBIDDEN[layer] - allowed) & set(_imports(path))
         assert not wrong, f"{path} imports {wrong}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((_ROOT / "examples").glob("*.py")), ids=lambda path: path.name
+)
+def test_an_example_needs_the_public_library_only(path):
+    assert set(_imports(path)) <= _IN_EXAMPLES | sys.stdlib_module_names
+    names = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "tf_scl"
+    }
+    assert names <= set(tf_scl.__all__)
 
 
 def test_every_module_of_the_library_has_a_test():

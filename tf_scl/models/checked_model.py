@@ -23,7 +23,7 @@ class CheckedModel(keras.Model):
 
     _unseen = False  # whether the next batch is a first one
 
-    # Of Keras.
+    # Made by Keras, which has no types.
     train_function: Any
     test_function: Any
     predict_function: Any

@@ -3,7 +3,7 @@
 #             ARGS="--train.epochs 20 ..." any flag of python -m pipeline.local_runner --help
 # make test   the fast tests          make test-slow   the end-to-end tests
 # make test-current           the main job and the tests on lane b, in a Debian 13 of its own
-# make lint   ruff                    make lock        new versions into requirements/*.lock
+# make lint   ruff, mypy              make lock        new versions into requirements/*.lock
 
 PYTHON = .venv/bin/python
 # flag NAME VARIABLE: as it was given, whatever quotes and dollars it holds.
@@ -49,6 +49,7 @@ test-current:
 lint: env
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
 
 env:
 	@scripts/setup_env.sh

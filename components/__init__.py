@@ -1,7 +1,9 @@
 """TFX components of tf_scl: interfaces and thin executors; the work is in the library."""
 
+from typing import Any
 
-def __getattr__(name):
+
+def __getattr__(name: str) -> Any:
     """Artifact types of ours, which Kubeflow's entry point looks up by their type name.
 
     Loaded when asked for: what checks a run before it begins loads nothing heavy.

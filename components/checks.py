@@ -11,7 +11,9 @@ import re
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 
+from tf_scl.config import Config
 from tf_scl.data import training_images
 from tf_scl.data.sources.folder_source import FolderSource
 from tf_scl.data.sources.open_source import open_source
@@ -42,7 +44,7 @@ _SQLITE_ERRORS = {
 }
 
 
-def check_run(images, out, config, fit_batch=False):
+def check_run(images: str | None, out: str, config: Config, fit_batch: bool = False) -> Config:
     """Makes the output folder of a run, if the run can work.
 
     Args:
@@ -79,7 +81,7 @@ def check_run(images, out, config, fit_batch=False):
     return config
 
 
-def _check_images(images, out, config, fit_batch):
+def _check_images(images: str, out: str, config: Config, fit_batch: bool) -> Config:
     """The settings for a source of images that can be trained on."""
     source = open_source(images)
     folder = os.path.realpath(images)
@@ -99,7 +101,7 @@ def _check_images(images, out, config, fit_batch):
 
 
 @contextlib.contextmanager
-def only_run_in(out):
+def only_run_in(out: str) -> Iterator[None]:
     """Holds the output folder while a run is under way.
 
     Raises:
@@ -116,7 +118,7 @@ def only_run_in(out):
         yield
 
 
-def check_record(out):
+def check_record(out: str) -> None:
     """Reads through TFX's record of earlier runs, a SQLite file; it may be missing.
 
     Args:
@@ -142,7 +144,7 @@ def check_record(out):
         )
 
 
-def _problem_of_record(path):
+def _problem_of_record(path: str) -> str | None:
     """What is wrong with a SQLite file of ML Metadata, such as "damaged (...)", or None."""
     try:
         with contextlib.closing(
@@ -165,7 +167,7 @@ def _problem_of_record(path):
     return None
 
 
-def disk_error(error, out):
+def disk_error(error: BaseException | None, out: str) -> InputError | None:
     """The `InputError` that says of an exception that a disk is full or cannot be written.
 
     Args:
@@ -183,14 +185,14 @@ def disk_error(error, out):
     return InputError(_describe(*found, out)) if found else None
 
 
-def _disk_error_code(error):
+def _disk_error_code(error: BaseException) -> int | None:
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         return error.errno
     texts = {**{os.strerror(code): code for code in _DISK_ERRORS}, **_SQLITE_ERRORS}
     return next((code for text, code in texts.items() if text in str(error)), None)
 
 
-def _describe(code, error, out):
+def _describe(code: int, error: BaseException, out: str) -> str:
     place = getattr(error, "filename", None)
     place = os.fspath(place) if isinstance(place, str | bytes | os.PathLike) else None
     if place is None:

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import pathlib
 import subprocess
+from collections.abc import Collection, Iterator
 
 import tf_scl
 
@@ -17,11 +18,12 @@ _ROOT = pathlib.Path(__file__).parent.parent
 _OURS = ("tf_scl", "components")
 
 
-def code_digest(*modules, leave_out=()):
+def code_digest(*modules: str, leave_out: Collection[str] = ()) -> str:
     """Digest of modules and of every module of ours that they import, near or far.
 
     Imports are read from the source: those at the top of a file and those
-    inside functions, names of the public API (`tf_scl.pretrain`) included. A
+    inside functions, names of the public API (`tf_scl.pretrain`) included, but
+    not those for types alone, below `if TYPE_CHECKING:`. A
     package's `__init__` counts where it is imported by name (`import tf_scl`).
 
     Args:
@@ -42,7 +44,7 @@ def code_digest(*modules, leave_out=()):
     return digest.hexdigest()
 
 
-def git_commit():
+def git_commit() -> str | None:
     """The commit that is checked out here, with "-dirty" if files differ from it; or None."""
     if not (_ROOT / ".git").exists():
         return None
@@ -54,7 +56,7 @@ def git_commit():
         return None
 
 
-def import_closure(*modules):
+def import_closure(*modules: str) -> dict[str, pathlib.Path]:
     """Dict from dotted name to source file, of `modules` and what they import of ours."""
     found, waiting = {}, list(modules)
     while waiting:
@@ -73,9 +75,9 @@ def import_closure(*modules):
     return found
 
 
-def _imports(path):
+def _imports(path: pathlib.Path) -> Iterator[str]:
     """Names that a file imports; `from a import b` may mean a.b or a name in a."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _walk_what_runs(ast.parse(path.read_bytes())):
         # tf_scl's public names are loaded when they are used: `tf_scl.pretrain`.
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id == "tf_scl" and node.attr in tf_scl._HOME_OF:
@@ -92,7 +94,15 @@ def _imports(path):
                 yield from (home for name, home in tf_scl._HOME_OF.items() if name in names)
 
 
-def _source(name):
+def _walk_what_runs(node: ast.AST) -> Iterator[ast.AST]:
+    """As `ast.walk`, but for the imports below `if TYPE_CHECKING:`, which no program makes."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield from _walk_what_runs(child)
+
+
+def _source(name: str) -> pathlib.Path | None:
     stem = _ROOT.joinpath(*name.split("."))
     for path in (stem.with_suffix(".py"), stem / "__init__.py"):
         if path.is_file():

@@ -1,5 +1,6 @@
 """Which model a new one has to hold its own against: TFX's Resolver, with a rule of ours."""
 
+from ml_metadata import MetadataStore
 from tfx import types
 from tfx.dsl.components.common import resolver
 from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
@@ -16,7 +17,9 @@ class LastBlessedStrategy(resolver.ResolverStrategy):
     comparison that says nothing.
     """
 
-    def resolve_artifacts(self, store, input_dict):
+    def resolve_artifacts(
+        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]]:
         """The resolved channels.
 
         Args:
@@ -39,7 +42,7 @@ class LastBlessedStrategy(resolver.ResolverStrategy):
         return found
 
 
-def last_blessed(candidate):
+def last_blessed(candidate: types.Channel) -> resolver.Resolver:
     """Makes the Resolver.
 
     Args:
@@ -57,7 +60,7 @@ def last_blessed(candidate):
     ).with_id(NODE)
 
 
-def latest_blessed(candidate):
+def latest_blessed(candidate: types.Channel) -> resolver.Resolver:
     """The same with TFX's LatestBlessedModelStrategy, for Vertex AI, which knows no other.
 
     It may find the candidate itself, where the Trainer's result is cached.

@@ -7,9 +7,15 @@ the place of the compiled value. The local runner leaves nothing open.
 """
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from tf_scl.config import Config, Settings
 
 
-def open_settings(config, sections):
+def open_settings(
+    config: Config, sections: Iterable[str]
+) -> dict[str, tuple[int | float | str, str]]:
     """The settings that can be left open: numbers and words, for TFX knows no others.
 
     Args:
@@ -30,7 +36,7 @@ def open_settings(config, sections):
     }
 
 
-def overridden(settings, exec_properties):
+def overridden(settings: Settings, exec_properties: dict[str, Any]) -> Settings:
     """Settings with what the runtime parameters say in its place.
 
     Where they say other epochs and not other minutes, the epochs count, as in

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 
 from tf_scl.config import FITTED_TO_THE_IMAGES, Config
 from tf_scl.data.sources.open_source import absolute
@@ -28,11 +29,11 @@ class Arguments:
     config: Config
     data: str | None
     out: str
-    beam: tuple = ()
+    beam: tuple[str, ...] = ()
     fit_batch: bool = False
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> Arguments:
     """Reads the command line.
 
     Returns:
@@ -52,7 +53,7 @@ def parse(argv=None):
     return Arguments(config, data, os.path.abspath(out), tuple(beam), fit_batch)
 
 
-def _default_out(data):
+def _default_out(data: str | None) -> str:
     """runs/digits, or runs/NAME-HASH: two sources of one name must not share their output."""
     if data is None:
         return os.path.join("runs", "digits")
@@ -61,11 +62,11 @@ def _default_out(data):
     return os.path.join("runs", f"{name}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:6]}")
 
 
-def _default_preset(data):
+def _default_preset(data: str | None) -> str:
     return "digits" if data is None else "laptop"
 
 
-def _parser(argv):
+def _parser(argv: Sequence[str] | None) -> Parser:
     parser = Parser(
         prog="python -m pipeline.local_runner",
         description="From images to a served encoder, on this machine.",

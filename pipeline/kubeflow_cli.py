@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from tf_scl.config import Config
 from tf_scl.data.sources.open_source import absolute
@@ -38,15 +40,15 @@ class Arguments:
     image: str
     output: str
     target: str
-    beam: tuple = ()
+    beam: tuple[tuple[str | None, str], ...] = ()
     cpu: float = 0.0
     memory: float = 0.0
-    accelerator: tuple | None = None
+    accelerator: tuple[str, int] | None = None
     machine: str | None = None
-    vertex_training: tuple | None = None
+    vertex_training: tuple[str, str] | None = None
 
 
-def parse(argv=None):
+def parse(argv: Sequence[str] | None = None) -> Arguments:
     """Reads the command line.
 
     Returns:
@@ -79,7 +81,7 @@ def parse(argv=None):
     return Arguments(config=config, target=target, **own)
 
 
-def _check_together(target, own):
+def _check_together(target: str, own: dict[str, Any]) -> None:
     vertex = own["vertex_training"]
     if vertex and target != VERTEX:
         raise InputError(
@@ -96,7 +98,7 @@ def _check_together(target, own):
         raise InputError("--cpu and --memory are not for --vertex-training; its --machine has them")
 
 
-def _beam_flag(text):
+def _beam_flag(text: str) -> tuple[str | None, str]:
     """(None, flag), or (component, flag) from COMPONENT=--flag=value."""
     component, _, flag = text.partition("=") if not text.startswith("-") else (None, "", text)
     if not flag.startswith("--"):
@@ -107,14 +109,14 @@ def _beam_flag(text):
     return component, flag
 
 
-def _accelerator(text):
+def _accelerator(text: str | None) -> tuple[str, int] | None:
     kind, count = _pair("--accelerator", text, "TYPE:COUNT") or (None, "1")
     if not count.isdigit() or int(count) < 1:
         raise InputError(f"--accelerator takes TYPE:COUNT, at least one. Received: {text!r}")
     return (kind, int(count)) if kind else None
 
 
-def _pair(flag, text, form):
+def _pair(flag: str, text: str | None, form: str) -> tuple[str, str] | None:
     if text is None:
         return None
     first, _, second = text.rpartition(":")
@@ -123,7 +125,7 @@ def _pair(flag, text, form):
     return first, second
 
 
-def _parser(argv):
+def _parser(argv: Sequence[str] | None) -> Parser:
     parser = Parser(
         prog="python -m pipeline.kubeflow_runner",
         description="Compiles the pipeline for Kubeflow Pipelines or Vertex AI.",
@@ -135,7 +137,7 @@ def _parser(argv):
     return parser
 
 
-_FLAGS = {
+_FLAGS: dict[str, dict[str, Any]] = {
     "--data": {
         "required": True,
         "metavar": "SOURCE",

@@ -1,6 +1,10 @@
 """The graph of the local runner, with what is Kubeflow's own put in."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx import v1 as tfx
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.orchestration.data_types import RuntimeParameter
 
@@ -8,8 +12,9 @@ from components.image_example_gen import local_beam
 from components.last_blessed import latest_blessed
 from components.pretrainer.component import train_on_vertex
 from components.runtime_settings import open_settings
-from pipeline.kubeflow_cli import VERTEX
+from pipeline.kubeflow_cli import VERTEX, Arguments
 from pipeline.pipeline import create_pipeline
+from tf_scl.config import Config
 from tf_scl.errors import InputError
 
 PIPELINE_NAME = "tf-scl"
@@ -18,7 +23,9 @@ SETUP_FILE = "/app/setup.py"
 OPEN_SECTIONS = {"Trainer": "train", "RepresentationEvaluator": "evaluate"}
 
 
-def make_graph(arguments):
+def make_graph(
+    arguments: Arguments,
+) -> tuple[tfx.dsl.Pipeline, list[RuntimeParameter]]:
     """Makes the graph for `kubeflow_cli.Arguments`.
 
     Returns:
@@ -44,7 +51,7 @@ def make_graph(arguments):
     return graph, parameters
 
 
-def _open_settings(components, config):
+def _open_settings(components: dict[str, Any], config: Config) -> list[RuntimeParameter]:
     """Makes runtime parameters of the settings of training and evaluation."""
     parameters = []
     for component, section in OPEN_SECTIONS.items():
@@ -55,7 +62,7 @@ def _open_settings(components, config):
     return parameters
 
 
-def _give_beam_flags(components, flags):
+def _give_beam_flags(components: dict[str, Any], flags: Iterable[tuple[str | None, str]]) -> None:
     """Every Beam component gets its flags, and our code for Beam's workers."""
     beam = [name for name, one in components.items() if isinstance(one, BaseBeamComponent)]
     for name, flag in flags:
@@ -68,11 +75,11 @@ def _give_beam_flags(components, flags):
         components[component].with_beam_pipeline_args(own or local_beam.one_process(SETUP_FILE))
 
 
-def _place_trainer(trainer, arguments):
+def _place_trainer(trainer: Any, arguments: Arguments) -> None:
     """Machine and accelerator of the training."""
     kind, count = arguments.accelerator or (None, 0)
     if arguments.vertex_training:
-        machine = {"machine_type": arguments.machine}
+        machine: dict[str, Any] = {"machine_type": arguments.machine}
         if kind:
             machine |= {"accelerator_type": kind, "accelerator_count": count}
         pool = {

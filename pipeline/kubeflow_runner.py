@@ -1,10 +1,19 @@
 """Compiles the pipeline for Kubeflow: `python -m pipeline.kubeflow_runner --help`."""
 
+from __future__ import annotations
+
 import logging
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tf_scl.quiet import load_tensorflow
 from tf_scl.run_command import run_command
+
+if TYPE_CHECKING:
+    from tfx.orchestration.data_types import RuntimeParameter
+
+    from pipeline import kubeflow_cli
 
 _SUBMIT = {
     ".yaml": "kfp.Client().create_run_from_pipeline_package({output!r}, arguments={{}})",
@@ -13,7 +22,7 @@ _SUBMIT = {
 }
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Compiles and says what came of it.
 
     Returns:
@@ -23,7 +32,7 @@ def main(argv=None):
     return run_command(lambda: _run(argv))
 
 
-def _run(argv):
+def _run(argv: Sequence[str] | None) -> None:
     from pipeline import kubeflow_cli
 
     # Of the compiler's many words none concerns the user.
@@ -38,7 +47,7 @@ def _run(argv):
     print(f"submit: {_SUBMIT[arguments.target].format(output=arguments.output)}", flush=True)
 
 
-def compile_pipeline(arguments):
+def compile_pipeline(arguments: kubeflow_cli.Arguments) -> list[RuntimeParameter]:
     """Writes the compiled file for `kubeflow_cli.Arguments`.
 
     Returns:

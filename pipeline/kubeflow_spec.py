@@ -2,8 +2,11 @@
 
 import json
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import yaml
+from tfx.orchestration.data_types import RuntimeParameter
 
 from pipeline.kubeflow_cli import KFP
 from tf_scl.errors import InputError
@@ -12,7 +15,7 @@ from tf_scl.write_aside import write_file
 _HOOK = ["python", "-m", "components.image_example_gen.kubeflow_hook"]
 
 
-def complete(job, root, parameters):
+def complete(job: dict[str, Any], root: str, parameters: Iterable[RuntimeParameter]) -> None:
     """Completes what TFX compiled.
 
     - A runtime parameter has its default and its help; TFX keeps neither.
@@ -38,7 +41,7 @@ def complete(job, root, parameters):
     del spec["root"]["dag"]["tasks"]["Pusher"]["cachingOptions"]
 
 
-def write(job, path, target):
+def write(job: dict[str, Any], path: str, target: str) -> None:
     """Writes the PipelineSpec as YAML, or the whole job as JSON.
 
     kfp's client reads a bare PipelineSpec and refuses JSON; Vertex AI's wants

@@ -5,11 +5,13 @@ import logging
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 
 import absl.logging
 
 from components import checks
 from pipeline import cli
+from tf_scl.config import Config, ModelConfig
 from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
 from tf_scl.quiet import start_xla
@@ -22,7 +24,7 @@ SETUP_FILE = pathlib.Path(__file__).resolve().parent.parent / "setup.py"
 _log = logging.getLogger("pipeline")
 
 
-def run_command_line(argv=None):
+def run_command_line(argv: Sequence[str] | None = None) -> None:
     """Runs the whole job and prints its summary.
 
     Raises:
@@ -46,7 +48,7 @@ def run_command_line(argv=None):
         raise cause from error
 
 
-def _fitted(arguments, config):
+def _fitted(arguments: cli.Arguments, config: Config) -> cli.Arguments:
     """The arguments with the settings that fit the images, which is said."""
     batch, fitted = arguments.config.train.batch_size, config.train.batch_size
     if fitted != batch:
@@ -59,7 +61,7 @@ def _fitted(arguments, config):
     return dataclasses.replace(arguments, config=config)
 
 
-def run(arguments):
+def run(arguments: cli.Arguments) -> str:
     """Runs the pipeline for `cli.Arguments` and returns the summary as text."""
     data = arguments.data
     if data is None:
@@ -98,14 +100,14 @@ def run(arguments):
     return summary.write(metadata, arguments.out)
 
 
-def _check_encoder(model):
+def _check_encoder(model: ModelConfig) -> None:
     """Builds an encoder that is brought, before the images are read for it."""
     from tf_scl.encoders import backbones
 
     backbones.check_encoder(model)
 
 
-def _configure_logging(path):
+def _configure_logging(path: str) -> None:
     """All to a file; to the console what concerns the user."""
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
@@ -118,7 +120,7 @@ def _configure_logging(path):
     logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
 
 
-def _for_the_user(record):
+def _for_the_user(record: logging.LogRecord) -> bool:
     """Our own messages, and of TFX's the two that tell how far the run is."""
     if record.name.split(".")[0] in ("tf_scl", "components", "pipeline"):
         return True
@@ -131,7 +133,7 @@ def _for_the_user(record):
     return False
 
 
-def _input_error(error):
+def _input_error(error: BaseException | None) -> InputError | None:
     """The `InputError` behind an exception, or None."""
     while error is not None:
         if isinstance(error, InputError):

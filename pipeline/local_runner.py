@@ -1,11 +1,12 @@
 """Runs the pipeline on this machine: `python -m pipeline.local_runner --help`."""
 
 import sys
+from collections.abc import Sequence
 
 from tf_scl.run_command import run_command
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs the whole job and prints its summary.
 
     Returns:
@@ -19,7 +20,7 @@ def main(argv=None):
     )
 
 
-def _run(argv):
+def _run(argv: Sequence[str] | None) -> None:
     from pipeline import local_run
 
     local_run.run_command_line(argv)

@@ -1,27 +1,33 @@
 """The graph: which components there are, and what feeds what."""
 
 import os
+from collections.abc import Callable
 
+from ml_metadata.proto import metadata_store_pb2
+from tfx import types
 from tfx import v1 as tfx
+from tfx.dsl.components.common import resolver
+from tfx.orchestration.data_types import RuntimeParameter
 
 from components.atomic_pusher.component import AtomicPusher
 from components.image_example_gen.component import ImageExampleGen
 from components.last_blessed import last_blessed
 from components.pretrainer.component import pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
+from tf_scl.config import Config
 
 
 def create_pipeline(
-    name,
-    root,
-    images,
-    serving,
-    config,
-    metadata=None,
-    beam_pipeline_args=None,
-    ingest_beam_args=None,
-    resolve=last_blessed,
-):
+    name: str,
+    root: str,
+    images: str | RuntimeParameter,
+    serving: str,
+    config: Config,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+    beam_pipeline_args: list[str] | None = None,
+    ingest_beam_args: list[str] | None = None,
+    resolve: Callable[[types.Channel], resolver.Resolver] | None = last_blessed,
+) -> tfx.dsl.Pipeline:
     """From images to a served encoder.
 
     Args:

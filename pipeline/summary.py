@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import textwrap
+from typing import Any
 
+from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata as tfx_metadata
 from tfx.utils import path_utils
@@ -25,27 +27,27 @@ from tf_scl.write_aside import write_file
 
 SUMMARY_FILE = "summary.json"
 _WIDTH = 100
-_WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
+_WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 _STATES = {
     metadata_store_pb2.Execution.CACHED: "cached",
     metadata_store_pb2.Execution.COMPLETE: "ran",
 }
 
 
-def write(connection_config, out):
+def write(connection_config: metadata_store_pb2.ConnectionConfig, out: str) -> str:
     """Collects the last run, writes OUT/summary.json, returns it as text."""
     facts = collect(connection_config)
     write_file(os.path.join(out, SUMMARY_FILE), json.dumps(facts, indent=2))
     return render(facts)
 
 
-def remove(out):
+def remove(out: str) -> None:
     """Removes the summary of an earlier run."""
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(out, SUMMARY_FILE))
 
 
-def collect(connection_config):
+def collect(connection_config: metadata_store_pb2.ConnectionConfig) -> dict[str, Any]:
     """Facts of the last run, a dict that JSON can hold."""
     with tfx_metadata.Metadata(connection_config) as handle:
         nodes = _last_run(handle.store)
@@ -73,10 +75,10 @@ def collect(connection_config):
     }
 
 
-def render(facts):
+def render(facts: dict[str, Any]) -> str:
     """The facts as text of at most 100 columns, but for paths."""
     images = ingest_summary.IngestSummary(**facts["images"])
-    by_state = {}
+    by_state: dict[str, list[str]] = {}
     for name, state in facts["components"].items():
         by_state.setdefault(state, []).append(name)
     lines = ["", "=" * 78]
@@ -100,14 +102,14 @@ def render(facts):
     return "\n".join(lines)
 
 
-def _labeled(images):
+def _labeled(images: ingest_summary.IngestSummary) -> str:
     kept, labeled = sum(images.kept.values()), sum(images.classes.values())
     if not labeled:
         return "none"
     return f"{labeled:,} of the {kept:,} images, in {len(images.classes):,} classes"
 
 
-def embedding_line(model):
+def embedding_line(model: str) -> str:
     """One line of Python that embeds image.png with a SavedModel."""
     return (
         f"import tensorflow as tf; model = tf.saved_model.load({model!r}); "
@@ -116,7 +118,7 @@ def embedding_line(model):
     )
 
 
-def _accuracies(evaluation):
+def _accuracies(evaluation: dict[str, Any]) -> list[str]:
     results = evaluation["representations"]
     encoder = results[PRETRAINED]
     if not encoder["finite"]:
@@ -146,14 +148,14 @@ def _accuracies(evaluation):
     return lines
 
 
-def _verdict(facts):
+def _verdict(facts: dict[str, Any]) -> list[str]:
     reason = textwrap.wrap(facts["evaluation"]["reason"], _WIDTH, **_WHOLE_WORDS)
     if facts["pushed"]:
         return [f"blessed and pushed: {facts['model']}", *reason]
     return ["NOT blessed, not pushed", *reason, f"unblessed model: {facts['model']}"]
 
 
-def _last_run(store):
+def _last_run(store: MetadataStore) -> dict[str, dict[str, Any]]:
     """Dict from component to its state and output artifacts, in the order they ran."""
     runs = store.get_contexts_by_type("pipeline_run")
     last = max(runs, key=lambda run: run.id)

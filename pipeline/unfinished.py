@@ -4,6 +4,7 @@ import glob
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata as tfx_metadata
@@ -15,7 +16,7 @@ _UNFINISHED = (metadata_store_pb2.Execution.NEW, metadata_store_pb2.Execution.RU
 _log = logging.getLogger(__name__)
 
 
-def settle(connection_config, root, serving):
+def settle(connection_config: metadata_store_pb2.ConnectionConfig, root: str, serving: str) -> None:
     """Marks executions that were cut off as failed, and removes what they had written.
 
     TFX does so for a component that raises. One that is killed would be
@@ -42,7 +43,7 @@ def settle(connection_config, root, serving):
             store.put_executions(cut_off)
 
 
-def _folders(folder, number):
+def _folders(folder: str, number: int) -> Iterator[str]:
     """The folders of an execution: TFX names them by its number, below KEY/ and .system/KEY/."""
     folder = glob.escape(folder)
     for pattern in ("*", os.path.join(".system", "*")):

@@ -10,6 +10,7 @@ never loads Beam or TFX.
 """
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -49,7 +50,7 @@ _HOME_OF = {
 __all__ = ["__version__", *sorted(_HOME_OF)]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(
             f"module 'tf_scl' has no attribute {name!r}; it has {sorted(_HOME_OF)}"
@@ -59,5 +60,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME_OF])

@@ -14,12 +14,15 @@ import os
 import re
 import tempfile
 import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_scl.errors import InputError
+from tf_scl.typing import Array, PathLike
 
 _KEPT = 2  # the newest, and the one before it in case that is damaged
 _FORMAT = 1
@@ -40,20 +43,20 @@ class Checkpoint:
     """
 
     path: str
-    progress: dict
-    arrays: dict
+    progress: dict[str, Any]
+    arrays: dict[str, Array]
 
 
-def list_checkpoints(folder):
+def list_checkpoints(folder: PathLike) -> list[str]:
     """Paths of the checkpoints in a folder, from the oldest step to the newest."""
     if not tf.io.gfile.isdir(folder):
         return []
-    found = [_NAME.fullmatch(name) for name in tf.io.gfile.listdir(folder)]
-    found = sorted((match for match in found if match), key=lambda match: int(match[1]))
-    return [os.path.join(folder, match[0]) for match in found]
+    names = tf.io.gfile.listdir(folder)
+    found = [match for name in names if (match := _NAME.fullmatch(name))]
+    return [os.path.join(folder, match[0]) for match in sorted(found, key=lambda one: int(one[1]))]
 
 
-def save(folder, step, arrays, progress):
+def save(folder: PathLike, step: int, arrays: Mapping[str, Array], progress: dict[str, Any]) -> str:
     """Writes a checkpoint and removes all but the two newest.
 
     Args:
@@ -84,7 +87,7 @@ def save(folder, step, arrays, progress):
     return path
 
 
-def load_newest(folder, tidy=True):
+def load_newest(folder: PathLike, tidy: bool = True) -> Checkpoint | None:
     """The newest checkpoint that can be read, or None where there is none.
 
     Args:
@@ -119,7 +122,7 @@ def load_newest(folder, tidy=True):
     return None
 
 
-def describe_newest(folder):
+def describe_newest(folder: PathLike | None) -> str:
     """A clause for a message: which checkpoint is the last good one."""
     paths = list_checkpoints(folder) if folder else []
     if paths:
@@ -127,7 +130,9 @@ def describe_newest(folder):
     return "there is no checkpoint to go back to"
 
 
-def require_settings(checkpoint, settings, may_change=()):
+def require_settings(
+    checkpoint: Checkpoint, settings: dict[str, Any], may_change: Sequence[str] = ()
+) -> None:
     """Raises InputError where a run's settings are not those of a checkpoint.
 
     Args:
@@ -150,7 +155,7 @@ def require_settings(checkpoint, settings, may_change=()):
         _log.info("going on with %s %r, which was %r", name, now, before)
 
 
-def read_variables(part, variables):
+def read_variables(part: str, variables: Iterable[keras.Variable]) -> dict[str, Array]:
     """Dict from name to array, of Keras variables; `part` begins the names.
 
     Under a strategy with several workers all of them must call this, at the
@@ -162,7 +167,12 @@ def read_variables(part, variables):
     }
 
 
-def assign_variables(checkpoint, part, variables, strategy):
+def assign_variables(
+    checkpoint: Checkpoint,
+    part: str,
+    variables: Sequence[keras.Variable],
+    strategy: tf.distribute.Strategy,
+) -> None:
     """Puts what `read_variables` read into variables, on all replicas of a strategy.
 
     Raises:
@@ -186,7 +196,7 @@ def assign_variables(checkpoint, part, variables, strategy):
             variable.assign(array)
 
 
-def part_arrays(checkpoint, part):
+def part_arrays(checkpoint: Checkpoint, part: str) -> dict[str, Array]:
     """Of the arrays of a checkpoint those whose names begin with `part`/, in order."""
     arrays = checkpoint.arrays
     return {name: arrays[name] for name in sorted(arrays) if name.startswith(f"{part}/")}
@@ -196,7 +206,7 @@ class _DamagedError(Exception):
     """A file that is no whole checkpoint of ours."""
 
 
-def _write(path, arrays):
+def _write(path: str, arrays: Mapping[str, Any]) -> None:
     folder, name = os.path.split(path)
     aside = os.path.join(folder, f".{name}-{uuid.uuid4().hex}.partial")
     try:
@@ -223,7 +233,7 @@ def _write(path, arrays):
         raise
 
 
-def _read(path):
+def _read(path: str) -> Checkpoint:
     with tf.io.gfile.GFile(path, "rb") as file:
         file.read(1)  # `GFile` opens lazily
         file.seek(0)
@@ -241,7 +251,7 @@ def _read(path):
     return Checkpoint(path, progress, arrays)
 
 
-def _flat(settings, prefix=""):
+def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
@@ -249,5 +259,5 @@ def _flat(settings, prefix=""):
             yield f"{prefix}{name}", value
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)

@@ -1,11 +1,15 @@
 """The command `tf-scl`: tools beside the pipeline."""
 
+import argparse
 import functools
 import io
 import json
 import logging
 import os
 import sys
+import types
+from collections.abc import Sequence
+from typing import Any
 
 from tf_scl.config import IngestConfig
 from tf_scl.errors import InputError
@@ -17,7 +21,7 @@ _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _PAGES = (".html", ".htm")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Returns:
@@ -27,12 +31,12 @@ def main(argv=None):
     return run_command(lambda: _run(argv))
 
 
-def _run(argv):
+def _run(argv: Sequence[str] | None) -> None:
     given = vars(_parser(argv).parse_args(argv))
     print(given.pop("run")(given), flush=True)
 
 
-def _parser(argv):
+def _parser(argv: Sequence[str] | None) -> Parser:
     parser = Parser(prog="tf-scl", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_views(commands, argv)
@@ -42,7 +46,7 @@ def _parser(argv):
     return parser
 
 
-def _add_views(commands, argv):
+def _add_views(commands: "argparse._SubParsersAction[Parser]", argv: Sequence[str] | None) -> None:
     views = commands.add_parser("views", help="draw images with their two views", **SOURCES)
     views.set_defaults(run=_views)
     views.add_argument("source", metavar="SOURCE", help="the images, see below")
@@ -57,7 +61,7 @@ def _add_views(commands, argv):
     add_flags(views, argv, "laptop", ("ingest", "augment", "model", "train"))
 
 
-def _add_report(commands):
+def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
     report = commands.add_parser("report", help="draw a run's report again, as one page of HTML")
     report.set_defaults(run=_report)
     report.add_argument(
@@ -69,7 +73,7 @@ def _add_report(commands):
     _add_out(report, "report.html", "HTML")
 
 
-def _add_lineage(commands):
+def _add_lineage(commands: "argparse._SubParsersAction[Parser]") -> None:
     lineage = commands.add_parser("lineage", help="print what a SavedModel was made from")
     lineage.set_defaults(run=_lineage)
     lineage.add_argument(
@@ -78,7 +82,7 @@ def _add_lineage(commands):
     lineage.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _add_out(parser, default, kind):
+def _add_out(parser: argparse.ArgumentParser, default: str, kind: str) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -88,7 +92,7 @@ def _add_out(parser, default, kind):
     )
 
 
-def _add_embed(commands):
+def _add_embed(commands: "argparse._SubParsersAction[Parser]") -> None:
     embed = commands.add_parser(
         "embed",
         help="embed a collection of images, into one Parquet file; goes on if stopped",
@@ -117,7 +121,7 @@ def _add_embed(commands):
     )
 
 
-def _views(given):
+def _views(given: dict[str, Any]) -> str:
     source, out, count = given.pop("source"), given.pop("out"), given.pop("count")
     config = config_from(given, "laptop")
     if count < 1:
@@ -135,7 +139,7 @@ def _views(given):
     return f"wrote {out}"
 
 
-def _report(given):
+def _report(given: dict[str, Any]) -> str:
     run, out = given["run_folder"], given["out"]
     if _suffix(out) not in _PAGES:
         raise InputError(f"--out must end in .html. Received: {out!r}")
@@ -148,7 +152,7 @@ def _report(given):
     return f"wrote {out}, of {path}"
 
 
-def _embed(given):
+def _embed(given: dict[str, Any]) -> str:
     megabytes = IngestConfig(max_megabytes=given["ingest.max_megabytes"]).max_megabytes
     start_xla()
     from tf_scl.data.sources.open_source import absolute, open_source
@@ -160,7 +164,7 @@ def _embed(given):
     return embed.describe(embed.embed(pipeline, source, given["model"], given["out"], megabytes))
 
 
-def _import_embed():
+def _import_embed() -> types.ModuleType:
     try:
         from tf_scl.data import embed
     except ImportError as error:
@@ -172,7 +176,7 @@ def _import_embed():
     return embed
 
 
-def _log_to_stderr():
+def _log_to_stderr() -> None:
     """How far it is, and of Beam and TensorFlow only errors."""
     logging.captureWarnings(True)
     handler = logging.StreamHandler()
@@ -183,7 +187,7 @@ def _log_to_stderr():
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def _lineage(given):
+def _lineage(given: dict[str, Any]) -> str:
     load_tensorflow()
     from tf_scl import lineage
 
@@ -191,11 +195,11 @@ def _lineage(given):
     return json.dumps(facts, indent=2) if given["json"] else lineage.render(facts)
 
 
-def _suffix(path):
+def _suffix(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def _save(content, out):
+def _save(content: bytes | str, out: str) -> None:
     """Writes a file, bytes or str, complete or not at all."""
     import tensorflow as tf
 

@@ -7,6 +7,8 @@
 import dataclasses
 import math
 import typing
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias
 
 from tf_scl.errors import InputError
 
@@ -21,29 +23,33 @@ NO_WEIGHTS = "none"
 VIEWS_IN = ("step", "input")
 COMPRESSIONS = ("none", "gzip")
 
+Settings: TypeAlias = dict[str, dict[str, Any]]  # {section: {setting: value}}
+# What a value must be, in words and as a test.
+Allowed: TypeAlias = tuple[str, Callable[[Any], bool]]
 
-def _setting(default, allowed, help):
+
+def _setting(default: Any, allowed: Allowed, help: str) -> Any:
     """A field with its check: `allowed` is (text, predicate)."""
     return dataclasses.field(default=default, metadata={"allowed": allowed, "help": help})
 
 
-def _at_least(low):
+def _at_least(low: float) -> Allowed:
     return f"at least {low}", lambda value: value >= low
 
 
-def _above(low):
+def _above(low: float) -> Allowed:
     return f"above {low}", lambda value: value > low
 
 
-def _between(low, high):
+def _between(low: float, high: float) -> Allowed:
     return f"between {low} and {high}", lambda value: low <= value <= high
 
 
-def _one_of(*values):
+def _one_of(*values: Any) -> Allowed:
     return f"one of {', '.join(map(str, values))}", lambda value: value in values
 
 
-def _rising(low, high):
+def _rising(low: float, high: float) -> Allowed:
     return (
         f"two numbers, rising, above {low} and at most {high}",
         lambda pair: len(pair) == 2 and low < pair[0] <= pair[1] <= high,
@@ -53,10 +59,13 @@ def _rising(low, high):
 _PROBABILITY = _between(0, 1)
 
 
+@dataclasses.dataclass(frozen=True)
 class _Section:
     """Checks types and ranges of all fields; a base for the sections below."""
 
-    def __post_init__(self):
+    section: ClassVar[str]
+
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             kind = typing.get_type_hints(type(self))[field.name]
@@ -74,7 +83,7 @@ class _Section:
 _WRONG = object()
 
 
-def _coerced(value, kind):
+def _coerced(value: Any, kind: Any) -> Any:
     """The value as its declared type (JSON knows no tuples), or `_WRONG`."""
     arguments = typing.get_args(kind)
     if type(None) in arguments:
@@ -91,12 +100,12 @@ def _coerced(value, kind):
     return value if type(value) is kind else _WRONG
 
 
-def _finite(value):
+def _finite(value: Any) -> bool:
     items = value if isinstance(value, tuple) else (value,)
     return all(math.isfinite(item) for item in items if isinstance(item, float))
 
 
-def type_name(kind):
+def type_name(kind: Any) -> str:
     """How a type is called in a message, such as "whole number"."""
     arguments = typing.get_args(kind)
     if type(None) in arguments:
@@ -112,7 +121,7 @@ def type_name(kind):
 class IngestConfig(_Section):
     """From image files to records."""
 
-    section: typing.ClassVar = "ingest"
+    section: ClassVar[str] = "ingest"
     eval_fraction: float = _setting(
         0.2, _between(0.01, 0.99), "share of the images kept for evaluation"
     )
@@ -133,7 +142,7 @@ class IngestConfig(_Section):
 class AugmentConfig(_Section):
     """How a view is drawn; the arguments of `TwoViews`."""
 
-    section: typing.ClassVar = "augment"
+    section: ClassVar[str] = "augment"
     crop_scale: tuple[float, ...] = _setting((0.2, 1.0), _rising(0, 1), "crop area, share of image")
     crop_ratio: tuple[float, ...] = _setting((3 / 4, 4 / 3), _rising(0, 10), "crop width / height")
     flip: float = _setting(0.5, _PROBABILITY, "probability of a mirror image")
@@ -152,7 +161,7 @@ class AugmentConfig(_Section):
 class ModelConfig(_Section):
     """Method, encoder and projector."""
 
-    section: typing.ClassVar = "model"
+    section: ClassVar[str] = "model"
     method: str = _setting("spectral", _one_of(*METHODS), "what is learned from two views")
     image_size: int = _setting(32, _at_least(4), "side of the encoder's input, pixels")
     channels: int = _setting(3, _one_of(1, 3), "1 for grey, 3 for colour")
@@ -195,7 +204,7 @@ class ModelConfig(_Section):
 class TrainConfig(_Section):
     """Optimisation."""
 
-    section: typing.ClassVar = "train"
+    section: ClassVar[str] = "train"
     batch_size: int = _setting(512, _at_least(2), "images in a step, over all replicas")
     epochs: int = _setting(800, _at_least(1), "passes over the images")
     minutes: float = _setting(
@@ -227,7 +236,7 @@ class TrainConfig(_Section):
     checkpoint_steps: int = _setting(500, _at_least(1), "steps between two checkpoints")
     seed: int = _setting(0, _between(0, 2**31 - 1), "of weights, order and views")
 
-    def require_batch(self, images):
+    def require_batch(self, images: int) -> None:
         """Raises InputError where there are fewer images than a batch takes."""
         if images < self.batch_size:
             raise InputError(
@@ -240,7 +249,7 @@ class TrainConfig(_Section):
 class EvaluateConfig(_Section):
     """How the frozen encoder is judged."""
 
-    section: typing.ClassVar = "evaluate"
+    section: ClassVar[str] = "evaluate"
     labels_per_class: int = _setting(10, _at_least(1), "in the few-label probe")
     draws: int = _setting(10, _at_least(1), "random choices of those labels, averaged")
     knn_k: int = _setting(200, _at_least(1), "neighbours")
@@ -279,13 +288,13 @@ class Config:
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
-    def to_dict(self, *sections):
+    def to_dict(self, *sections: str) -> Settings:
         """Plain dict for JSON, of the named sections or of all."""
         whole = dataclasses.asdict(self)
         return {name: whole[name] for name in sections or whole}
 
     @classmethod
-    def from_dict(cls, settings):
+    def from_dict(cls, settings: Settings) -> "Config":
         """The inverse of `to_dict`; what is missing takes its default.
 
         Raises:
@@ -293,7 +302,7 @@ class Config:
         """
         return Config().replace(settings)
 
-    def replace(self, settings):
+    def replace(self, settings: Settings) -> "Config":
         """A copy with some settings changed, `{section: {setting: value}}`.
 
         Where `train.epochs` is among them and `train.minutes` is not, the epochs
@@ -319,7 +328,7 @@ class Config:
 
 
 # Settings that differ from the defaults, which are the official CIFAR-10 recipe.
-PRESETS = {
+PRESETS: dict[str, Settings] = {
     # scikit-learn's digits: small and grey, no mirror images. Minutes on a CPU.
     "digits": {
         "augment": {"crop_scale": (0.4, 1.0), "flip": 0.0, "hue": 0.0, "grayscale": 0.0},
@@ -389,7 +398,7 @@ PRESETS = {
 FITTED_TO_THE_IMAGES = ("digits", "laptop")
 
 
-def preset(name):
+def preset(name: str) -> Config:
     """The `Config` of a preset: "digits", "laptop", "cifar10" or "imagenet".
 
     Raises:

@@ -3,13 +3,14 @@
 import functools
 import json
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from tf_scl.errors import InputError
 
 
-def strategy(name="auto"):
+def strategy(name: str = "auto") -> tf.distribute.Strategy:
     """Makes a strategy.
 
     Args:
@@ -27,7 +28,7 @@ def strategy(name="auto"):
     Raises:
         InputError: Another name, no usable TF_CONFIG, or no TPU.
     """
-    makers = {
+    makers: dict[str, Callable[[], tf.distribute.Strategy]] = {
         "auto": _auto,
         "one_device": lambda: tf.distribute.OneDeviceStrategy(_devices()[0]),
         "mirrored": lambda: _mirrored(_devices()),
@@ -39,23 +40,23 @@ def strategy(name="auto"):
     return makers[name]()
 
 
-def several_replicas():
+def several_replicas() -> tf.distribute.ReplicaContext | None:
     """The replica context, or None where there is one replica only."""
     context = tf.distribute.get_replica_context()
     return context if context and context.num_replicas_in_sync > 1 else None
 
 
-def several_workers(strategy):
+def several_workers(strategy: tf.distribute.Strategy) -> bool:
     """Whether other processes take part in the training."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def several_hosts(strategy):
+def several_hosts(strategy: tf.distribute.Strategy) -> bool:
     """Whether other machines take part: workers of ours, or hosts of a TPU."""
     return several_workers(strategy) or getattr(strategy.extended, "num_hosts", 1) > 1
 
 
-def is_chief(strategy):
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that writes files: always, on one machine."""
     resolver = strategy.cluster_resolver
     if resolver is None or resolver.task_type is None:
@@ -66,24 +67,24 @@ def is_chief(strategy):
     )
 
 
-def _auto():
+def _auto() -> tf.distribute.Strategy:
     several = len(tf.config.list_logical_devices("GPU")) > 1
     return strategy("mirrored" if several else "one_device")
 
 
-def _devices():
+def _devices() -> tuple[str, ...]:
     gpus = tf.config.list_logical_devices("GPU")
     return tuple(device.name for device in gpus or tf.config.list_logical_devices("CPU"))
 
 
 @functools.cache
-def _mirrored(devices):
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     """One strategy for the same devices: two would share, and confuse, collective keys."""
     return tf.distribute.MirroredStrategy(devices)
 
 
 @functools.cache
-def _multi_worker():
+def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
     text = os.environ.get("TF_CONFIG", "")
     try:
         cluster = json.loads(text)
@@ -105,7 +106,7 @@ def _multi_worker():
 
 
 @functools.cache
-def _tpu():
+def _tpu() -> tf.distribute.TPUStrategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
         tf.config.experimental_connect_to_cluster(resolver)

@@ -11,7 +11,7 @@ class InputError(ValueError):
     """
 
 
-def first_sentence(error, otherwise=None):
+def first_sentence(error: BaseException, otherwise: str | None = None) -> str:
     """What a library's exception says, in a sentence of at most 300 characters.
 
     Without colors, and without the line in which Keras says where it was raised.

@@ -2,14 +2,18 @@
 
 import json
 import os
+from collections.abc import Callable
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.serving.agreement import agreeing_export, reported
-from tf_scl.serving.network import served_network
+from tf_scl.serving.network import StoredWeights, served_network
 from tf_scl.serving.signatures import FLOATS, OUTPUT, signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
+from tf_scl.typing import Array, PathLike
 from tf_scl.write_aside import written_aside
 
 METADATA_FILE = os.path.join("assets.extra", "tf_scl.json")
@@ -18,8 +22,13 @@ _PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 
 
 def export_saved_model(
-    model, path, metadata=None, projector=False, weights="float32", max_pixels=50_000_000
-):
+    model: keras.Model,
+    path: PathLike,
+    metadata: dict[str, Any] | None = None,
+    projector: bool = False,
+    weights: str = "float32",
+    max_pixels: int = 50_000_000,
+) -> None:
     """Writes an encoder as a SavedModel.
 
     Signatures, all with the output `embedding`, float32 [N, D]:
@@ -75,12 +84,12 @@ def export_saved_model(
         )
     dimension = network.output_shape[-1]
 
-    def make(stored):
+    def make(stored: StoredWeights) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
         served = signatures(stored.bind, size, channels, dimension, max_pixels)
         _refuse_python(network, served[FLOATS])
         return served
 
-    def run(served, images):
+    def run(served: dict[str, Callable[..., dict[str, tf.Tensor]]], images: Array) -> tf.Tensor:
         return served[FLOATS](images)[OUTPUT]
 
     stored, served = agreeing_export(network, weights, make, run)
@@ -100,7 +109,7 @@ def export_saved_model(
         write_warmup_requests(os.path.join(aside, WARMUP_FILE), size, channels, served)
 
 
-def _refuse_python(network, function):
+def _refuse_python(network: keras.Model, function: Any) -> None:
     """A graph that calls Python runs in this process alone."""
     graph = function.get_concrete_function().graph.as_graph_def()
     nodes = [*graph.node, *(node for made in graph.library.function for node in made.node_def)]
@@ -113,7 +122,7 @@ def _refuse_python(network, function):
         )
 
 
-def read_metadata(path):
+def read_metadata(path: str) -> dict[str, Any]:
     """What `export_saved_model` noted of a SavedModel, a dict."""
     with tf.io.gfile.GFile(os.path.join(path, METADATA_FILE)) as file:
         return json.load(file)

@@ -4,13 +4,15 @@ import argparse
 import dataclasses
 import difflib
 import typing
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NoReturn
 
 from tf_scl.augmentation.policies import POLICIES, policy
-from tf_scl.config import PRESETS, Config, preset, type_name
+from tf_scl.config import PRESETS, Config, Settings, preset, type_name
 from tf_scl.errors import InputError
 
 # Options of a parser whose command takes a source of images.
-SOURCES = {
+SOURCES: dict[str, Any] = {
     "formatter_class": argparse.RawDescriptionHelpFormatter,
     "epilog": """\
 SOURCE is one of
@@ -38,10 +40,10 @@ class Parser(argparse.ArgumentParser):
     Its subparsers do so too. Mistakes are `InputError`s.
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """As of argparse, but no argument is left over.
 
         Raises:
@@ -53,16 +55,16 @@ class Parser(argparse.ArgumentParser):
             raise InputError(self._unknown((flags or unknown)[0]))
         return namespace, unknown
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """Raises InputError, where argparse prints its usage and exits."""
         if message.endswith("expected one argument"):
             message += " (one that begins with a dash is written --FLAG=VALUE)"
         raise InputError(f"{message}; {self._see_help()}")
 
-    def _see_help(self):
+    def _see_help(self) -> str:
         return f"{self.prog} --help lists all"
 
-    def _unknown(self, argument):
+    def _unknown(self, argument: str) -> str:
         if not argument.startswith("-"):
             return f"unexpected argument {argument!r}; {self._see_help()}"
         flag = argument.partition("=")[0]
@@ -71,7 +73,7 @@ class Parser(argparse.ArgumentParser):
         return f"no flag {flag}; {meant}{self._see_help()}"
 
 
-def peek(argv, flag):
+def peek(argv: Sequence[str] | None, flag: str) -> str | None:
     """The value of a flag before the command line is parsed, a str, or None without one.
 
     What --help says depends on it.
@@ -85,7 +87,13 @@ def peek(argv, flag):
     return parser.parse_known_args(argv)[0].value
 
 
-def add_flags(parser, argv, default_preset, sections=None, default_text=None):
+def add_flags(
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    default_preset: str,
+    sections: Collection[str] | None = None,
+    default_text: str | None = None,
+) -> None:
     """Adds --preset, --policy and --SECTION.SETTING flags to an `argparse` parser.
 
     Args:
@@ -128,7 +136,7 @@ def add_flags(parser, argv, default_preset, sections=None, default_text=None):
             )
 
 
-def config_from(given, default_preset):
+def config_from(given: dict[str, Any], default_preset: str) -> Config:
     """The `Config` that flags ask for: a preset, then a policy, then single settings.
 
     Args:
@@ -144,7 +152,7 @@ def config_from(given, default_preset):
             epochs.
     """
     config, name = preset(given.pop("preset") or default_preset), given.pop("policy")
-    changes = {}
+    changes: Settings = {}
     for flag in [flag for flag in given if "." in flag]:
         section, setting = flag.split(".")
         changes.setdefault(section, {})[setting] = _value(flag, given.pop(flag))
@@ -156,7 +164,7 @@ def config_from(given, default_preset):
     return changed.replace({"augment": {**views, **changes.get("augment", {})}})
 
 
-def _require_one_length(train):
+def _require_one_length(train: Mapping[str, Any]) -> None:
     if train.get("minutes") and "epochs" in train:
         raise InputError(
             f"--minutes {train['minutes']:g} and --train.epochs {train['epochs']} both say how "
@@ -164,7 +172,7 @@ def _require_one_length(train):
         )
 
 
-def _value(flag, text):
+def _value(flag: str, text: str) -> Any:
     section, setting = flag.split(".")
     kind = typing.get_type_hints(type(getattr(Config(), section)))[setting]
     try:
@@ -173,7 +181,7 @@ def _value(flag, text):
         raise InputError(f"--{flag} takes a {type_name(kind)}. Received: {text!r}") from None
 
 
-def _converted(text, kind):
+def _converted(text: str, kind: Any) -> Any:
     arguments = typing.get_args(kind)
     if typing.get_origin(kind) is tuple:
         return tuple(_converted(item, arguments[0]) for item in text.split(",") if item)
@@ -189,7 +197,7 @@ def _converted(text, kind):
     return kind(text)
 
 
-def _as_text(value):
+def _as_text(value: Any) -> str:
     """A setting as its flag takes it."""
     if isinstance(value, tuple):
         return ",".join(map(_as_text, value))

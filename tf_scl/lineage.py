@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -13,11 +15,14 @@ from tf_scl.errors import InputError
 from tf_scl.export import METADATA_FILE, read_metadata
 from tf_scl.report.collect import installed_versions, now
 from tf_scl.serving.model_folder import find_saved_model
+from tf_scl.typing import PathLike
 
 KEY = "lineage"  # of the dict in `METADATA_FILE`
 
 
-def image_facts(splits, report_dir=None):
+def image_facts(
+    splits: Mapping[str, Sequence[str]], report_dir: str | None = None
+) -> dict[str, Any]:
     """Facts of the images that a model is made from, read back from their records.
 
     Args:
@@ -44,7 +49,13 @@ def image_facts(splits, report_dir=None):
     return facts
 
 
-def facts_of_run(images, code_digest, commit=None, run=None, model_files=None):
+def facts_of_run(
+    images: dict[str, Any],
+    code_digest: str,
+    commit: str | None = None,
+    run: dict[str, Any] | None = None,
+    model_files: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What `export_saved_model` is to note under `KEY`, a dict.
 
     Args:
@@ -61,7 +72,7 @@ def facts_of_run(images, code_digest, commit=None, run=None, model_files=None):
     return {**facts, **({"model_files": model_files} if model_files else {})}
 
 
-def read_lineage(path):
+def read_lineage(path: PathLike) -> dict[str, Any]:
     """What is noted in a SavedModel about where it comes from.
 
     Args:
@@ -91,7 +102,7 @@ def read_lineage(path):
         ) from error
 
 
-def render(facts):
+def render(facts: dict[str, Any]) -> str:
     """What `read_lineage` gave, as text for people."""
     parts = {
         "model": [facts["model"]],
@@ -114,7 +125,7 @@ def render(facts):
     return "\n".join(lines).encode(errors="backslashreplace").decode()  # names need not be text
 
 
-def _images(images):
+def _images(images: dict[str, Any]) -> Iterator[str]:
     kept = ", ".join(f"{count:,} {split}" for split, count in images["kept"].items())
     if "source" in images:
         reasons = describe_reasons(images["rejected"])
@@ -125,20 +136,20 @@ def _images(images):
     yield f"sha256 of their sorted sha256s: {images['digest']}"
 
 
-def _model_files(facts):
+def _model_files(facts: dict[str, Any]) -> dict[str, list[str]]:
     files = facts.get("model_files", {})
     lines = [f"{path}: sha256 {digest}" for path, digest in files.items()]
     return {"files": lines} if lines else {}
 
 
-def _code(code):
+def _code(code: dict[str, Any]) -> Iterator[str]:
     yield f"digest {code['digest']}"
     if "commit" in code:
         yield f"git commit {code['commit']}"
     yield ", ".join(f"{name} {version}" for name, version in code["versions"].items())
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     if isinstance(error, tf.errors.NotFoundError):
         return "it does not exist"
     if isinstance(error, KeyError):
@@ -146,7 +157,7 @@ def _reason(error):
     return getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
 
 
-def _image_hashes(files):
+def _image_hashes(files: Sequence[str]) -> list[bytes]:
     """List of the hex digests (bytes) in record files."""
     spec = {features.SHA256: tf.io.FixedLenFeature([], tf.string)}
     hashes = []

@@ -10,6 +10,8 @@ Ioffe and Szegedy, ICML 2015, arXiv 1502.03167. For the n values x of a channel,
 where n counts rows (and pixels) of all replicas.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -45,12 +47,21 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Input shape: [N, ..., C]. Output shape: the same.
     """
 
-    def __init__(self, axis=-1, momentum=0.9, epsilon=1e-5, synchronized=True, **kwargs):
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        synchronized: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             axis=axis, momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs
         )
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
         last_axis = self.axis in (-1, len(inputs.shape) - 1)
         special = mask is not None or not last_axis or getattr(self, "renorm", False)
         if special or not (training and self.trainable):
@@ -74,12 +85,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(outputs, self.compute_dtype)
 
 
-def batch_normalization(**kwargs):
+def batch_normalization(**kwargs: Any) -> BatchNormalization:
     """The batch normalisation of all our networks; arguments of `BatchNormalization`."""
     return BatchNormalization(**kwargs)
 
 
-def _fused(x, gamma, beta, epsilon):
+def _fused(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """(normalised x, mean [C], unbiased variance [C]) by TensorFlow's kernel."""
     # Not `tf.nn.fused_batch_norm`, which raises an epsilon of 1e-5 to 1.001e-5.
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -96,14 +109,20 @@ def _fused(x, gamma, beta, epsilon):
     return outputs, mean, variance
 
 
-def _composed(x, gamma, beta, epsilon, context):
+def _composed(
+    x: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    epsilon: float,
+    context: tf.distribute.ReplicaContext | None,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The same in basic operations, over the replicas of `context` (None for one).
 
     The mean is known before squares are summed, since E[x^2] - E[x]^2 is noise
     where the mean is large beside the deviation.
     """
 
-    def over_replicas(value):
+    def over_replicas(value: tf.Tensor) -> tf.Tensor:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, value) if context else value
 
     axes = list(range(len(x.shape) - 1))

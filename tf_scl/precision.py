@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -11,7 +12,7 @@ _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 processors, and 
 _AMPERE = (8, 0)  # the first compute capability of NVIDIA's GPUs with bfloat16
 
 
-def policy_name(precision):
+def policy_name(precision: str) -> str:
     """The name of the Keras dtype policy that a precision stands for.
 
     Args:
@@ -29,7 +30,7 @@ def policy_name(precision):
 
 
 @contextlib.contextmanager
-def layers_in(precision):
+def layers_in(precision: str) -> Iterator[None]:
     """Scope whose new layers have the policy of a precision, as `policy_name` takes it."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy_name(precision))
@@ -39,7 +40,7 @@ def layers_in(precision):
         keras.config.set_dtype_policy(before)
 
 
-def _multiplies_in_bfloat16():
+def _multiplies_in_bfloat16() -> bool:
     if tf.config.list_logical_devices("TPU"):
         return True
     gpus = tf.config.list_physical_devices("GPU")
@@ -49,7 +50,7 @@ def _multiplies_in_bfloat16():
     return bool(_BFLOAT16_FLAGS & _processor_flags())
 
 
-def _processor_flags(path="/proc/cpuinfo"):
+def _processor_flags(path: str = "/proc/cpuinfo") -> set[str]:
     """What the first processor can do, in the words of Linux; nothing elsewhere."""
     try:
         lines = pathlib.Path(path).read_text().splitlines()

@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 
-def set_quiet():
+def set_quiet() -> None:
     """Keeps TensorFlow's own messages back; call it before TensorFlow is imported.
 
     Nothing is lost: its real errors are Python exceptions too. A level that the
@@ -13,7 +14,7 @@ def set_quiet():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def load_tensorflow():
+def load_tensorflow() -> None:
     """Imports TensorFlow, of which 2.21 announces itself on stderr, whatever the level.
 
     It does so before its logger is there, so that nothing in Python reaches it.
@@ -23,7 +24,7 @@ def load_tensorflow():
         import tensorflow  # noqa: F401
 
 
-def start_xla():
+def start_xla() -> None:
     """Loads TensorFlow and starts XLA, which announces itself on stderr, once in a process.
 
     It does so through a logger of its own. So this compiles a first small
@@ -37,7 +38,7 @@ def start_xla():
 
 
 @contextlib.contextmanager
-def _stderr_away():
+def _stderr_away() -> Iterator[None]:
     """Sends file descriptor 2, C++'s stderr, to nowhere."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from tf_scl.errors import InputError
 from tf_scl.quiet import set_quiet
@@ -16,7 +17,7 @@ _SECONDS_TO_CLEAN_UP = 5
 _WAKE, _END = signal.SIGUSR1, signal.SIGUSR2
 
 
-def run_command(work, go_on="run the same command again"):
+def run_command(work: Callable[[], object], go_on: str = "run the same command again") -> int:
     """Runs a command, and says in one line on stderr why it did not come to its end.
 
     Once the user has stopped it by Ctrl-C, nothing more is written to stdout
@@ -44,7 +45,7 @@ def run_command(work, go_on="run the same command again"):
         interrupts.end_if_stopped()
 
 
-def _status(work, interrupts):
+def _status(work: Callable[[], object], interrupts: "_Interrupts") -> int:
     try:
         work()
     except InputError as error:
@@ -68,12 +69,12 @@ class _Interrupts:
     main thread, where Python has no signals, it does nothing.
     """
 
-    def __init__(self, line):
+    def __init__(self, line: str) -> None:
         self.line = line
         self._stopped = False
-        self._thread = None
+        self._thread: threading.Thread | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
         try:
@@ -86,22 +87,23 @@ class _Interrupts:
         self._thread = threading.Thread(target=self._wait, name="Ctrl-C", daemon=True)
         self._thread.start()
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.end_if_stopped()
         if self._thread is None:
             return
-        signal.pthread_kill(self._thread.ident, _END)
+        if self._thread.ident is not None:
+            signal.pthread_kill(self._thread.ident, _END)
         self._thread.join()
         signal.signal(_WAKE, self._handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         os.close(self._stderr)
 
-    def end_if_stopped(self):
+    def end_if_stopped(self) -> None:
         """Ends the process, without waiting for threads, if SIGINT has come."""
         if self._stopped:
             os._exit(STOPPED)
 
-    def _wait(self):
+    def _wait(self) -> None:
         if signal.sigwait({signal.SIGINT, _END}) == _END:
             return
         _silence()
@@ -113,7 +115,7 @@ class _Interrupts:
         os._exit(STOPPED)
 
 
-def _silence():
+def _silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)

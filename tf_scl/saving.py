@@ -1,10 +1,17 @@
 """Loading of saved Keras models that hold our classes."""
 
+from __future__ import annotations
+
 import importlib
 import os
 import re
+from typing import TYPE_CHECKING, Any
 
 from tf_scl.errors import InputError, first_sentence
+from tf_scl.typing import PathLike
+
+if TYPE_CHECKING:
+    import keras
 
 # Modules that register classes with Keras when they are imported, which `import tf_scl`
 # alone does not do.
@@ -18,7 +25,7 @@ _REGISTERING = (
 )
 
 
-def load_model(path, **options):
+def load_model(path: PathLike, **options: Any) -> keras.Model:
     """`keras.models.load_model` that knows the layers, models and optimizers of tf_scl.
 
     Args:
@@ -47,7 +54,7 @@ def load_model(path, **options):
         ) from error
 
 
-def _checked(path):
+def _checked(path: Any) -> str:
     """The path as str, of something that may hold a model."""
     import tensorflow as tf
 
@@ -71,7 +78,7 @@ def _checked(path):
     return path
 
 
-def _reason(error, path):
+def _reason(error: BaseException, path: str) -> str:
     """The sentence of an error that says most."""
     text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
     unknown = re.search(r"Could not locate class '[^']*'", text)
@@ -84,7 +91,7 @@ def _reason(error, path):
     return first_sentence(error)
 
 
-def _remedy(error, path):
+def _remedy(error: BaseException, path: str) -> str:
     if path.endswith((".h5", ".hdf5")):
         return (
             'save the model as model.save("model.keras") and give that file, for .h5 knows only '

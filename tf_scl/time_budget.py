@@ -2,10 +2,12 @@
 
 import math
 import time
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 
 from tf_scl.errors import InputError
+from tf_scl.typing import Element
 
 # Steps before the timed ones: the first compiles, the second fills caches.
 _UNTIMED = 2
@@ -14,7 +16,12 @@ _SECONDS_AT_MOST = 5.0  # or this
 _EPOCHS = 10**9  # more than `fit` gets to
 
 
-def step_seconds(model, data, steps_per_epoch, clock=time.perf_counter):
+def step_seconds(
+    model: keras.Model,
+    data: Iterable[Element],
+    steps_per_epoch: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     """The time of a training step, with what lies between two steps and two epochs.
 
     After two steps it is the mean over at least ten steps and a second, or over
@@ -41,7 +48,7 @@ def step_seconds(model, data, steps_per_epoch, clock=time.perf_counter):
     return timer.mean
 
 
-def epochs_within(minutes, seconds, steps_per_epoch):
+def epochs_within(minutes: float, seconds: float, steps_per_epoch: int) -> int:
     """The whole number of epochs that minutes hold.
 
     Args:
@@ -67,7 +74,7 @@ def epochs_within(minutes, seconds, steps_per_epoch):
     return epochs
 
 
-def describe(minutes, seconds, epochs, steps_per_epoch):
+def describe(minutes: float, seconds: float, epochs: int, steps_per_epoch: int) -> str:
     """The line for the user: what was timed, and what follows."""
     return (
         f"a step takes {_two_digits(seconds)} s: {count(epochs, 'epoch')} of "
@@ -75,12 +82,12 @@ def describe(minutes, seconds, epochs, steps_per_epoch):
     )
 
 
-def count(number, noun):
+def count(number: float, noun: str) -> str:
     """Such as "1 step" or "2 steps"."""
     return f"{number:.15g} {noun}{'' if number == 1 else 's'}"
 
 
-def _two_digits(value, rounding=round):
+def _two_digits(value: float, rounding: Callable[[float], float] = round) -> str:
     """A number above 0 as text, to two significant digits, or to whole ones from 10 on."""
     scale = 10 ** max(0, 1 - math.floor(math.log10(value)))
     return f"{rounding(value * scale) / scale:.15g}"
@@ -89,13 +96,13 @@ def _two_digits(value, rounding=round):
 class _Timer(keras.callbacks.Callback):
     """Ends `fit` when enough steps have been timed."""
 
-    def __init__(self, clock):
+    def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock
         self._steps = -_UNTIMED
 
     # Keras has waited for the step: it hands out the logs as numbers.
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         now = self._clock()
         self._steps += 1
         if self._steps == 0:

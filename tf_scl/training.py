@@ -4,6 +4,8 @@ import dataclasses
 import gc
 import itertools
 import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,15 +16,18 @@ from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
 from tf_scl.callbacks.epoch_summaries import EpochSummaries
 from tf_scl.callbacks.log_learning_rate import LogLearningRate
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
+from tf_scl.config import Config, TrainConfig
 from tf_scl.data.input_pipeline import Share, count_records, training_batches
 from tf_scl.encoders.backbones import build_encoder
 from tf_scl.errors import InputError
 from tf_scl.models.calibration import calibrated
 from tf_scl.models.methods import build_method
 from tf_scl.models.projection_head import projection_head
+from tf_scl.models.two_view_model import TwoViewModel
 from tf_scl.optimizers.l2_sgd import L2SGD
 from tf_scl.optimizers.lars import LARS
 from tf_scl.precision import layers_in, policy_name
+from tf_scl.typing import Element, PathLike
 
 # Settings that a run may go on with, other than those of its checkpoint.
 MAY_CHANGE = (
@@ -37,7 +42,7 @@ _ENDLESS = 10**9  # epochs; the data are read as `fit` asks for them
 _log = logging.getLogger(__name__)
 
 
-def build_model(config):
+def build_model(config: Config) -> TwoViewModel:
     """The model that a `Config` describes, not compiled.
 
     Args:
@@ -60,12 +65,14 @@ def build_model(config):
         return build_method(config, encoder, projector, build_views(config) if in_step else None)
 
 
-def build_views(config):
+def build_views(config: Config) -> TwoViews:
     """The `TwoViews` that a `Config` describes."""
     return TwoViews(config.model.image_size, seed=config.train.seed, **vars(config.augment))
 
 
-def build_optimizer(train, rate):
+def build_optimizer(
+    train: TrainConfig, rate: float | keras.optimizers.schedules.LearningRateSchedule
+) -> keras.optimizers.Optimizer:
     """The optimizer that a `TrainConfig` describes.
 
     Args:
@@ -75,15 +82,18 @@ def build_optimizer(train, rate):
     Returns:
         `keras.optimizers.Optimizer`.
     """
-    return {
+    makers: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
         "sgd": lambda: L2SGD(rate, momentum=train.momentum, l2=train.weight_decay),
         "lars": lambda: LARS(rate, momentum=train.momentum, l2=train.weight_decay),
         "lamb": lambda: keras.optimizers.Lamb(rate, weight_decay=train.weight_decay),
         "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=train.weight_decay),
-    }[train.optimizer]()
+    }
+    return makers[train.optimizer]()
 
 
-def learning_rate(train, steps_per_epoch):
+def learning_rate(
+    train: TrainConfig, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """Linear warm-up from 0 for at most half the run, then cosine to 0, per step.
 
     The peak is base_learning_rate * batch_size / 256 (Goyal et al. 2017,
@@ -101,15 +111,15 @@ def learning_rate(train, steps_per_epoch):
 
 
 def pretrain(
-    files,
-    config,
-    before_training=None,
-    verbose="auto",
-    checkpoint_dir=None,
-    log_dir=None,
-    callbacks=(),
-    settled=None,
-):
+    files: Sequence[str],
+    config: Config,
+    before_training: Callable[[TwoViewModel], object] | None = None,
+    verbose: str | int = "auto",
+    checkpoint_dir: PathLike | None = None,
+    log_dir: PathLike | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    settled: Callable[[Config], object] | None = None,
+) -> tuple[TwoViewModel, dict[str, list[float]]]:
     """Trains an encoder on record files, under the configured strategy.
 
     With `config.train.minutes` some steps of a model that is thrown away are
@@ -176,10 +186,12 @@ def pretrain(
     if data is None and not finished:
         data = _training_data(files, config, strategy, first_step, images)
     if before_training:
-        start = _training_data(files, config, strategy, 0, images) if first_step else data
+        start = data
+        if start is None or first_step:
+            start = _training_data(files, config, strategy, 0, images)
         with calibrated(model, itertools.islice(start, train.epochs * steps)):
             before_training(_in_float32(model, config))
-    if finished:
+    if saver and finished:
         _log.info("training has finished before; its last checkpoint is used")
         return _restore_finished(model, config, saver, summaries)
     _log.info(
@@ -200,7 +212,7 @@ def pretrain(
     return _in_float32(model, config), history.history
 
 
-def _in_float32(model, config):
+def _in_float32(model: TwoViewModel, config: Config) -> TwoViewModel:
     """The trained model with layers that compute in float32, whatever they were trained in.
 
     What is judged and served then depends on the weights alone, and a machine without
@@ -214,7 +226,13 @@ def _in_float32(model, config):
     return model
 
 
-def _settle_epochs(files, config, strategy, images, found):
+def _settle_epochs(
+    files: Sequence[str],
+    config: Config,
+    strategy: tf.distribute.Strategy,
+    images: int,
+    found: dict[str, Any] | None,
+) -> tuple[Config, Iterable[Element] | None]:
     """Finds the epochs that `train.minutes` come to.
 
     Args:
@@ -241,11 +259,13 @@ def _settle_epochs(files, config, strategy, images, found):
     return _with_epochs(config, epochs), data
 
 
-def _with_epochs(config, epochs):
+def _with_epochs(config: Config, epochs: int) -> Config:
     return dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=epochs))
 
 
-def _compiled_model(config, strategy, steps_per_epoch):
+def _compiled_model(
+    config: Config, strategy: tf.distribute.Strategy, steps_per_epoch: int
+) -> TwoViewModel:
     """The model of a `Config` and its optimizer, the same for the same seed."""
     train = config.train
     keras.utils.set_random_seed(train.seed)
@@ -256,10 +276,16 @@ def _compiled_model(config, strategy, steps_per_epoch):
     return model
 
 
-def _training_data(files, config, strategy, first_step, images):
+def _training_data(
+    files: Sequence[str],
+    config: Config,
+    strategy: tf.distribute.Strategy,
+    first_step: int,
+    images: int,
+) -> Iterable[Element]:
     """Batches of images or of pairs of views, shared out to the replicas of a strategy."""
 
-    def batches(context=None):
+    def batches(context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         share = Share()
         if context is not None:
             share = Share(
@@ -271,10 +297,10 @@ def _training_data(files, config, strategy, first_step, images):
         data = training_batches(files, config.train, size, channels, first_step, images, share)
         return data if config.train.views_in == "step" else _with_views(data, share)
 
-    def _with_views(data, share):
+    def _with_views(data: tf.data.Dataset, share: Share) -> tf.data.Dataset:
         views = build_views(config)
 
-        def pair(number, images):
+        def pair(number: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             step, replica = share.place(tf.cast(number, tf.int32))
             # What `TwoViews` in the model would draw at this step, on this replica.
             seed = tf.stack([config.train.seed, first_step + step])
@@ -287,7 +313,13 @@ def _training_data(files, config, strategy, first_step, images):
     return strategy.distribute_datasets_from_function(batches)
 
 
-def _saver(folder, files, images, config, callbacks):
+def _saver(
+    folder: PathLike,
+    files: Sequence[str],
+    images: int,
+    config: Config,
+    callbacks: Iterable[keras.callbacks.Callback],
+) -> CheckpointAndResume:
     """The `CheckpointAndResume` of a run on some files with so many images in all."""
     size = sum(tf.io.gfile.stat(path).length for path in files)
     settings = config.to_dict("augment", "model", "train")
@@ -304,7 +336,12 @@ def _saver(folder, files, images, config, callbacks):
     )
 
 
-def _restore_finished(model, config, saver, summaries):
+def _restore_finished(
+    model: TwoViewModel,
+    config: Config,
+    saver: CheckpointAndResume,
+    summaries: EpochSummaries | None,
+) -> tuple[TwoViewModel, dict[str, list[float]]]:
     """(Model, history) of a run of which nothing is left to do."""
     saver.set_model(model)
     saver.restore()
@@ -315,7 +352,7 @@ def _restore_finished(model, config, saver, summaries):
     return _in_float32(model, config), saver.history
 
 
-def _require_one_clock(train, strategy):
+def _require_one_clock(train: TrainConfig, strategy: tf.distribute.Strategy) -> None:
     if train.minutes and distribute.several_hosts(strategy):
         raise InputError(
             f"train.minutes is {train.minutes:g}, but several machines train together and would "
@@ -323,7 +360,7 @@ def _require_one_clock(train, strategy):
         )
 
 
-def _require_even_batch(train, replicas):
+def _require_even_batch(train: TrainConfig, replicas: int) -> None:
     unit = train.accumulate * replicas
     if train.batch_size % unit:
         below = train.batch_size // unit * unit

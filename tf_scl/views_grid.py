@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import PIL.Image
@@ -10,10 +11,13 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import tensorflow as tf
 
+from tf_scl.config import Config
 from tf_scl.data import decode
 from tf_scl.data.check_image import RejectedImageError, check_image
+from tf_scl.data.sources.source import Item, Source
 from tf_scl.errors import InputError
 from tf_scl.training import build_views
+from tf_scl.typing import Images
 
 _TILE = 96  # pixels, the least that a tile is shown in
 _GAP, _HEADER = 4, 22
@@ -21,7 +25,7 @@ _HEADINGS = ("image", "view 1", "view 2")
 _WIDTH = 1000  # of the picture, about
 
 
-def draw_views(source, config, count=18):
+def draw_views(source: Source, config: Config, count: int = 18) -> PIL.Image.Image:
     """Draws images of a source, spread over it, each with two views of it.
 
     Args:
@@ -45,14 +49,14 @@ def draw_views(source, config, count=18):
     return _grid(rows)
 
 
-def _images(source, config):
+def _images(source: Source, config: Config) -> Iterator[tf.Tensor]:
     """Yields usable images, uint8 [size, size, channels], from units in a random order."""
     units, found = source.units(), False
     random.Random(config.train.seed).shuffle(units)
     read = [source.read(unit, config.ingest.max_megabytes * 2**20) for unit in units]
     for item in _one_of_each(read):
         try:
-            image = None if item.problem else check_image(item.data, config.ingest.max_pixels)
+            image = None if item.problem else check_image(item.content, config.ingest.max_pixels)
         except RejectedImageError:
             continue
         if image is not None:
@@ -68,7 +72,7 @@ def _images(source, config):
         )
 
 
-def _one_of_each(iterators):
+def _one_of_each(iterators: list[Iterator[Item]]) -> Iterator[Item]:
     """Yields from iterators by turns: a unit may hold images of one class only."""
     while iterators:
         going_on = []
@@ -79,14 +83,16 @@ def _one_of_each(iterators):
         iterators = going_on
 
 
-def _tile(image):
+def _tile(image: Images) -> PIL.Image.Image:
     """An image of float or uint8 [H, W, C] as a PIL image, whole pixels enlarged."""
     pixels = np.clip(np.round(image), 0, 255).astype(np.uint8)
     tile = PIL.Image.fromarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
-    return tile.resize([side * math.ceil(_TILE / side) for side in tile.size], PIL.Image.NEAREST)
+    return tile.resize(
+        [side * math.ceil(_TILE / side) for side in tile.size], PIL.Image.Resampling.NEAREST
+    )
 
 
-def _grid(rows):
+def _grid(rows: Sequence[Sequence[PIL.Image.Image]]) -> PIL.Image.Image:
     """Rows of an image and two views, side by side in as many blocks as fit the width."""
     side = rows[0][0].width + _GAP
     block = len(_HEADINGS) * side + 4 * _GAP

@@ -7,10 +7,14 @@ import contextlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from tf_scl.typing import PathLike
 
 
 @contextlib.contextmanager
-def written_aside(path, overwrite=True):
+def written_aside(path: PathLike | bytes, overwrite: bool = True) -> Iterator[str]:
     """Gives a path beside `path` to write to, and renames it once that is done.
 
     If the block raises, what it wrote is deleted, and what was at `path` before
@@ -40,7 +44,7 @@ def written_aside(path, overwrite=True):
         raise
 
 
-def write_file(path, content):
+def write_file(path: PathLike | bytes, content: bytes | str) -> None:
     """Writes a file, complete or not at all, in the place of any that is there.
 
     Args:
@@ -56,11 +60,11 @@ def write_file(path, content):
         file.write(content)
 
 
-def _is_local(path):
+def _is_local(path: str) -> bool:
     return "://" not in path
 
 
-def _open(path):
+def _open(path: str) -> contextlib.AbstractContextManager[Any]:
     if _is_local(path):
         return open(path, "wb")
     import tensorflow as tf
@@ -68,7 +72,7 @@ def _open(path):
     return tf.io.gfile.GFile(path, "wb")
 
 
-def _rename(aside, path, overwrite):
+def _rename(aside: str, path: str, overwrite: bool) -> None:
     if not overwrite and os.path.lexists(path):
         import tensorflow as tf
 
@@ -76,20 +80,20 @@ def _rename(aside, path, overwrite):
     os.replace(aside, path)
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     if os.path.isdir(path):
         shutil.rmtree(path)
     else:
         os.remove(path)
 
 
-def _rename_remote(aside, path, overwrite):
+def _rename_remote(aside: str, path: str, overwrite: bool) -> None:
     import tensorflow as tf
 
     tf.io.gfile.rename(aside, path, overwrite)
 
 
-def _remove_remote(path):
+def _remove_remote(path: str) -> None:
     import tensorflow as tf
 
     if tf.io.gfile.isdir(path):

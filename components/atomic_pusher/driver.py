@@ -1,7 +1,9 @@
 """Driver of AtomicPusher: tells TFX's cache whether the model is still being served."""
 
 import uuid
+from typing import Any
 
+from tfx import types
 from tfx.components.util import model_utils
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration import data_types_utils
@@ -25,11 +27,11 @@ class ServingFolderDriver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
     not look into the folder, and report a push whose result is gone.
     """
 
-    def __init__(self, metadata_handle):
+    def __init__(self, metadata_handle: Any) -> None:
         base_driver.BaseDriver.__init__(self, metadata_handle)
         ir_base_driver.BaseDriver.__init__(self, metadata_handle)
 
-    def run(self, execution_info):
+    def run(self, execution_info: Any) -> driver_output_pb2.DriverOutput:
         """Returns all parameters, "push" among them, as a `DriverOutput`."""
         parameters = dict(execution_info.exec_properties)
         parameters[PUSH_KEY] = self._push(execution_info.input_dict, parameters)
@@ -40,7 +42,7 @@ class ServingFolderDriver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
         return output
 
     @staticmethod
-    def _push(inputs, parameters):
+    def _push(inputs: dict[str, list[types.Artifact]], parameters: dict[str, Any]) -> str | None:
         blessing = artifact_utils.get_single_instance(inputs["model_blessing"])
         if not model_utils.is_model_blessed(blessing):
             return "none"

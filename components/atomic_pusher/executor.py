@@ -1,7 +1,9 @@
 """Executor of AtomicPusher."""
 
 import os
+from typing import Any
 
+from tfx import types
 from tfx.components.pusher import executor
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
@@ -19,7 +21,12 @@ class Executor(executor.Executor):
     is killed there leaves half a version behind.
     """
 
-    def Do(self, input_dict, output_dict, exec_properties):
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
         """Pushes a blessed model.
 
         Args:
@@ -33,11 +40,11 @@ class Executor(executor.Executor):
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties["push_destination"], destination)
         base = destination.filesystem.base_directory
-        if self._is_served(base, input_dict, exec_properties.get(PUSH_KEY)):
-            version = served_versions.newest_version(base)
+        served = self._served(base, input_dict, exec_properties.get(PUSH_KEY))
+        if served is not None:
             pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
             io_utils.copy_dir(self.GetModelPath(input_dict), pushed.uri)
-            self._MarkPushed(pushed, version, os.path.basename(version))
+            self._MarkPushed(pushed, served, os.path.basename(served))
             return
         aside = served_versions.incoming(base)
         destination.filesystem.base_directory = aside
@@ -58,16 +65,19 @@ class Executor(executor.Executor):
             if fileio.exists(aside):
                 fileio.rmtree(aside)
 
-    def _is_served(self, base, input_dict, push):
+    def _served(
+        self, base: str, input_dict: dict[str, list[types.Artifact]], push: str | None
+    ) -> str | None:
+        """Path of the version that this push made already, or None."""
         newest = served_versions.newest_version(base)
         if newest is None or not self.CheckBlessing(input_dict):
-            return False
+            return None
         model, made = served_versions.read_note(newest)
         same = model == artifact_utils.get_single_uri(input_dict["model"])
-        return same and push in (None, made)
+        return newest if same and push in (None, made) else None
 
     @staticmethod
-    def _version(base, wanted):
+    def _version(base: str, wanted: str) -> str:
         """A number above every version there: of two pushes in a second the later one counts."""
         newest = served_versions.newest_version(base)
         return str(max(int(wanted), int(os.path.basename(newest)) + 1 if newest else 0))

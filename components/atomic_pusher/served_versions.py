@@ -11,12 +11,12 @@ _NOTE_FILE = os.path.join("assets.extra", "push.json")
 _INCOMING = ".incoming-"
 
 
-def incoming(base):
+def incoming(base: str) -> str:
     """Path of a new folder in which a version can be filled."""
     return os.path.join(base, f"{_INCOMING}{uuid.uuid4().hex}")
 
 
-def remove_incoming(base):
+def remove_incoming(base: str) -> None:
     """Removes what killed pushes were filling; call it only while there can be no other."""
     if fileio.exists(base):
         for name in fileio.listdir(base):
@@ -24,7 +24,7 @@ def remove_incoming(base):
                 fileio.rmtree(os.path.join(base, name.strip("/")))
 
 
-def newest_version(base):
+def newest_version(base: str) -> str | None:
     """Path of the version that a server would take, or None."""
     if not fileio.exists(base):
         return None
@@ -33,7 +33,7 @@ def newest_version(base):
     return os.path.join(base, str(max(numbers))) if numbers else None
 
 
-def write_note(version, model_uri, push):
+def write_note(version: str, model_uri: str, push: str | None) -> None:
     """Notes in a version which model it is of, and in which push it came."""
     path = os.path.join(version, _NOTE_FILE)
     fileio.makedirs(os.path.dirname(path))
@@ -41,7 +41,7 @@ def write_note(version, model_uri, push):
         file.write(json.dumps({"model": model_uri, "push": push}))
 
 
-def read_note(version):
+def read_note(version: str) -> tuple[str | None, str | None]:
     """(model_uri, push) of a version; (None, None) where it is not of ours."""
     path = os.path.join(version, _NOTE_FILE)
     if not fileio.exists(path):

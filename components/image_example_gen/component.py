@@ -1,11 +1,13 @@
 """Interface of ImageExampleGen."""
 
 import json
+from typing import Any
 
 from tfx import types
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import example_gen_pb2
 from tfx.types import component_spec, standard_artifacts
 from tfx.utils import proto_utils
@@ -24,7 +26,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "ingest_config": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = {}
+    INPUTS: dict[str, component_spec.ChannelParameter] = {}
     OUTPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "report": component_spec.ChannelParameter(type=IngestionReport),
@@ -49,7 +51,7 @@ class ImageExampleGen(FileBasedExampleGen):
     EXECUTOR_SPEC = BeamExecutorSpec(executor.Executor)
     DRIVER_CLASS = driver.SourceDriver
 
-    def __init__(self, source, ingest):
+    def __init__(self, source: str | RuntimeParameter, ingest: dict[str, Any]) -> None:
         """Makes the component.
 
         Args:

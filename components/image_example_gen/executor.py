@@ -2,7 +2,9 @@
 
 import json
 import os
+from typing import Any
 
+from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
@@ -16,7 +18,12 @@ from tf_scl.data.sources.open_source import open_source
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Runs `tf_scl.data.ingest.ingest` on the configured Beam runner."""
 
-    def Do(self, input_dict, output_dict, exec_properties):
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
         """Writes the examples and the report.
 
         Args:

@@ -4,6 +4,8 @@ TFX's compiler names TFX's own hook, which fingerprints the files that lie
 directly in a folder; `pipeline.kubeflow_spec` names this module instead.
 """
 
+from typing import Any
+
 from absl import app
 from tfx.components.example_gen import input_processor
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver as hook
@@ -11,7 +13,7 @@ from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver as hook
 from components.image_example_gen.driver import SourceProcessor
 
 
-def main(args):
+def main(args: Any) -> None:
     """TFX's `main`, with the processor that it looks up exchanged for ours."""
     input_processor.FileBasedInputProcessor = SourceProcessor
     hook.main(args)

@@ -2,6 +2,9 @@
 
 import os
 
+from tf_scl.data.sources.source import Source
+from tf_scl.typing import PathLike
+
 _RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # What a process was seen to check (benchmarks/ingest.py), and what several take to start.
 _IMAGES_PER_SECOND = 1500
@@ -9,7 +12,7 @@ _BYTES_PER_SECOND = 20e6
 _SECONDS_TO_START = 25
 
 
-def one_process(setup_file):
+def one_process(setup_file: PathLike) -> list[str]:
     """Flags for small work: all in this process."""
     return [
         _RUNNER,
@@ -19,7 +22,7 @@ def one_process(setup_file):
     ]
 
 
-def for_source(source, setup_file):
+def for_source(source: Source, setup_file: PathLike) -> list[str]:
     """Flags for the ingestion of a source: a process on every core if that saves time.
 
     Args:

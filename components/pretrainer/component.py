@@ -1,6 +1,7 @@
 """TFX's Trainer, set up to run tf_scl's pretraining."""
 
 import json
+from typing import Any
 
 from tfx import types
 from tfx import v1 as tfx
@@ -11,6 +12,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 from components.artifacts import IngestionReport
 from components.code_digest import code_digest
 from components.pretrainer import executor, run_fn
+from tf_scl.config import Settings
 from tf_scl.encoders import model_files
 
 # Modules that note in a model where it comes from, and have no part in making it.
@@ -37,7 +39,7 @@ class Pretrainer(tfx.components.Trainer):
     SPEC_CLASS = PretrainerSpec
     EXECUTOR_SPEC = ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, custom_config, **channels_and_parameters):
+    def __init__(self, custom_config: dict[str, Any], **channels_and_parameters: Any) -> None:
         """Makes the component.
 
         Args:
@@ -56,7 +58,13 @@ class Pretrainer(tfx.components.Trainer):
         )
 
 
-def pretrainer(examples, schema, settings, checkpoints=None, report=None):
+def pretrainer(
+    examples: types.Channel,
+    schema: types.Channel,
+    settings: Settings,
+    checkpoints: str | None = None,
+    report: types.Channel | None = None,
+) -> Pretrainer:
     """Makes the Trainer.
 
     Args:
@@ -91,7 +99,9 @@ def pretrainer(examples, schema, settings, checkpoints=None, report=None):
     ).with_id("Trainer")
 
 
-def train_on_vertex(trainer, project, region, worker_pools):
+def train_on_vertex(
+    trainer: Pretrainer, project: str, region: str, worker_pools: list[dict[str, Any]]
+) -> None:
     """Makes a Trainer send its training to Vertex AI as a custom job.
 
     Args:

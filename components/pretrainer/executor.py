@@ -1,7 +1,9 @@
 """Executor of the Trainer."""
 
 import json
+from typing import Any
 
+from tfx import types
 from tfx.components.trainer import executor
 
 from components.runtime_settings import overridden
@@ -10,7 +12,12 @@ from components.runtime_settings import overridden
 class Executor(executor.GenericExecutor):
     """TFX's, with runtime parameters in the place of the settings that they stand for."""
 
-    def Do(self, input_dict, output_dict, exec_properties):
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
         """Trains.
 
         Args:
@@ -27,11 +34,11 @@ class Executor(executor.GenericExecutor):
         super().Do(input_dict, output_dict, changed)
 
     @staticmethod
-    def _report(input_dict):
+    def _report(input_dict: dict[str, list[types.Artifact]]) -> str | None:
         (report,) = input_dict.get("report") or [None]
         return report and report.uri
 
-    def _run(self):
+    def _run(self) -> dict[str, Any]:
         """What the runner tells of the run; less on Kubeflow than on this machine."""
         context = self._context
         if context is None:

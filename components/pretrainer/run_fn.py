@@ -1,9 +1,13 @@
 """What TFX's Trainer runs."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -11,18 +15,23 @@ import tf_scl
 from components.artifacts import HISTORY_FILE, KERAS_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.code_digest import git_commit
 from tf_scl import lineage
-from tf_scl.config import Config
+from tf_scl.config import Config, Settings
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.export import export_saved_model
 from tf_scl.training import MAY_CHANGE, pretrain
 from tf_scl.write_aside import write_file
+
+if TYPE_CHECKING:
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
+    from tf_scl.models.two_view_model import TwoViewModel
 
 LOG_DIR = "logs"
 # In a checkpoint folder: the settings of the training that has written all its outputs.
 _FINISHED_FILE = "finished.json"
 
 
-def run_fn(fn_args):
+def run_fn(fn_args: FnArgs) -> None:
     """Pretrains an encoder and exports it.
 
     Writes the trained encoder to `fn_args.serving_model_dir`; to
@@ -54,10 +63,10 @@ def run_fn(fn_args):
         lineage.KEY: _lineage(fn_args, files),
     }
 
-    def note_epochs(config):
+    def note_epochs(config: Config) -> None:
         metadata["settings"] = {**settings, **config.to_dict("train")}
 
-    def keep_untrained(model):
+    def keep_untrained(model: TwoViewModel) -> None:
         path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)
         export_saved_model(model.encoder, path, metadata)
 
@@ -84,16 +93,16 @@ def run_fn(fn_args):
         write_file(os.path.join(checkpoint_dir, _FINISHED_FILE), json.dumps(settings))
 
 
-def _folders(patterns):
+def _folders(patterns: Iterable[str]) -> list[str]:
     """TFX gives patterns, FOLDER/*."""
     return [os.path.dirname(pattern) for pattern in patterns]
 
 
-def _files(folders):
+def _files(folders: Iterable[str]) -> list[str]:
     return [path for folder in folders for path in record_files(folder)]
 
 
-def _lineage(fn_args, train_files):
+def _lineage(fn_args: FnArgs, train_files: Sequence[str]) -> dict[str, Any]:
     custom = fn_args.custom_config
     splits = {"train": train_files, "eval": _files(_folders(fn_args.eval_files))}
     images = lineage.image_facts(splits, custom.get("report"))
@@ -106,7 +115,7 @@ def _lineage(fn_args, train_files):
     )
 
 
-def _checkpoint_dir(custom_config, folders):
+def _checkpoint_dir(custom_config: dict[str, Any], folders: list[str]) -> str | None:
     """A folder of this code, these settings (but for `MAY_CHANGE`), files and examples, or None."""
     root = custom_config.get("checkpoints")
     if not root:
@@ -123,7 +132,7 @@ def _checkpoint_dir(custom_config, folders):
     return os.path.join(root, digest[:16])
 
 
-def _remove_finished(root, own, settings):
+def _remove_finished(root: str, own: str, settings: Settings) -> None:
     """Removes the checkpoints of trainings that are done, unless they are of this very one."""
     if not tf.io.gfile.isdir(root):
         return

@@ -8,5 +8,5 @@ from components.pretrainer import executor
 class Executor(vertex.GenericExecutor):
     """Starts a custom job that runs `components.pretrainer.executor`, and waits for it."""
 
-    def _GetExecutorClass(self):  # noqa: N802, TFX asks by this name
+    def _GetExecutorClass(self) -> type[executor.Executor]:  # noqa: N802, TFX asks by this name
         return executor.Executor

@@ -1,6 +1,7 @@
 """Interface of RepresentationEvaluator."""
 
 import json
+from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_component
@@ -51,7 +52,16 @@ class RepresentationEvaluator(base_component.BaseComponent):
     SPEC_CLASS = RepresentationEvaluatorSpec
     EXECUTOR_SPEC = ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, examples, report, model, model_run, evaluate, last_blessed=None, cache=None):
+    def __init__(
+        self,
+        examples: types.Channel,
+        report: types.Channel,
+        model: types.Channel,
+        model_run: types.Channel,
+        evaluate: dict[str, Any],
+        last_blessed: types.Channel | None = None,
+        cache: str | None = None,
+    ) -> None:
         """Makes the component.
 
         Args:

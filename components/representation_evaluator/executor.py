@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+from typing import Any
 
 import tensorflow as tf
+from tfx import types
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
@@ -33,7 +35,12 @@ _log = logging.getLogger(__name__)
 class Executor(base_executor.BaseExecutor):
     """Embeds both splits, measures, writes the verdict and the report."""
 
-    def Do(self, input_dict, output_dict, exec_properties):
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
         """Writes `evaluation.json`, `report.html`, `report.json` and the blessing.
 
         Args:
@@ -79,7 +86,9 @@ class Executor(base_executor.BaseExecutor):
         _bless(blessing, model, judgement.evaluation["blessed"])
 
 
-def _last_blessed(input_dict, candidate):
+def _last_blessed(
+    input_dict: dict[str, list[types.Artifact]], candidate: types.Artifact
+) -> dict[str, str]:
     """The model that was blessed last, or nothing."""
     (model,) = input_dict.get("last_blessed") or [None]
     if model is None or model.uri == candidate.uri:  # Vertex AI's resolver may find itself
@@ -91,7 +100,7 @@ def _last_blessed(input_dict, candidate):
     return {LAST_BLESSED: path}
 
 
-def _bless(blessing, model, blessed):
+def _bless(blessing: types.Artifact, model: types.Artifact, blessed: bool) -> None:
     """The file and properties of TFX's own Evaluator, which Pusher and resolvers read."""
     name = "BLESSED" if blessed else "NOT_BLESSED"
     with tf.io.gfile.GFile(os.path.join(blessing.uri, name), "w") as file:

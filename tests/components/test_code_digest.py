@@ -57,6 +57,12 @@ def test_the_public_api_is_followed(tree, code):
     assert "tf_scl.training" in import_closure("tf_scl.user")
 
 
+def test_what_is_imported_for_types_alone_does_not_count(tree):
+    code = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tf_scl import c\nX = 1\n"
+    (tree / "user.py").write_text(code)
+    assert set(import_closure("tf_scl.user")) == {"tf_scl.user"}
+
+
 def test_a_name_without_a_file_is_an_error(tree):
     with pytest.raises(ModuleNotFoundError, match="no source file of tf_scl.d"):
         code_digest("tf_scl.d")

@@ -13,7 +13,7 @@ _REACH = 5  # standard deviations; beyond lies 6e-7 of the weight
 _NONE = 1e-3  # standard deviation of a kernel that is 1 at its centre and else 0
 
 
-def gaussian_blur(planes, sigma, largest):
+def gaussian_blur(planes: tf.Tensor, sigma: tf.Tensor, largest: float) -> tf.Tensor:
     """Gaussian blur with a standard deviation of each image.
 
     The kernel is cut where the image ends, and its weights add up to one.
@@ -38,7 +38,7 @@ def gaussian_blur(planes, sigma, largest):
     return planes
 
 
-def _by_shifts(planes, sigma, radius, axis):
+def _by_shifts(planes: tf.Tensor, sigma: tf.Tensor, radius: int, axis: int) -> tf.Tensor:
     """A sum of planes, moved along an axis by each tap of a kernel cut at `radius`."""
     weights, inside = _kernels(sigma, radius, planes.shape[axis])
     # The margin is made by itself: within the sum it would be a branch for each value.
@@ -46,7 +46,7 @@ def _by_shifts(planes, sigma, radius, axis):
 
 
 @compiled
-def _kernels(sigma, radius, extent):
+def _kernels(sigma: tf.Tensor, radius: int, extent: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Taps [N, 2 * radius + 1], and their sums inside the image [N, extent] for each place."""
     tap = tf.range(-radius, radius + 1)
     weights = tf.exp(-0.5 * tf.square(tf.cast(tap, tf.float32)[None] / sigma[:, None]))
@@ -56,12 +56,12 @@ def _kernels(sigma, radius, extent):
 
 
 @compiled
-def _with_margin(planes, radius, axis):
+def _with_margin(planes: tf.Tensor, radius: int, axis: int) -> tf.Tensor:
     return tf.pad(planes, [[radius, radius] if one == axis else [0, 0] for one in range(4)])
 
 
 @compiled
-def _sum_of_shifts(wide, weights, inside, axis):
+def _sum_of_shifts(wide: tf.Tensor, weights: tf.Tensor, inside: tf.Tensor, axis: int) -> tf.Tensor:
     total = 0.0
     for tap in range(weights.shape[1]):
         place = slice(tap, tap + inside.shape[1])
@@ -71,7 +71,7 @@ def _sum_of_shifts(wide, weights, inside, axis):
     return total * (share[:, None, :, None] if axis == 2 else share[:, None, None, :])
 
 
-def _by_product(planes, sigma, axis):
+def _by_product(planes: tf.Tensor, sigma: tf.Tensor, axis: int) -> tf.Tensor:
     """A product with a matrix of the whole kernel for each image, of any size."""
     matrix = _gaussian(sigma, planes.shape[axis] or tf.shape(planes)[axis])
     if axis == 2:
@@ -79,7 +79,7 @@ def _by_product(planes, sigma, axis):
     return tf.matmul(planes, matrix, transpose_b=True)
 
 
-def _gaussian(sigma, extent):
+def _gaussian(sigma: tf.Tensor, extent: int | tf.Tensor) -> tf.Tensor:
     """Matrices [N, 1, extent, extent] that blur along one axis."""
     position = tf.cast(tf.range(extent), tf.float32)
     distance = (position[:, None] - position[None, :])[None] / sigma[:, None, None]

@@ -8,6 +8,7 @@ rows 4 to 6 of a batch draws `count=3, first=4`. What is done with a draw is in
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -17,7 +18,15 @@ _PHILOX = tf.random.Algorithm.PHILOX.value
 _BLOCK = 4  # numbers of 32 bits that Philox makes from one value of its counter
 
 
-def crop_boxes(seed, count, height, width, scale, ratio, first=0):
+def crop_boxes(
+    seed: tf.Tensor,
+    count: int | tf.Tensor,
+    height: int | tf.Tensor,
+    width: int | tf.Tensor,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    first: int | tf.Tensor = 0,
+) -> tf.Tensor:
     """Boxes of RandomResizedCrop (Szegedy et al. 2015, arXiv 1409.4842, section 6).
 
     Args:
@@ -55,7 +64,13 @@ def crop_boxes(seed, count, height, width, scale, ratio, first=0):
     return tf.concat([free * share, box_h[:, None], box_w[:, None]], axis=1)
 
 
-def uniform(seed, shape, low, high, first=0):
+def uniform(
+    seed: tf.Tensor,
+    shape: Sequence[int | tf.Tensor],
+    low: float,
+    high: float,
+    first: int | tf.Tensor = 0,
+) -> tf.Tensor:
     """Uniform float32 of a shape [N, ...] in [low, high).
 
     Made from random bits here, because TensorFlow's own float numbers differ
@@ -65,7 +80,7 @@ def uniform(seed, shape, low, high, first=0):
     return low + (high - low) * (tf.cast(bits, tf.float32) * 2.0**-24)
 
 
-def _bits(seed, shape, first):
+def _bits(seed: tf.Tensor, shape: Sequence[int | tf.Tensor], first: int | tf.Tensor) -> tf.Tensor:
     """uint32 of a shape [N, ...]: the rows from `first` on of what
     `tf.random.stateless_uniform` gives for first + N rows, which need not be made."""
     row = math.prod(shape[1:])
@@ -77,39 +92,47 @@ def _bits(seed, shape, first):
     return tf.reshape(tf.slice(blocks, [begin % _BLOCK], [size]), shape)
 
 
-def _key_and_stream(seed):
+def _key_and_stream(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Philox's key, uint64 [1], and upper half of its counter, as `tf.random.stateless_*`."""
     scrambled = _philox([2, 2], [0x02461E293EC8F720], tf.cast(seed, tf.uint64))
     key, stream = tf.unstack(tf.bitcast(scrambled, tf.uint64))
     return key[None], stream
 
 
-def _philox(shape, key, counter):
+def _philox(
+    shape: Sequence[int | tf.Tensor], key: tf.Tensor | list[int], counter: tf.Tensor
+) -> tf.Tensor:
     return tf.raw_ops.StatelessRandomUniformFullIntV2(
         shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=tf.uint32
     )
 
 
-def split(seed, count):
+def split(seed: tf.Tensor, count: int) -> list[tf.Tensor]:
     """`count` seeds, int32 [2] each, independent of one another."""
     return tf.unstack(tf.random.split(seed, count, alg=_ALGORITHM))
 
 
-def fold_in(seed, number):
+def fold_in(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     """A seed that depends on `seed` and an int scalar."""
     return tf.random.fold_in(seed, number, alg=_ALGORITHM)
 
 
-def happens(seed, count, probability, first=0):
+def happens(
+    seed: tf.Tensor, count: int | tf.Tensor, probability: float, first: int | tf.Tensor = 0
+) -> tf.Tensor:
     """bool [N], each true with `probability`."""
     return uniform(seed, [count], 0.0, 1.0, first) < probability
 
 
-def orders(seed, count, steps, first=0):
+def orders(
+    seed: tf.Tensor, count: int | tf.Tensor, steps: int, first: int | tf.Tensor = 0
+) -> tf.Tensor:
     """int32 [N, steps], each row a permutation of 0..steps-1, all equally likely."""
     return tf.argsort(uniform(seed, [count, steps], 0.0, 1.0, first), axis=1)
 
 
-def factors(seed, count, strength, first=0):
+def factors(
+    seed: tf.Tensor, count: int | tf.Tensor, strength: float, first: int | tf.Tensor = 0
+) -> tf.Tensor:
     """float32 [N], uniform in [max(0, 1 - strength), 1 + strength]."""
     return uniform(seed, [count], max(0.0, 1.0 - strength), 1.0 + strength, first)

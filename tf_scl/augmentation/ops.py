@@ -15,7 +15,15 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # in the `order` of `adjust_co
 SOLARIZE_THRESHOLD = 128.0
 
 
-def adjust_colors(planes, order, brightness, contrast, saturation, hue, grey):
+def adjust_colors(
+    planes: tf.Tensor,
+    order: tf.Tensor,
+    brightness: tf.Tensor,
+    contrast: tf.Tensor,
+    saturation: tf.Tensor,
+    hue: tf.Tensor,
+    grey: tf.Tensor,
+) -> tf.Tensor:
     """Changes the colours of each image, by its own factors in its own order.
 
     The first four steps are those of torchvision's ColorJitter (and PIL): a
@@ -52,7 +60,7 @@ def adjust_colors(planes, order, brightness, contrast, saturation, hue, grey):
 
 
 @compiled
-def _blends(rows, steps, factors):
+def _blends(rows: list[tf.Tensor], steps: tf.Tensor, factors: tf.Tensor) -> list[tf.Tensor]:
     """Channels [N, H * W] after the steps [N, K] with factors [N, 3]; HUE blends nothing."""
     # Contrast needs the mean of what it finds. It comes at most once, so one look at what
     # the steps before it make is enough, and not one at each step.
@@ -62,7 +70,9 @@ def _blends(rows, steps, factors):
     return _blend(rows, steps, factors, tf.reduce_mean(found, axis=1, keepdims=True))
 
 
-def _blend(rows, steps, factors, mean):
+def _blend(
+    rows: list[tf.Tensor], steps: tf.Tensor, factors: tf.Tensor, mean: float | tf.Tensor
+) -> list[tf.Tensor]:
     """As `_blends`, with the mean luma [N, 1] that contrast finds."""
     brightness, contrast, saturation = tf.unstack(factors, axis=1)
     for step in tf.unstack(steps, axis=1):
@@ -77,7 +87,9 @@ def _blend(rows, steps, factors, mean):
 
 
 @compiled
-def _blends_and_grey(rows, steps, factors, grey):
+def _blends_and_grey(
+    rows: list[tf.Tensor], steps: tf.Tensor, factors: tf.Tensor, grey: tf.Tensor
+) -> list[tf.Tensor]:
     """As `_blends`; then the rows where `grey` [N] holds are their luma in every channel."""
     rows = _blends(rows, steps, factors)
     if len(rows) == 1:
@@ -87,7 +99,7 @@ def _blends_and_grey(rows, steps, factors, grey):
 
 
 @compiled
-def _turn_hue(rows, turns):
+def _turn_hue(rows: list[tf.Tensor], turns: tf.Tensor) -> list[tf.Tensor]:
     """Turns the hue of HSV, keeping value and chroma; three channels [N, H * W], turns [N].
 
     The hexagon of Smith (SIGGRAPH 1978): with value v, chroma c and hue h in
@@ -102,7 +114,7 @@ def _turn_hue(rows, turns):
     sixths = tf.where((red >= green) & (red >= blue), green - blue, blue_or_green)
     sixths += chroma * 6.0 * (turns - tf.round(turns))[:, None]  # -4c .. 8c
 
-    def channel(opposite):
+    def channel(opposite: float) -> tf.Tensor:
         away = tf.abs(sixths - opposite * chroma)
         away = tf.minimum(away, tf.abs(away - 6.0 * chroma))
         return value - tf.clip_by_value(2.0 * chroma - away, 0.0, chroma)
@@ -110,22 +122,22 @@ def _turn_hue(rows, turns):
     return [channel(3.0), channel(5.0), channel(1.0)]
 
 
-def _luma(rows):
+def _luma(rows: list[tf.Tensor]) -> tf.Tensor:
     if len(rows) == 1:
         return rows[0]
     return sum(weight * row for weight, row in zip(_LUMA, rows, strict=True))
 
 
-def solarize(planes):
+def solarize(planes: tf.Tensor) -> tf.Tensor:
     """Inverts the values from `SOLARIZE_THRESHOLD` on, as PIL's ImageOps.solarize."""
     return tf.where(planes >= SOLARIZE_THRESHOLD, 255.0 - planes, planes)
 
 
-def to_images(planes):
+def to_images(planes: tf.Tensor) -> tf.Tensor:
     """[N, C, H, W] as [N, H, W, C]."""
     return tf.transpose(planes, [0, 2, 3, 1])
 
 
-def where(condition, changed, planes):
+def where(condition: tf.Tensor, changed: tf.Tensor, planes: tf.Tensor) -> tf.Tensor:
     """`changed` where `condition` [N] holds, else `planes`."""
     return tf.where(condition[:, None, None, None], changed, planes)

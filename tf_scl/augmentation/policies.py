@@ -1,11 +1,15 @@
 """The augmentation policies of the papers, by name."""
 
+from typing import TypeAlias
+
 from tf_scl.errors import InputError
 
 # Up to this side the official code leaves the blur out.
 _SMALL = 32
 
-_SPECTRAL = {
+Views: TypeAlias = dict[str, float | tuple[float, float]]  # arguments of `TwoViews`
+
+_SPECTRAL: Views = {
     "crop_scale": (0.2, 1.0),
     "crop_ratio": (3 / 4, 4 / 3),
     "flip": 0.5,
@@ -19,7 +23,7 @@ _SPECTRAL = {
     "blur_sigma": (0.1, 2.0),
     "solarize": 0.0,
 }
-POLICIES = {
+POLICIES: dict[str, Views] = {
     # HaoChen et al. 2021 (the official code) and SimSiam (Chen and He 2021, section 3).
     "spectral": _SPECTRAL,
     # Chen et al. 2020, arXiv 2002.05709, appendix A: colour strength 1.
@@ -33,10 +37,10 @@ POLICIES = {
     },
 }
 # SimCLR's appendix B.9, for CIFAR-10: colour strength 0.5.
-_SIMCLR_SMALL = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+_SIMCLR_SMALL: Views = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 
 
-def policy(name, size):
+def policy(name: str, size: int) -> Views:
     """Arguments of `TwoViews`, other than its size and seed.
 
     Args:
@@ -52,7 +56,7 @@ def policy(name, size):
     """
     if name not in POLICIES:
         raise InputError(f"no augmentation policy {name!r}; there are {sorted(POLICIES)}")
-    small = {}
+    small: Views = {}
     if size <= _SMALL:
         small = {"blur": 0.0, **(_SIMCLR_SMALL if name == "simclr" else {})}
     return {**POLICIES[name], **small}

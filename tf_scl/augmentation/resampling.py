@@ -8,7 +8,7 @@ from tf_scl.augmentation.xla import compiled, stored
 _MOST_TAPS = 32
 
 
-def crop_resize(images, boxes, flips, size):
+def crop_resize(images: tf.Tensor, boxes: tf.Tensor, flips: tf.Tensor, size: int) -> tf.Tensor:
     """Cuts a box from each image, resizes it to size x size, mirrors some.
 
     Bilinear, antialiased when it shrinks: the values of PIL's
@@ -36,7 +36,7 @@ def crop_resize(images, boxes, flips, size):
     return stored(x)
 
 
-def _taps(extent, size):
+def _taps(extent: int, size: int) -> int:
     """How many pixels of `extent` the triangle filter of a box inside it can touch.
 
     It spans two pixels, or two of the result where that has fewer: an open
@@ -45,7 +45,12 @@ def _taps(extent, size):
     return max(2, -(-2 * extent // size))
 
 
-def _by_gathers(images, rows, columns, size):
+def _by_gathers(
+    images: tf.Tensor,
+    rows: tuple[tf.Tensor, tf.Tensor],
+    columns: tuple[tf.Tensor, tf.Tensor],
+    size: int,
+) -> tf.Tensor:
     """As few multiplications as there are taps: 2 a value and axis unless it shrinks.
 
     What is gathered are whole rows, contiguous in memory; so the image is
@@ -58,13 +63,15 @@ def _by_gathers(images, rows, columns, size):
 
 
 @compiled
-def _on_its_side(images):
+def _on_its_side(images: tf.Tensor) -> tf.Tensor:
     """[N, H, W, C] as [N, C, W, H]."""
     return tf.transpose(images, [0, 3, 2, 1])
 
 
 @compiled
-def _tap_weights(start, length, extent, size):
+def _tap_weights(
+    start: tf.Tensor, length: tf.Tensor, extent: int, size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Pixels int32 [N, T, size] and their weights, of `_triangle`'s that are not zero."""
     centre, reach = _spans(start, length, size)
     centre, reach = centre[:, None], reach[:, None, None]
@@ -77,7 +84,7 @@ def _tap_weights(start, length, extent, size):
 
 
 @compiled
-def _gather(x, pixels, weights):
+def _gather(x: tf.Tensor, pixels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Sums of rows: [N, C, L, R] with pixels 0..L-1 [K * N, T, size] to [K * N, C, size, R]."""
     n, channels, length, row = (tf.shape(x)[axis] for axis in range(4))
     count, taps = tf.shape(pixels)[0], pixels.shape[1]
@@ -90,7 +97,12 @@ def _gather(x, pixels, weights):
     return total
 
 
-def _by_products(images, rows, columns, size):
+def _by_products(
+    images: tf.Tensor,
+    rows: tuple[tf.Tensor, tf.Tensor],
+    columns: tuple[tf.Tensor, tf.Tensor],
+    size: int,
+) -> tf.Tensor:
     """A_y @ plane @ A_x^T with two small matrices of each image, of any size."""
     channels = images.shape[-1]
     n, height, width = (tf.shape(images)[axis] for axis in range(3))
@@ -103,7 +115,7 @@ def _by_products(images, rows, columns, size):
 
 
 @compiled
-def _triangle(start, length, extent, size):
+def _triangle(start: tf.Tensor, length: tf.Tensor, extent: int | tf.Tensor, size: int) -> tf.Tensor:
     """Triangle filter [N, size, extent] from pixels start..start+length to `size` pixels."""
     centre, reach = _spans(start, length, size)
     source = tf.cast(tf.range(extent), tf.float32)[None, None] + 0.5
@@ -112,7 +124,7 @@ def _triangle(start, length, extent, size):
     return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
 
 
-def _spans(start, length, size):
+def _spans(start: tf.Tensor, length: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the pixels of the result lie, [N, size], and how far their filter reaches, [N]."""
     step = length / size
     centre = start[:, None] + (tf.range(size, dtype=tf.float32)[None] + 0.5) * step[:, None]

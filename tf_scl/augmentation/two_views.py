@@ -1,5 +1,8 @@
 """The layer that turns a batch of images into two batches of views."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -55,22 +58,22 @@ class TwoViews(keras.layers.Layer):
 
     def __init__(
         self,
-        size=32,
-        crop_scale=(0.2, 1.0),
-        crop_ratio=(3 / 4, 4 / 3),
-        flip=0.5,
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.1,
-        jitter=0.8,
-        grayscale=0.2,
-        blur=0.0,
-        blur_sigma=(0.1, 2.0),
-        solarize=0.0,
-        seed=None,
-        **kwargs,
-    ):
+        size: int = 32,
+        crop_scale: Sequence[float] = (0.2, 1.0),
+        crop_ratio: Sequence[float] = (3 / 4, 4 / 3),
+        flip: float = 0.5,
+        brightness: float = 0.4,
+        contrast: float = 0.4,
+        saturation: float = 0.4,
+        hue: float = 0.1,
+        jitter: float = 0.8,
+        grayscale: float = 0.2,
+        blur: float = 0.0,
+        blur_sigma: Sequence[float] = (0.1, 2.0),
+        solarize: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("dtype", "float32")  # views are made in full precision
         super().__init__(**kwargs)
         self.size = size
@@ -90,8 +93,8 @@ class TwoViews(keras.layers.Layer):
         self._check()
         self._seeds = keras.random.SeedGenerator(seed)
 
-    def _check(self):
-        def require(names, allowed, holds):
+    def _check(self) -> None:
+        def require(names: str, allowed: str, holds: Callable[[Any], bool]) -> None:
             for name in names.split():
                 if not holds(getattr(self, name)):
                     raise InputError(
@@ -111,13 +114,15 @@ class TwoViews(keras.layers.Layer):
         )
         require("crop_scale", f"{rising}, at most 1", lambda v: v[1] <= 1)
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         _check_images(images)
         seed, context = tf.cast(self._seeds.next(), tf.int32), several_replicas()
         first = 0 if context is None else _rows_before(context, images)
         return self.pair(images, seed, first)
 
-    def pair(self, images, seed, first=0):
+    def pair(
+        self, images: tf.Tensor, seed: tf.Tensor, first: int | tf.Tensor = 0
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Two views of every image; a pure function, for `tf.data` too.
 
         `call` with `seed=s` gives at its n-th call, from 0, what this gives
@@ -141,7 +146,14 @@ class TwoViews(keras.layers.Layer):
         views = self.apply(images, both)
         return tuple(tf.split(views, 2))
 
-    def draw(self, seed, count, height, width, first=0):
+    def draw(
+        self,
+        seed: tf.Tensor,
+        count: int | tf.Tensor,
+        height: int | tf.Tensor,
+        width: int | tf.Tensor,
+        first: int | tf.Tensor = 0,
+    ) -> dict[str, tf.Tensor]:
         """The random parameters of one view of `count` images of one size.
 
         Args:
@@ -157,13 +169,13 @@ class TwoViews(keras.layers.Layer):
         """
         seeds = dict(zip(_DRAWN, draws.split(seed, len(_DRAWN)), strict=True))
 
-        def happens(name, probability):
+        def happens(name: str, probability: float) -> tf.Tensor:
             return draws.happens(seeds[name], count, probability, first)
 
-        def factors(name, strength):
+        def factors(name: str, strength: float) -> tf.Tensor:
             return draws.factors(seeds[name], count, strength, first)
 
-        def uniform(name, low, high):
+        def uniform(name: str, low: float, high: float) -> tf.Tensor:
             return draws.uniform(seeds[name], [count], low, high, first)
 
         return {
@@ -183,7 +195,7 @@ class TwoViews(keras.layers.Layer):
             "solarize": happens("solarize", self.solarize),
         }
 
-    def apply(self, images, drawn):
+    def apply(self, images: tf.Tensor, drawn: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Views float32 [K * N, size, size, C] of images [N, H, W, C].
 
         Args:
@@ -207,11 +219,13 @@ class TwoViews(keras.layers.Layer):
             x = ops.where(drawn["solarize"], ops.solarize(x), x)
         return ops.to_images(x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
         view = (input_shape[0], self.size, self.size, input_shape[-1])
         return view, view
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = (
             "size crop_scale crop_ratio flip brightness contrast saturation hue "
             "jitter grayscale blur blur_sigma solarize seed"
@@ -219,7 +233,7 @@ class TwoViews(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _check_images(images):
+def _check_images(images: tf.Tensor) -> None:
     if len(images.shape) != 4 or images.shape[-1] not in (1, 3):
         raise InputError(
             "TwoViews needs images [N, H, W, C] with 1 or 3 channels. "
@@ -227,7 +241,7 @@ def _check_images(images):
         )
 
 
-def _rows_before(context, images):
+def _rows_before(context: tf.distribute.ReplicaContext, images: tf.Tensor) -> tf.Tensor:
     """How many images of the global batch the replicas before this one hold."""
     replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
     rows = images.shape[0]
@@ -239,5 +253,5 @@ def _rows_before(context, images):
     return tf.reduce_sum(tf.where(tf.range(replicas) < replica, tf.cast(held, tf.int32), 0))
 
 
-def _pair(value):
+def _pair(value: Any) -> Any:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)

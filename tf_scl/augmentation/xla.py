@@ -9,7 +9,7 @@ import tensorflow as tf
 compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
 
 
-def stored(x):
+def stored(x: tf.Tensor) -> tf.Tensor:
     """`x`, computed once and stored, where XLA compiles all that surrounds it too.
 
     XLA fuses a result into each operation that reads it, and so computes it

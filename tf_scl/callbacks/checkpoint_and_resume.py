@@ -1,11 +1,15 @@
 """Checkpoints during `fit`, and going on from the newest one."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_scl import checkpoints, distribute
 from tf_scl.errors import InputError
+from tf_scl.typing import Array, Element, Logs, PathLike
 
 
 class CheckpointAndResume(keras.callbacks.Callback):
@@ -53,8 +57,14 @@ class CheckpointAndResume(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, folder, every_steps=500, settings=None, may_change=(), also=(), data_resumes=False
-    ):
+        self,
+        folder: PathLike,
+        every_steps: int = 500,
+        settings: dict[str, Any] | None = None,
+        may_change: Sequence[str] = (),
+        also: Sequence[Any] = (),
+        data_resumes: bool = False,
+    ) -> None:
         super().__init__()
         if not isinstance(every_steps, int) or every_steps < 1:
             raise InputError(
@@ -67,11 +77,11 @@ class CheckpointAndResume(keras.callbacks.Callback):
         self.may_change = may_change
         self.also = also
         self.data_resumes = data_resumes
-        self.history = {}
-        self._found = None
-        self._train_function = None
+        self.history: dict[str, list[float]] = {}
+        self._found: checkpoints.Checkpoint | None = None
+        self._train_function: Any = None
 
-    def find(self, strategy=None):
+    def find(self, strategy: tf.distribute.Strategy | None = None) -> dict[str, Any] | None:
         """The progress of the newest checkpoint, or None where there is none.
 
         Args:
@@ -89,12 +99,13 @@ class CheckpointAndResume(keras.callbacks.Callback):
         checkpoints.require_settings(self._found, self.settings, self.may_change)
         return self._found.progress
 
-    def restore(self):
+    def restore(self) -> None:
         """Puts what `find` found into the model and the callbacks of `also`."""
         model, strategy, found = self.model, self.model.distribute_strategy, self._found
         self._require_same_on_all_workers(strategy)
         self._step = self._epoch = self._batch = 0
-        self._logs, self.history = {}, {}
+        self._logs: Logs = {}
+        self.history = {}
         if found is not None:
             if not model.optimizer.built:
                 with strategy.scope():
@@ -111,7 +122,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
             self.history = progress["history"]
         self._saved = self._step
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._stop_passing_over()
         if not self.model.built:
             raise InputError(
@@ -128,11 +139,11 @@ class CheckpointAndResume(keras.callbacks.Callback):
         if self._resumed and getattr(self.model, "history", None):
             self.model.history.history.update({k: list(v) for k, v in self.history.items()})
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.model._initial_epoch = None
         if not self._resumed or epoch != self._epoch:
             self._epoch, self._batch = epoch, 0
-        elif self._batch:
+        elif self._batch and self._found is not None:
             # Only now: `fit` has just reset the metrics.
             metrics, saved = self.model.metrics_variables, self._found
             if len(metrics) == len(checkpoints.part_arrays(saved, "metrics")):
@@ -143,7 +154,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
             self.model.history.epoch = list(range(epoch))
         self._resumed, self._found = False, None
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if not logs:  # passed over
             return
         self._step += batch + 1 - self._batch
@@ -152,7 +163,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
         if self._is_due() and self._batch != self.params.get("steps"):
             self._save(self._epoch, self._batch)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._stop_passing_over()
         if logs is not None and not logs:  # the whole epoch was passed over
             logs.update(self._logs)
@@ -162,15 +173,15 @@ class CheckpointAndResume(keras.callbacks.Callback):
         if self._is_due():
             self._save(epoch + 1, 0)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self.model._initial_epoch = None
         if self._step > self._saved:
             self._save(self._epoch, self._batch)
 
-    def _is_due(self):
+    def _is_due(self) -> bool:
         return self._step // self.every_steps > self._saved // self.every_steps
 
-    def _save(self, epoch, batch):
+    def _save(self, epoch: int, batch: int) -> None:
         arrays = {}
         for part, variables in self._variables().items():
             arrays.update(checkpoints.read_variables(part, variables))
@@ -195,7 +206,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
             checkpoints.save(self.folder, self._step, arrays, progress)
         self._saved = self._step
 
-    def _variables(self):
+    def _variables(self) -> dict[str, list[keras.Variable]]:
         # Keras counts the seeds of random layers among the variables, but not metrics.
         optimizer = self.model.optimizer
         # A constant learning rate is a setting: a run may go on with another.
@@ -203,7 +214,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
         state = [variable for variable in optimizer.variables if variable is not rate]
         return {"model": self.model.variables, "optimizer": state}
 
-    def _require_finite(self, arrays):
+    def _require_finite(self, arrays: Mapping[str, Array]) -> None:
         for array in arrays.values():
             floats = array.dtype.kind == "f" or array.dtype.name == "bfloat16"
             if floats and not np.isfinite(array.astype(np.float32)).all():
@@ -213,7 +224,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
                     "learning rate (--train.base_learning_rate)"
                 )
 
-    def _require_same_on_all_workers(self, strategy):
+    def _require_same_on_all_workers(self, strategy: tf.distribute.Strategy) -> None:
         if not distribute.several_workers(strategy):
             return
         step = self._found.progress["step"] if self._found else 0
@@ -225,9 +236,10 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 "give all of them one shared checkpoint folder"
             )
 
-    def _require_same_epochs(self):
-        before = self._found and self._found.progress["steps_per_epoch"]
-        now = self.params.get("steps")
+    def _require_same_epochs(self) -> None:
+        if self._found is None:
+            return
+        before, now = self._found.progress["steps_per_epoch"], self.params.get("steps")
         if before and now and before != now:
             raise InputError(
                 f"an epoch has {now} batches, but had {before} when the checkpoint "
@@ -235,12 +247,12 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 "checkpoint folder, or delete this one"
             )
 
-    def _pass_over(self, batches):
+    def _pass_over(self, batches: int) -> None:
         """Makes `fit` take the next batches without a step."""
         model, left = self.model, batches
         train, per_call = model.train_function, model.steps_per_execution
 
-        def pass_over(iterator):
+        def pass_over(iterator: Iterator[Element]) -> dict[str, Any]:
             nonlocal left
             if not self.data_resumes:
                 for _ in range(per_call):
@@ -252,6 +264,6 @@ class CheckpointAndResume(keras.callbacks.Callback):
 
         self._train_function, model.train_function = train, pass_over
 
-    def _stop_passing_over(self):
+    def _stop_passing_over(self) -> None:
         if self._train_function is not None:
             self.model.train_function, self._train_function = self._train_function, None

@@ -1,11 +1,14 @@
 """The metrics of each epoch for TensorBoard."""
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_scl import distribute
+from tf_scl.typing import Logs, PathLike
 
 
 class EpochSummaries(keras.callbacks.Callback):
@@ -21,17 +24,17 @@ class EpochSummaries(keras.callbacks.Callback):
         folder: Path, local or remote.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: PathLike) -> None:
         super().__init__()
         self.folder = os.path.join(str(folder), "train")
-        self._writer = None
+        self._writer: Any = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         # Not earlier: now the history is restored.
         if self._writer is None:
             self.open(getattr(self.model.history, "history", {}))
 
-    def open(self, history):
+    def open(self, history: Mapping[str, Sequence[float]]) -> None:
         """Begins the files, in a new folder with the metrics of epochs before (dict of lists)."""
         if not distribute.is_chief(self.model.distribute_strategy):
             return
@@ -42,17 +45,17 @@ class EpochSummaries(keras.callbacks.Callback):
                 for epoch, value in enumerate(values):
                     self._write(epoch, {name: value})
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self._writer is not None:
             self._write(epoch, logs or {})
             self._writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _write(self, epoch, logs):
+    def _write(self, epoch: int, logs: Mapping[str, float]) -> None:
         plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
         metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin)
         with self._writer.as_default():

@@ -1,11 +1,15 @@
 """Labelled images that an encoder is judged on while it learns without labels."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.labels import check_label_pair, number_classes
+from tf_scl.typing import Array, ArrayLike
 
 
 class LabelledImages:
@@ -28,11 +32,20 @@ class LabelledImages:
             another size, labels that name no class, or fewer than two classes.
     """
 
-    def __init__(self, owner, train_images, train_labels, test_images, test_labels, batch_size=256):
+    def __init__(
+        self,
+        owner: str,
+        train_images: Array,
+        train_labels: ArrayLike,
+        test_images: Array,
+        test_labels: ArrayLike,
+        batch_size: int = 256,
+    ) -> None:
         self.train_images, self.test_images = train_images, test_images
         self.train_labels, self.test_labels = check_label_pair(train_labels, test_labels)
         self.batch_size = batch_size
-        self._model = self._encode = None
+        self._model: keras.Model | None = None
+        self._encode: Callable[[Array], tf.Tensor] | None = None
         for name, images, labels in (
             ("train", train_images, self.train_labels),
             ("test", test_images, self.test_labels),
@@ -49,20 +62,20 @@ class LabelledImages:
             )
         self.classes, self.targets = number_classes(owner, self.train_labels)
 
-    def features(self, model, images):
+    def features(self, model: keras.Model, images: Array) -> npt.NDArray[np.float32]:
         """float32 [N, D], of images [N, H, W, C]; nothing in the model changes."""
-        if model is not self._model:
+        if self._encode is None or model is not self._model:
             self._model, self._encode = model, self._encoder(model)
         batches = range(0, len(images), self.batch_size)
         parts = [self._encode(images[start : start + self.batch_size]) for start in batches]
         return np.concatenate([part.numpy() for part in parts])
 
-    def _encoder(self, model):
+    def _encoder(self, model: keras.Model) -> Callable[[Array], tf.Tensor]:
         first = np.asarray(self.train_images[:1])
         spec = tf.TensorSpec([None, *first.shape[1:]], first.dtype)
 
         @tf.function(input_signature=[spec])
-        def encode(images):
+        def encode(images: tf.Tensor) -> tf.Tensor:
             features = keras.ops.cast(model(images, training=False), "float32")
             return tf.reshape(features, [tf.shape(features)[0], -1])
 

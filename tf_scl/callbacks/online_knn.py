@@ -1,10 +1,13 @@
 """kNN accuracy of an encoder while it learns."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
 from tf_scl.callbacks.labelled_images import LabelledImages
 from tf_scl.evaluation.knn import check_vote, knn_accuracy, usable_k
+from tf_scl.typing import Array, ArrayLike, Logs
 
 
 class OnlineKNN(keras.callbacks.Callback):
@@ -27,15 +30,15 @@ class OnlineKNN(keras.callbacks.Callback):
 
     def __init__(
         self,
-        train_images,
-        train_labels,
-        test_images,
-        test_labels,
-        every_epochs=1,
-        k=200,
-        temperature=0.1,
-        batch_size=256,
-    ):
+        train_images: Array,
+        train_labels: ArrayLike,
+        test_images: Array,
+        test_labels: ArrayLike,
+        every_epochs: int = 1,
+        k: int = 200,
+        temperature: float = 0.1,
+        batch_size: int = 256,
+    ) -> None:
         super().__init__()
         check_vote(k, temperature)
         self.every_epochs = every_epochs
@@ -44,9 +47,9 @@ class OnlineKNN(keras.callbacks.Callback):
             "OnlineKNN", train_images, train_labels, test_images, test_labels, batch_size
         )
         self.k = usable_k(self._data.train_labels, k)
-        self._accuracy = None
+        self._accuracy: float | None = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self._accuracy is None or (epoch + 1) % self.every_epochs == 0:
             data = self._data
             self._accuracy = knn_accuracy(
@@ -59,10 +62,10 @@ class OnlineKNN(keras.callbacks.Callback):
             )
         logs["knn_accuracy"] = self._accuracy
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Array]:
         """Dict from name to array: the last value, once there is one."""
-        return {} if self._accuracy is None else {"accuracy": np.float64(self._accuracy)}
+        return {} if self._accuracy is None else {"accuracy": np.asarray(self._accuracy)}
 
-    def set_state(self, state):
+    def set_state(self, state: Mapping[str, Array]) -> None:
         """The inverse of `get_state`."""
         self._accuracy = float(state["accuracy"]) if state else None

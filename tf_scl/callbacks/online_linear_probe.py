@@ -1,10 +1,14 @@
 """A linear classifier that is trained beside the encoder."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import numpy as np
 from scipy.special import softmax
 
 from tf_scl.callbacks.labelled_images import LabelledImages
+from tf_scl.typing import Array, ArrayLike, Logs
 
 _KEPT = 0.9  # by the running mean and variance of the features, at each step
 _ADAM = (0.9, 0.999, 1e-8)
@@ -37,15 +41,15 @@ class OnlineLinearProbe(keras.callbacks.Callback):
 
     def __init__(
         self,
-        train_images,
-        train_labels,
-        test_images,
-        test_labels,
-        every=1,
-        batch_size=256,
-        learning_rate=0.01,
-        seed=0,
-    ):
+        train_images: Array,
+        train_labels: ArrayLike,
+        test_images: Array,
+        test_labels: ArrayLike,
+        every: int = 1,
+        batch_size: int = 256,
+        learning_rate: float = 0.01,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.every = every
         self.batch_size = batch_size
@@ -54,9 +58,9 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         self._data = LabelledImages(
             "OnlineLinearProbe", train_images, train_labels, test_images, test_labels, batch_size
         )
-        self._state = {"batches": np.int64(0)}
+        self._state: dict[str, Any] = {"batches": np.int64(0)}
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if not logs:  # a batch that was passed over
             return
         batches = int(self._state["batches"]) + 1
@@ -68,22 +72,22 @@ class OnlineLinearProbe(keras.callbacks.Callback):
             images = np.asarray(self._data.train_images[chosen])
             self._step(self._data.features(self.model, images), self._data.targets[chosen])
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         features = self._data.features(self.model, self._data.test_images)
         if "weights" not in self._state:
             self._start(features.shape[1])
         predicted = self._data.classes[np.argmax(self._logits(features), axis=1)]
         logs["probe_accuracy"] = float(np.mean(predicted == self._data.test_labels))
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Array]:
         """Dict from name to array: the probe, its optimiser and its place in the data."""
         return dict(self._state)
 
-    def set_state(self, state):
+    def set_state(self, state: Mapping[str, Array]) -> None:
         """The inverse of `get_state`."""
         self._state = {name: np.array(array) for name, array in state.items()}
 
-    def _start(self, dimension):
+    def _start(self, dimension: int) -> None:
         weights = np.zeros((dimension + 1, len(self._data.classes)))  # the bias in the last row
         self._state.update(
             steps=np.int64(0),
@@ -94,7 +98,7 @@ class OnlineLinearProbe(keras.callbacks.Callback):
             variance=np.ones(dimension),
         )
 
-    def _step(self, features, targets):
+    def _step(self, features: Array, targets: Array) -> None:
         """One step of Adam on the mean cross-entropy of features [n, D]."""
         state, (beta1, beta2, epsilon) = self._state, _ADAM
         if "weights" not in state:
@@ -113,10 +117,10 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         step = self.learning_rate * first / (np.sqrt(second) + epsilon)
         state["weights"] = state["weights"] - step
 
-    def _logits(self, features):
+    def _logits(self, features: Array) -> Array:
         return self._with_bias(features) @ self._state["weights"]
 
-    def _with_bias(self, features):
+    def _with_bias(self, features: Array) -> Array:
         deviation = np.sqrt(self._state["variance"]) + 1e-6
         standard = (features - self._state["mean"]) / deviation
         return np.concatenate([standard, np.ones((len(features), 1))], axis=1)

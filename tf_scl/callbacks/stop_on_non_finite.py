@@ -6,6 +6,7 @@ import keras
 
 from tf_scl import checkpoints
 from tf_scl.errors import InputError
+from tf_scl.typing import Logs, PathLike
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -22,14 +23,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
             loss and the last good checkpoint.
     """
 
-    def __init__(self, folder=None):
+    def __init__(self, folder: PathLike | None = None) -> None:
         super().__init__()
         self.folder = folder
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch, self._before = epoch, ""
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if not logs or "loss" not in logs:
             return
         parts = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())

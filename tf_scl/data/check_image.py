@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import PIL.ExifTags
@@ -10,6 +12,7 @@ import PIL.Image
 import tensorflow as tf
 
 from tf_scl.data.decode import decode_image
+from tf_scl.typing import Array
 
 # Reasons for a rejection, as they stand in the summary.
 EMPTY = "empty file (0 bytes)"
@@ -42,7 +45,7 @@ _JPEG_TOLERANCE = 8  # of 255, on average: two decoders differ by 1 or 2, qualit
 class RejectedImageError(Exception):
     """A file that is set aside; `reason` is one of the constants above."""
 
-    def __init__(self, reason, detail):
+    def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -68,7 +71,9 @@ class CheckedImage:
     channels: int
 
 
-def check_image(data, max_pixels, short_side=None):
+def check_image(
+    data: bytes | Array, max_pixels: int, short_side: int | None = None
+) -> CheckedImage:
     """Decodes an image completely and brings it into the one form of our records.
 
     It is turned as its EXIF (or XMP) orientation says. Palettes and CMYK
@@ -95,10 +100,10 @@ def check_image(data, max_pixels, short_side=None):
         image, kind, as_it_is = _from_pixels(data, max_pixels), "PNG", False
     else:
         image, kind, as_it_is = _from_file(data, max_pixels)
-    shrink = short_side is not None and min(image.size) > short_side
-    if shrink:
-        image = _shrink(image, short_side)
-    for stored_kind, encoded in _encodings(data, image, kind, as_it_is, shrink):
+    shrunk = False
+    if short_side is not None and min(image.size) > short_side:
+        image, shrunk = _shrink(image, short_side), True
+    for stored_kind, encoded in _encodings(data, image, kind, as_it_is, shrunk):
         if _decodes(encoded, stored_kind, image):
             channels = len(image.getbands())
             return CheckedImage(encoded, stored_kind.lower(), image.height, image.width, channels)
@@ -107,7 +112,7 @@ def check_image(data, max_pixels, short_side=None):
     )
 
 
-def _from_pixels(pixels, max_pixels):
+def _from_pixels(pixels: Array, max_pixels: int) -> PIL.Image.Image:
     shape = pixels.shape
     layouts = ((), (1,), (3,))
     if pixels.dtype != np.uint8 or pixels.size == 0 or len(shape) < 2 or shape[2:] not in layouts:
@@ -118,7 +123,7 @@ def _from_pixels(pixels, max_pixels):
     return PIL.Image.fromarray(pixels[..., 0] if shape[2:] == (1,) else pixels)
 
 
-def _from_file(data, max_pixels):
+def _from_file(data: bytes, max_pixels: int) -> tuple[PIL.Image.Image, str, bool]:
     """The image, grey or RGB and upright; its format; and whether the file can stay as it is."""
     if not data:
         raise RejectedImageError(EMPTY, "nothing in it")
@@ -134,8 +139,8 @@ def _from_file(data, max_pixels):
             raise RejectedImageError(DAMAGED, f"{image.format}: {error}") from error
         turn = _UPRIGHT.get(_orientation(image))
         plain = _to_grey_or_rgb(image)
-    kind = "JPEG" if image.format == "MPO" else image.format  # several JPEG in one file
-    animation = kind == "PNG" and image.is_animated
+    kind = "JPEG" if image.format == "MPO" else str(image.format)  # several JPEG in one file
+    animation = kind == "PNG" and getattr(image, "is_animated", False)
     as_it_is = (kind, image.mode) in _AS_THEY_ARE and turn is None and not animation
     plain.info = {}  # no profile, no comment and no transparent colour goes on
     return plain if turn is None else plain.transpose(turn), kind, as_it_is
@@ -148,12 +153,12 @@ class _Guarded(io.BytesIO):
     tag of EXIF: without limits a few MB take hours, or hundreds of GB.
     """
 
-    def __init__(self, data):
+    def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._left = _MAX_READS * len(data) + 2**16
         self._seen_exif = False
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
         self._left -= len(data)
         if self._left < 0:
@@ -165,7 +170,7 @@ class _Guarded(io.BytesIO):
         return data
 
 
-def _open(data, max_pixels):
+def _open(data: bytes, max_pixels: int) -> PIL.Image.Image:
     try:
         image = PIL.Image.open(_Guarded(data), formats=FORMATS)
     except PIL.Image.DecompressionBombError as error:
@@ -180,7 +185,7 @@ def _open(data, max_pixels):
     return image
 
 
-def _unidentified(data):
+def _unidentified(data: bytes) -> RejectedImageError:
     """The rejection of what PIL did not open, from its first bytes alone."""
     PIL.Image.init()
     for name, (_, accept) in PIL.Image.OPEN.items():
@@ -191,23 +196,24 @@ def _unidentified(data):
     return RejectedImageError(NOT_AN_IMAGE, f"it starts with {data[:8]!r}")
 
 
-def _require_few(width, height, max_pixels):
+def _require_few(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise RejectedImageError(
             TOO_LARGE, f"{width} x {height} is more than ingest.max_pixels = {max_pixels}"
         )
 
 
-def _work(image, data):
+def _work(image: PIL.Image.Image, data: bytes) -> int:
     """Pixels, or bytes, that a decoder goes over where a small file can make these many."""
     if image.format in ("JPEG", "MPO"):  # each scan may cover the whole image
         return data.count(b"\xff\xda") * image.width * image.height
-    if image.tile and image.tile[0][0] == "ppm_plain":  # each comment is cut out of a MiB of text
+    tile = getattr(image, "tile", None)
+    if tile and tile[0][0] == "ppm_plain":  # each comment is cut out of a MiB of text
         return data.count(b"#") * min(len(data), 2**20)
     return 0
 
 
-def _orientation(image):
+def _orientation(image: PIL.Image.Image) -> int:
     """EXIF's orientation 1..8; 1 where there is none, or none that can be read."""
     if len(image.info.get("exif", b"")) > _MAX_EXIF:
         return 1
@@ -217,7 +223,7 @@ def _orientation(image):
         return 1
 
 
-def _to_grey_or_rgb(image):
+def _to_grey_or_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode in ("L", "RGB"):
         return image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
@@ -229,28 +235,30 @@ def _to_grey_or_rgb(image):
     raise RejectedImageError(UNSUPPORTED, f"{image.format} of mode {image.mode!r}")
 
 
-def _shrink(image, short_side):
+def _shrink(image: PIL.Image.Image, short_side: int) -> PIL.Image.Image:
     scale = short_side / min(image.size)
     size = [max(short_side, round(side * scale)) for side in image.size]
     return image.resize(size, PIL.Image.Resampling.BILINEAR)
 
 
-def _encodings(data, image, kind, as_it_is, shrunk):
+def _encodings(
+    data: bytes | Array, image: PIL.Image.Image, kind: str, as_it_is: bool, shrunk: bool
+) -> Iterator[tuple[str, bytes]]:
     """What could be stored, in the order of preference."""
-    if as_it_is and not shrunk:
+    if isinstance(data, bytes) and as_it_is and not shrunk:
         yield kind, data
     if shrunk and kind == "JPEG":
         yield "JPEG", _save(image, "JPEG", quality=95, subsampling=0)
     yield "PNG", _save(image, "PNG")
 
 
-def _save(image, kind, **options):
+def _save(image: PIL.Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _decodes(encoded, kind, image):
+def _decodes(encoded: bytes, kind: str, image: PIL.Image.Image) -> bool:
     """Whether the decoder of training and serving reads the same size and colours."""
     try:
         decoded = decode_image(encoded, 3).numpy()

@@ -4,17 +4,19 @@ import hashlib
 
 import numpy as np
 
+from tf_scl.typing import Array
+
 _BLOCK = 2**20
 
 
-def content_sha256(data):
+def content_sha256(data: bytes | Array) -> str:
     """Hex digest (str) of a file's bytes, or of a numpy array's pixels and their shape."""
     if isinstance(data, np.ndarray):
         data = repr(data.shape).encode() + data.tobytes()
     return hashlib.sha256(data).hexdigest()
 
 
-def file_sha256(path):
+def file_sha256(path: str) -> str:
     """Hex digest (str) of a file, local or remote, which may be larger than the memory."""
     import tensorflow as tf  # not for a command line that has no file to look at
 
@@ -25,7 +27,7 @@ def file_sha256(path):
     return digest.hexdigest()
 
 
-def split_of(sha256, eval_fraction):
+def split_of(sha256: str, eval_fraction: float) -> str:
     """The split of an image, "train" or "eval", from nothing but the hash of its content.
 
     The same image is never in two splits, and new images move no old one.

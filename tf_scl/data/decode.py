@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def decode_image(encoded, channels):
+def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     """Pixels uint8 [H, W, channels] of one PNG or JPEG, the same as PIL's.
 
     Args:
@@ -20,7 +20,7 @@ def decode_image(encoded, channels):
     return tf.ensure_shape(image, [None, None, channels])
 
 
-def fit_to_square(images, size):
+def fit_to_square(images: tf.Tensor, size: int) -> tf.Tensor:
     """Cuts the central square and resizes it to size x size.
 
     Args:
@@ -46,7 +46,7 @@ def fit_to_square(images, size):
     )
 
 
-def decode_batch(encoded, size, channels):
+def decode_batch(encoded: tf.Tensor, size: int, channels: int) -> tf.Tensor:
     """Float32 [N, size, size, channels] of whole numbers 0..255, of encoded images [N]."""
     return tf.map_fn(
         lambda one: tf.round(fit_to_square(decode_image(one, channels), size)),

@@ -5,10 +5,11 @@ import pathlib
 import numpy as np
 import PIL.Image
 
+from tf_scl.typing import PathLike
 from tf_scl.write_aside import written_aside
 
 
-def write_digits(folder):
+def write_digits(folder: PathLike) -> pathlib.Path:
     """Writes the 1,797 8 x 8 grey images as FOLDER/<digit>/<number>.png.
 
     The folder appears complete or not at all; one that exists is left alone.

@@ -14,20 +14,27 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.typehints.decorators import no_annotations
 
 from tf_scl import __version__
 from tf_scl.config import IngestConfig
 from tf_scl.data import embed_parts
-from tf_scl.data.embed_model import embed_or_refuse, find_model
-from tf_scl.data.embed_plan import divide
-from tf_scl.data.embed_rows import check_item
+from tf_scl.data.embed_model import ServedModel, embed_or_refuse, find_model
+from tf_scl.data.embed_plan import Stretch, divide
+from tf_scl.data.embed_rows import Row, check_item
 from tf_scl.data.ingest_summary import describe_reasons
+from tf_scl.data.sources.source import Source
 from tf_scl.errors import InputError
+from tf_scl.typing import PathLike
 
 MAX_MEGABYTES = IngestConfig().max_megabytes
 REFUSED = "refused by the model"  # a reason, as those of `check_image`
@@ -60,10 +67,16 @@ class EmbedSummary:
     dimension: int
     listed: int
     embedded: int
-    rejected: dict
+    rejected: dict[str, int]
 
 
-def embed(make_pipeline, source, model, out, max_megabytes=MAX_MEGABYTES):
+def embed(
+    make_pipeline: Callable[[], beam.Pipeline],
+    source: Source,
+    model: PathLike,
+    out: PathLike,
+    max_megabytes: int = MAX_MEGABYTES,
+) -> EmbedSummary:
     """Embeds a source of images, from its first unit or from where a call before was stopped.
 
     Rows are in the order in which the source lists its images, whatever the
@@ -98,30 +111,30 @@ def embed(make_pipeline, source, model, out, max_megabytes=MAX_MEGABYTES):
     out = out if "://" in out else os.path.abspath(os.path.expanduser(out))
     folder = out + ".parts"
     _require_place(out, folder)
-    model = find_model(model)
+    served = find_model(model)
     stretches = divide(source.units())
-    model.require_embeddings()
-    key = _key(source, model, stretches, max_megabytes)
+    served.require_embeddings()
+    key = _key(source, served, stretches, max_megabytes)
     pipeline = make_pipeline()
     embed_parts.open_folder(folder, key)
     parts = {number: items for one in stretches for number, items in one.parts().items()}
     listed = sum(parts.values())
     if tf.io.gfile.exists(out):  # stopped while the parts were being deleted
         _require_ours(out, key)
-        summary = _summary(out, model, listed, *embed_parts.count_file(out))
+        summary = _summary(out, served, listed, *embed_parts.count_file(out))
     else:
-        _embed_parts(pipeline, source, model, stretches, parts, folder, max_megabytes)
+        _embed_parts(pipeline, source, served, stretches, parts, folder, max_megabytes)
         if source.fingerprint() != key["images"]:
             raise InputError(
                 f"the images of {source.name!r} changed while they were being embedded; delete "
                 f"{folder!r} and run the same command again"
             )
-        summary = _join(source, model, parts, listed, key, folder, out)
+        summary = _join(source, served, parts, listed, key, folder, out)
     tf.io.gfile.rmtree(folder)
     return summary
 
 
-def local_pipeline(flags=()):
+def local_pipeline(flags: Sequence[str] = ()) -> beam.Pipeline:
     """A `beam.Pipeline` from Beam's flags; on this machine, if they name no runner.
 
     Args:
@@ -146,7 +159,7 @@ def local_pipeline(flags=()):
     return pipeline
 
 
-def describe(summary):
+def describe(summary: EmbedSummary) -> str:
     """What came of it, in one line or two for people."""
     text = (
         f"wrote {summary.out}: {summary.listed:,} found, {summary.embedded:,} embedded "
@@ -157,7 +170,7 @@ def describe(summary):
     return f"{text}\n{describe_reasons(summary.rejected)}: see {summary.rejected_out}"
 
 
-def _require_place(out, folder):
+def _require_place(out: str, folder: str) -> None:
     try:
         out.encode()
     except UnicodeEncodeError as error:
@@ -176,12 +189,14 @@ def _require_place(out, folder):
         )
 
 
-def _require_ours(out, key):
+def _require_ours(out: str, key: dict[str, str]) -> None:
     if embed_parts.read_file_metadata(out).get("key") != _digest(key):
         raise InputError(f"{out!r} exists already; move it away, or give another --out")
 
 
-def _key(source, model, stretches, max_megabytes):
+def _key(
+    source: Source, model: ServedModel, stretches: list[Stretch], max_megabytes: int
+) -> dict[str, str]:
     """What the parts depend on, by the names that a message can use."""
     return {
         "model": model.fingerprint(),
@@ -193,11 +208,19 @@ def _key(source, model, stretches, max_megabytes):
     }
 
 
-def _digest(key):
+def _digest(key: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
 
-def _embed_parts(pipeline, source, model, stretches, parts, folder, max_megabytes):
+def _embed_parts(
+    pipeline: beam.Pipeline,
+    source: Source,
+    model: ServedModel,
+    stretches: list[Stretch],
+    parts: dict[int, int],
+    folder: str,
+    max_megabytes: int,
+) -> None:
     done = embed_parts.parts_done(folder) & set(parts)
     listed, already = sum(parts.values()), sum(parts[number] for number in done)
     if done:
@@ -217,7 +240,15 @@ def _embed_parts(pipeline, source, model, stretches, parts, folder, max_megabyte
         )
 
 
-def _join(source, model, parts, listed, key, folder, out):
+def _join(
+    source: Source,
+    model: ServedModel,
+    parts: dict[int, int],
+    listed: int,
+    key: dict[str, str],
+    folder: str,
+    out: str,
+) -> EmbedSummary:
     metadata = {
         "model": model.path,
         "model_metadata": model.metadata,
@@ -239,7 +270,9 @@ def _join(source, model, parts, listed, key, folder, out):
     return summary
 
 
-def _summary(out, model, listed, embedded, rejected):
+def _summary(
+    out: str, model: ServedModel, listed: int, embedded: int, rejected: dict[str, int]
+) -> EmbedSummary:
     accounted = embedded + sum(rejected.values())
     if accounted != listed:
         raise RuntimeError(
@@ -254,13 +287,14 @@ def _summary(out, model, listed, embedded, rejected):
 class _Read(beam.DoFn):
     """Stretch -> ((part, rows), encoded images of the rows without a problem), for each part."""
 
-    def __init__(self, source, folder, max_bytes, max_pixels):
+    def __init__(self, source: Source, folder: str, max_bytes: int, max_pixels: int) -> None:
         self._source = source
         self._folder = folder
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
 
-    def process(self, stretch):
+    @no_annotations  # else Beam chooses coders by them
+    def process(self, stretch: Stretch) -> Iterator[tuple[tuple[int, list[Row]], list[bytes]]]:
         items = itertools.chain.from_iterable(
             self._source.read(unit, self._max_bytes) for unit in stretch.units
         )
@@ -285,38 +319,43 @@ class _SavedModelHandler(ModelHandler):
     depend on the runner, and a part is stored as soon as it is done.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
 
-    def load_model(self):
+    def load_model(self) -> Any:
         return tf.saved_model.load(self._path)
 
-    def run_inference(self, batch, model, inference_args=None):
+    def run_inference(
+        self, batch: Sequence[list[bytes]], model: Any, inference_args: dict[str, Any] | None = None
+    ) -> list[tuple[npt.NDArray[np.float32], dict[int, str]]]:
         return [embed_or_refuse(model, images) for images in batch]
 
-    def batch_elements_kwargs(self):
+    def batch_elements_kwargs(self) -> dict[str, int]:
         return {"min_batch_size": 1, "max_batch_size": 1}
 
-    def get_num_bytes(self, batch):
+    def get_num_bytes(self, batch: Sequence[list[bytes]]) -> int:
         return sum(len(image) for images in batch for image in images)
 
-    def get_metrics_namespace(self):
+    def get_metrics_namespace(self) -> str:
         return "embed"
 
 
 class _Write(beam.DoFn):
     """Writes a part that is embedded; yields nothing."""
 
-    def __init__(self, folder, listed):
+    def __init__(self, folder: str, listed: int) -> None:
         self._folder = folder
         self._listed = listed
         self._embedded = beam.metrics.Metrics.counter("embed", "embedded")
 
-    def setup(self):
+    def setup(self) -> None:
         self._done, self._told = 0, time.monotonic()
 
-    def process(self, element):
+    @no_annotations
+    def process(
+        self, element: tuple[tuple[int, list[Row]], tuple[npt.NDArray[np.float32], dict[int, str]]]
+    ) -> None:
         (part, rows), (embeddings, refused) = element
         rows = list(rows)
         taken = [index for index, row in enumerate(rows) if row.problem is None]
@@ -325,7 +364,7 @@ class _Write(beam.DoFn):
         embed_parts.write_part(self._folder, part, rows, embeddings)
         self._count(rows, len(embeddings))
 
-    def _count(self, rows, embedded):
+    def _count(self, rows: list[Row], embedded: int) -> None:
         self._embedded.inc(embedded)
         for row in rows:
             if row.problem is not None:

@@ -5,8 +5,11 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tf_scl.config import IngestConfig
@@ -16,6 +19,7 @@ from tf_scl.errors import InputError
 from tf_scl.export import METADATA_FILE, read_metadata
 from tf_scl.serving.model_folder import find_saved_model
 from tf_scl.serving.signatures import BYTES, OUTPUT
+from tf_scl.typing import PathLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,19 +32,19 @@ class ServedModel:
     """
 
     path: str
-    metadata: dict
+    metadata: dict[str, Any]
 
     @property
-    def dimension(self):
+    def dimension(self) -> int:
         """Int D, numbers in an embedding."""
         return self.metadata["dimension"]
 
     @property
-    def max_pixels(self):
+    def max_pixels(self) -> int:
         """Int, images with more are not taken."""
         return self.metadata.get("max_pixels", IngestConfig().max_pixels)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Hex digest of all files in the folder, names and contents."""
         digest = hashlib.sha256()
         for path in _files(self.path):
@@ -48,7 +52,7 @@ class ServedModel:
             digest.update(bytes.fromhex(file_sha256(path)))
         return digest.hexdigest()
 
-    def require_embeddings(self):
+    def require_embeddings(self) -> None:
         """Loads the model and embeds no images at all, which shows whether it can embed some.
 
         Raises:
@@ -69,7 +73,7 @@ class ServedModel:
             )
 
 
-def find_model(path):
+def find_model(path: PathLike) -> ServedModel:
     """The SavedModel in a folder, or in the newest of its version folders 1/, 2/, ...
 
     Args:
@@ -90,7 +94,7 @@ def find_model(path):
     return ServedModel(path, _metadata(path))
 
 
-def embed_images(model, encoded):
+def embed_images(model: Any, encoded: Sequence[bytes]) -> npt.NDArray[np.float32]:
     """Embeds encoded images by a loaded SavedModel, with its own preprocessing.
 
     Args:
@@ -107,7 +111,9 @@ def embed_images(model, encoded):
     return model.signatures[BYTES](image_bytes=images)[OUTPUT].numpy()
 
 
-def embed_or_refuse(model, encoded):
+def embed_or_refuse(
+    model: Any, encoded: Sequence[bytes]
+) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
     """Embeds encoded images, but for those that the model refuses.
 
     Args:
@@ -130,7 +136,7 @@ def embed_or_refuse(model, encoded):
     return np.concatenate(embedded), refused
 
 
-def _metadata(path):
+def _metadata(path: str) -> dict[str, Any]:
     try:
         metadata = read_metadata(path)
         dimension = metadata["dimension"]
@@ -148,7 +154,7 @@ def _metadata(path):
     return metadata
 
 
-def _files(folder):
+def _files(folder: str) -> list[str]:
     return sorted(
         os.path.join(directory, name)
         for directory, _, names in tf.io.gfile.walk(folder)
@@ -156,7 +162,7 @@ def _files(folder):
     )
 
 
-def _reason(error):
+def _reason(error: tf.errors.OpError) -> str:
     """What a model says of the one image that it was given, out of all that TensorFlow says."""
     said = re.search(r"image_bytes\[0\] is ([^\]\n]*)", error.message)
     return said[1] if said else one_line(error)

@@ -9,12 +9,16 @@ import contextlib
 import io
 import json
 import os
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from tf_scl.data.embed_rows import Row
 from tf_scl.data.ingest_summary import count_reasons
 from tf_scl.errors import InputError
 from tf_scl.write_aside import write_file
@@ -26,12 +30,12 @@ _GROUP_BYTES = 32 * 2**20  # of embeddings in a row group
 _JOINED, _JOINED_REJECTED = "joined.parquet", "joined.jsonl"
 
 
-def rejected_path(out):
+def rejected_path(out: str) -> str:
     """Where the list of rejected images is: OUT without its suffix, and .rejected.jsonl."""
     return os.path.splitext(out)[0] + ".rejected.jsonl"
 
 
-def open_folder(folder, key):
+def open_folder(folder: str, key: dict[str, str]) -> None:
     """Makes the folder for the parts, or goes on in it.
 
     Args:
@@ -62,18 +66,20 @@ def open_folder(folder, key):
         )
 
 
-def parts_done(folder):
+def parts_done(folder: str) -> set[int]:
     """The numbers of the parts that are in the folder, a set."""
     stems = (name.partition(".") for name in tf.io.gfile.listdir(folder))
     return {int(stem) for stem, _, suffix in stems if suffix == "parquet" and stem.isdecimal()}
 
 
-def is_done(folder, number):
+def is_done(folder: str, number: int) -> bool:
     """Whether a part is in the folder."""
     return tf.io.gfile.exists(_path(folder, number))
 
 
-def write_part(folder, number, rows, embeddings):
+def write_part(
+    folder: str, number: int, rows: Sequence[Row], embeddings: npt.NDArray[np.float32]
+) -> None:
     """Writes a part.
 
     Args:
@@ -102,7 +108,9 @@ def write_part(folder, number, rows, embeddings):
     write_file(_path(folder, number), buffer.getvalue().to_pybytes())
 
 
-def join_parts(folder, parts, dimension, metadata):
+def join_parts(
+    folder: str, parts: dict[int, int], dimension: int, metadata: dict[str, Any]
+) -> None:
     """Joins all parts, in their order, into the two files, which stay in the folder.
 
     One row group after the other is written, so that the whole need not fit
@@ -136,17 +144,17 @@ def join_parts(folder, parts, dimension, metadata):
             writer.write_table(_together(waiting, schema), rows_per_group)
 
 
-def count_joined(folder):
+def count_joined(folder: str) -> tuple[int, dict[str, int]]:
     """Reads the joined files again; see `count_file`."""
     return _count(os.path.join(folder, _JOINED), os.path.join(folder, _JOINED_REJECTED))
 
 
-def count_file(out):
+def count_file(out: str) -> tuple[int, dict[str, int]]:
     """(number of rows, dict from reason to number of rejected images) of a finished file."""
     return _count(out, rejected_path(out))
 
 
-def put_in_place(folder, out):
+def put_in_place(folder: str, out: str) -> None:
     """Renames the joined files, so that OUT appears whole, and last.
 
     Raises:
@@ -161,19 +169,19 @@ def put_in_place(folder, out):
         ) from error
 
 
-def put_rejected_in_place(folder, out):
+def put_rejected_in_place(folder: str, out: str) -> None:
     """Renames the joined list of rejected images alone."""
     tf.io.gfile.rename(os.path.join(folder, _JOINED_REJECTED), rejected_path(out), overwrite=True)
 
 
-def read_file_metadata(out):
+def read_file_metadata(out: str) -> dict[str, Any]:
     """The dict that `join_parts` was given, or {} of a file that is another one's."""
     with contextlib.suppress(pa.ArrowInvalid, ValueError), _binary(out, "rb") as file:
         return json.loads((pq.read_schema(file).metadata or {}).get(METADATA, b"{}"))
     return {}
 
 
-def _schema(dimension):
+def _schema(dimension: int) -> pa.Schema:
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -185,11 +193,11 @@ def _schema(dimension):
     )
 
 
-def _path(folder, number):
+def _path(folder: str, number: int) -> str:
     return os.path.join(folder, f"{number:08d}.parquet")
 
 
-def _read_key(folder):
+def _read_key(folder: str) -> dict[str, Any]:
     try:
         with tf.io.gfile.GFile(os.path.join(folder, _KEY_FILE), "rb") as file:
             key = json.loads(file.read())
@@ -198,7 +206,7 @@ def _read_key(folder):
         return {}
 
 
-def _read_part(folder, number, items):
+def _read_part(folder: str, number: int, items: int) -> tuple[pa.Table, list[dict[str, str]]]:
     """(table, list of rejections)."""
     path = _path(folder, number)
     again = "run the same command again, which makes it again"
@@ -221,19 +229,19 @@ def _read_part(folder, number, items):
     return table, rejected
 
 
-def _together(tables, schema):
+def _together(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     tables = [table.replace_schema_metadata(schema.metadata) for table in tables]
     return pa.concat_tables(tables).combine_chunks().cast(schema)
 
 
-def _count(path, rejections):
+def _count(path: str, rejections: str) -> tuple[int, dict[str, int]]:
     with _binary(path, "rb") as file:
         rows = pq.read_metadata(file).num_rows
     return rows, count_reasons(rejections)
 
 
 @contextlib.contextmanager
-def _binary(path, mode):
+def _binary(path: str, mode: str) -> Iterator["_Stream"]:
     """A file of any file system that TensorFlow knows, as pyarrow wants one."""
     with tf.io.gfile.GFile(path, mode) as file, _Stream(file) as stream:
         yield stream
@@ -242,28 +250,28 @@ def _binary(path, mode):
 class _Stream(io.RawIOBase):
     """What `tf.io.gfile.GFile` lacks of Python's files."""
 
-    def __init__(self, file):
+    def __init__(self, file: tf.io.gfile.GFile) -> None:
         self._file = file
 
-    def readable(self):
+    def readable(self) -> bool:
         return "r" in self._file.mode
 
-    def writable(self):
+    def writable(self) -> bool:
         return "w" in self._file.mode
 
-    def seekable(self):
+    def seekable(self) -> bool:
         return self.readable()
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1) -> bytes:
         return self._file.read(None if size is None or size < 0 else size)
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
         self._file.write(bytes(data))
         return len(data)
 
-    def seek(self, offset, whence=0):
+    def seek(self, offset: int, whence: int = 0) -> int:
         self._file.seek(offset, whence)
         return self._file.tell()
 
-    def tell(self):
+    def tell(self) -> int:
         return self._file.tell()

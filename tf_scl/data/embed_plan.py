@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
+
+from tf_scl.data.sources.source import Unit
 
 MAX_IMAGES = 256  # in a part
 MAX_BYTES = 64 * 2**20  # of a part's images, about: a worker has a part or two in memory
@@ -19,11 +22,11 @@ class Stretch:
     """
 
     first: int
-    units: tuple
+    units: tuple[Unit, ...]
     items: int
     per_part: int
 
-    def parts(self):
+    def parts(self) -> dict[int, int]:
         """Dict from the number of each part to how many items it holds, in order."""
         starts = range(0, self.items, self.per_part)
         return {
@@ -32,7 +35,7 @@ class Stretch:
         }
 
 
-def divide(units):
+def divide(units: Sequence[Unit]) -> list[Stretch]:
     """Stretches of a source, whose parts follow the order of its listing.
 
     Small units, such as 32 files, are put together, and large ones, such as a

@@ -4,6 +4,7 @@ import dataclasses
 
 from tf_scl.data.check_image import RejectedImageError, check_image
 from tf_scl.data.content_hash import content_sha256
+from tf_scl.data.sources.source import Item, Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +23,10 @@ class Row:
     sha256: str | None
     label: int | None
     class_name: str | None
-    problem: tuple[str, str] | None = None
+    problem: Problem | None = None
 
 
-def check_item(item, max_pixels):
+def check_item(item: Item, max_pixels: int) -> tuple[Row, bytes | None]:
     """Checks an item as ingestion does.
 
     Args:
@@ -36,16 +37,17 @@ def check_item(item, max_pixels):
         (row, encoded): `Row`; and bytes of a PNG or JPEG, upright, or None
         where the row has a problem.
     """
-    row = Row(_text(item.name), None, item.label, _text(item.class_name), item.problem)
+    class_name = None if item.class_name is None else _text(item.class_name)
+    row = Row(_text(item.name), None, item.label, class_name, item.problem)
     if item.problem:
         return row, None
-    row = dataclasses.replace(row, sha256=content_sha256(item.data))
+    row = dataclasses.replace(row, sha256=content_sha256(item.content))
     try:
-        return row, check_image(item.data, max_pixels).encoded
+        return row, check_image(item.content, max_pixels).encoded
     except RejectedImageError as error:
         detail = error.detail.replace("ingest.max_pixels", "the model's max_pixels")
         return dataclasses.replace(row, problem=(error.reason, detail)), None
 
 
-def _text(name):
-    return None if name is None else name.decode(errors="backslashreplace")
+def _text(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")

@@ -15,7 +15,14 @@ Each record is a `tf.train.Example` with one image:
 | `image/class/text`  | bytes, or absent | name of the class folder                       |
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from tf_scl.data.check_image import CheckedImage
 
 ENCODED = "image/encoded"
 FORMAT = "image/format"
@@ -30,7 +37,13 @@ CLASS = "image/class/text"
 NO_LABEL = -1
 
 
-def encode_example(image, filename, sha256, label=None, class_name=None):
+def encode_example(
+    image: CheckedImage,
+    filename: bytes,
+    sha256: str,
+    label: int | None = None,
+    class_name: bytes | None = None,
+) -> bytes:
     """Serialises one checked image.
 
     Args:
@@ -38,7 +51,7 @@ def encode_example(image, filename, sha256, label=None, class_name=None):
         filename: bytes, path below the image folder.
         sha256: str, hex digest of the original file.
         label: Int, or None for an image without a label.
-        class_name: bytes, or None likewise.
+        class_name: bytes, or None for a label without a name; counts with a label only.
 
     Returns:
         bytes, a serialised `tf.train.Example`.
@@ -54,18 +67,19 @@ def encode_example(image, filename, sha256, label=None, class_name=None):
     }
     if label is not None:
         features[LABEL] = _int(label)
-        features[CLASS] = _bytes(class_name)
+        if class_name is not None:
+            features[CLASS] = _bytes(class_name)
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)
 
 
-def parse_encoded(serialized):
+def parse_encoded(serialized: tf.Tensor) -> tf.Tensor:
     """Encoded images, string [N], of serialised examples [N]. Reads no label."""
     spec = {ENCODED: tf.io.FixedLenFeature([], tf.string)}
     return tf.io.parse_example(serialized, spec)[ENCODED]
 
 
-def parse_labelled(serialized):
+def parse_labelled(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Encoded images, labels (int64, `NO_LABEL` where absent) and class names, each [N]."""
     spec = {
         ENCODED: tf.io.FixedLenFeature([], tf.string),
@@ -76,15 +90,15 @@ def parse_labelled(serialized):
     return parsed[ENCODED], parsed[LABEL], parsed[CLASS]
 
 
-def parse_channels(serialized):
+def parse_channels(serialized: tf.Tensor) -> tf.Tensor:
     """Channels, int64 [N], of serialised examples [N]."""
     spec = {CHANNELS: tf.io.FixedLenFeature([], tf.int64)}
     return tf.io.parse_example(serialized, spec)[CHANNELS]
 
 
-def _bytes(value):
+def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
-def _int(value):
+def _int(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))

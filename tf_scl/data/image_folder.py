@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 
 from tf_scl.errors import InputError
+from tf_scl.typing import PathLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class ImageFile:
     class_name: bytes | None
 
 
-def list_images(folder):
+def list_images(folder: PathLike) -> list[ImageFile]:
     """Lists every file of an image folder, but not hidden ones.
 
     `folder/CLASS/**/file` is of class CLASS; `folder/file` has no class. All
@@ -54,14 +56,14 @@ def list_images(folder):
     return files
 
 
-def single_image(path):
+def single_image(path: PathLike) -> ImageFile:
     """The `ImageFile` of a file by itself, which has no class."""
     status = os.stat(path)
     name = os.path.basename(os.fsencode(path))
     return ImageFile(name, status.st_size, status.st_mtime_ns, None)
 
 
-def fingerprint(files):
+def fingerprint(files: Iterable[ImageFile]) -> str:
     """Hex digest of names, sizes and times: changes when any file does."""
     digest = hashlib.sha256()
     for file in files:
@@ -69,9 +71,9 @@ def fingerprint(files):
     return digest.hexdigest()
 
 
-def _walk(root, folder):
+def _walk(root: bytes, folder: str) -> Iterator[ImageFile]:
     """Yields every file, following links, but not in a circle."""
-    waiting = [(b"", (os.path.realpath(root),))]
+    waiting: list[tuple[bytes, tuple[bytes, ...]]] = [(b"", (os.path.realpath(root),))]
     while waiting:
         below, ancestors = waiting.pop()
         directory = os.path.join(root, below)

@@ -4,6 +4,8 @@ import os
 
 import numpy as np
 
+from tf_scl.typing import Array
+
 SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp", ".dib", ".webp"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
@@ -19,7 +21,7 @@ _SIGNATURES = (
 )
 
 
-def is_image(data):
+def is_image(data: bytes | Array) -> bool:
     """Whether the first bytes are those of a format that `check_image` takes.
 
     Args:
@@ -31,7 +33,7 @@ def is_image(data):
     return webp or data.startswith(_SIGNATURES)
 
 
-def is_image_file(path):
+def is_image_file(path: str | bytes) -> bool:
     """Whether a file is called as images are, or else begins as they do.
 
     Args:

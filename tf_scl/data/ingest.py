@@ -16,11 +16,15 @@ import math
 import os
 import time
 import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
 from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints.decorators import no_annotations
 
+from tf_scl.config import IngestConfig
 from tf_scl.data import features, ingest_parts
 from tf_scl.data.check_image import RejectedImageError, check_image
 from tf_scl.data.content_hash import content_sha256, split_of
@@ -29,10 +33,12 @@ from tf_scl.data.ingest_summary import (
     REJECTED_FILE,
     SPLITS,
     SUMMARY_FILE,
+    IngestSummary,
     count_written,
     describe,
     describe_gray,
 )
+from tf_scl.data.sources.source import Item, Source, Unit
 from tf_scl.errors import InputError
 from tf_scl.write_aside import write_file
 
@@ -44,7 +50,13 @@ _PROGRESS_SECONDS = 5
 _PART_BYTES = 2**27  # of records that a worker gathers before it writes them
 
 
-def ingest(make_pipeline, source, config, split_dirs, report_dir):
+def ingest(
+    make_pipeline: Callable[[], beam.Pipeline],
+    source: Source,
+    config: IngestConfig,
+    split_dirs: Mapping[str, str],
+    report_dir: str,
+) -> IngestSummary:
     """Runs the ingestion of a source of images to its end.
 
     The outcome is the same, byte for byte, whatever the runner and the number
@@ -97,7 +109,13 @@ def ingest(make_pipeline, source, config, split_dirs, report_dir):
     return summary
 
 
-def _run(pipeline, units, check, write, report_dir):
+def _run(
+    pipeline: beam.Pipeline,
+    units: list[Unit],
+    check: "_Check",
+    write: "_WriteShard",
+    report_dir: str,
+) -> None:
     with pipeline as p:
         checked = (
             p
@@ -116,7 +134,7 @@ def _run(pipeline, units, check, write, report_dir):
         )
 
 
-def _shard_counts(size, config):
+def _shard_counts(size: int, config: IngestConfig) -> dict[str, int]:
     share = {"train": 1 - config.eval_fraction, "eval": config.eval_fraction}
     target = config.shard_megabytes * 2**20
     return {split: max(1, math.ceil(size * share[split] / target)) for split in SPLITS}
@@ -129,7 +147,9 @@ class _Check(beam.DoFn):
     a bundle, that writes parts of its own.
     """
 
-    def __init__(self, source, items, config, shards, parts):
+    def __init__(
+        self, source: Source, items: int, config: IngestConfig, shards: dict[str, int], parts: str
+    ) -> None:
         self._source = source
         self._items = items
         self._config = config
@@ -137,13 +157,15 @@ class _Check(beam.DoFn):
         self._parts = parts
         self._kept = beam.metrics.Metrics.counter("ingest", "checked and kept")
 
-    def setup(self):
+    def setup(self) -> None:
         self._checked, self._told = 0, time.monotonic()
 
-    def start_bundle(self):
-        self._records, self._size = collections.defaultdict(list), 0
+    def start_bundle(self) -> None:
+        self._records: dict[tuple[str, int], list[Any]] = collections.defaultdict(list)
+        self._size = 0
 
-    def process(self, unit):
+    @no_annotations  # else Beam chooses coders by them
+    def process(self, unit: Unit) -> Iterator[Any]:
         for item in self._source.read(unit, self._config.max_megabytes * 2**20):
             yield from self._process(item)
             if self._size >= _PART_BYTES:
@@ -153,18 +175,20 @@ class _Check(beam.DoFn):
                 self._told = time.monotonic()
                 _log.info("%s of %s images checked", f"{self._checked:,}", f"{self._items:,}")
 
-    def finish_bundle(self):
+    def finish_bundle(self) -> Iterator[Any]:
         for chunk in self._write_part():
             yield GlobalWindows.windowed_value(chunk)
 
-    def _process(self, item):
+    def _process(self, item: Item) -> Iterator[beam.pvalue.TaggedOutput]:
         """Keeps the item for the next part, or yields its rejection."""
         if item.problem:
             yield _rejection(item.name, *item.problem)
             return
-        sha256 = content_sha256(item.data)
+        sha256 = content_sha256(item.content)
         try:
-            image = check_image(item.data, self._config.max_pixels, self._config.short_side or None)
+            image = check_image(
+                item.content, self._config.max_pixels, self._config.short_side or None
+            )
         except RejectedImageError as error:
             yield _rejection(item.name, error.reason, error.detail)
             return
@@ -175,13 +199,13 @@ class _Check(beam.DoFn):
         self._records[split, shard].append((sha256, item.name, item.class_name or b"", example))
         self._size += len(example)
 
-    def _write_part(self):
+    def _write_part(self) -> list[tuple[Any, ingest_parts.Chunk]]:
         chunks = ingest_parts.write_part(self._parts, self._records) if self._records else []
         self.start_bundle()
         return chunks
 
 
-def _rejection(name, reason, detail):
+def _rejection(name: bytes, reason: str, detail: str) -> beam.pvalue.TaggedOutput:
     beam.metrics.Metrics.counter("ingest", f"rejected: {reason}").inc()
     return beam.pvalue.TaggedOutput(_REJECTED, (name, reason, detail))
 
@@ -193,20 +217,30 @@ class _WriteShard(beam.DoFn):
     first is written, and the others are yielded as rejections.
     """
 
-    def __init__(self, split_dirs, shards, config, parts):
+    def __init__(
+        self,
+        split_dirs: Mapping[str, str],
+        shards: dict[str, int],
+        config: IngestConfig,
+        parts: str,
+    ) -> None:
         self._parts = parts
         self._split_dirs = split_dirs
         self._shards = shards
         self._compressed = config.compression == "gzip"
 
-    def process(self, element):
+    @no_annotations
+    def process(
+        self, element: tuple[tuple[str, int], Iterable[ingest_parts.Chunk]]
+    ) -> Iterator[tuple[bytes, str, str]]:
         (split, shard), chunks = element
         suffix = ".gz" if self._compressed else ""
         name = f"data_tfrecord-{shard:05d}-of-{self._shards[split]:05d}{suffix}"
         final = os.path.join(self._split_dirs[split], name)
         # Every file in the split's folder is read as records.
         aside = os.path.join(self._parts, f"{split}-{name}-{uuid.uuid4().hex}")
-        duplicates, first = [], (None, None, None)
+        duplicates: list[tuple[bytes, str, str]] = []
+        first = ("", b"", b"")  # no image has this digest
         with tf.io.TFRecordWriter(aside, "GZIP" if self._compressed else "") as writer:
             for sha256, item, class_name, example in sorted(ingest_parts.read_chunks(chunks)):
                 if sha256 == first[0]:
@@ -219,7 +253,7 @@ class _WriteShard(beam.DoFn):
         yield from duplicates
 
 
-def _same_as(first, class_name):
+def _same_as(first: tuple[str, bytes, bytes], class_name: bytes) -> str:
     _, name, first_class = first
     text = f"same content as {_printable(name)}"
     if class_name != first_class:
@@ -228,15 +262,16 @@ def _same_as(first, class_name):
     return text
 
 
-def _printable(name):
+def _printable(name: bytes) -> str:
     return name.decode(errors="backslashreplace")
 
 
 class _WriteRejected(beam.DoFn):
-    def __init__(self, report_dir):
+    def __init__(self, report_dir: str) -> None:
         self._path = os.path.join(report_dir, REJECTED_FILE)
 
-    def process(self, rejected):
+    @no_annotations
+    def process(self, rejected: list[tuple[bytes, str, str]]) -> None:
         lines = [
             json.dumps({"file": os.fsdecode(path), "reason": reason, "detail": detail}) + "\n"
             for path, reason, detail in sorted(rejected)
@@ -244,7 +279,7 @@ class _WriteRejected(beam.DoFn):
         write_file(self._path, "".join(lines).encode())
 
 
-def _require_images(summary, config):
+def _require_images(summary: IngestSummary, config: IngestConfig) -> None:
     for split, count in summary.kept.items():
         if count < MIN_IMAGES_PER_SPLIT:
             raise InputError(

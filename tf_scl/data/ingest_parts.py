@@ -17,8 +17,12 @@ import logging
 import os
 import pickle
 import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
+
+from tf_scl.typing import PathLike
 
 _log = logging.getLogger(__name__)
 _READERS = 16  # at a time: where a file is remote, opening one is mostly waiting
@@ -39,7 +43,7 @@ class Chunk:
 
 
 @contextlib.contextmanager
-def parts_folder(path):
+def parts_folder(path: PathLike) -> Iterator[str]:
     """A new folder beside a path, which is deleted with all that is in it, come what may.
 
     Only a process that is killed leaves its folder, `PATH-*.partial`, behind.
@@ -61,7 +65,7 @@ def parts_folder(path):
             _log.warning("%r is of no use any more, but cannot be deleted: %s", folder, error)
 
 
-def write_part(folder, shards):
+def write_part(folder: str, shards: Mapping[Any, list[Any]]) -> list[tuple[Any, Chunk]]:
     """Writes a part file, which is complete when this returns.
 
     Args:
@@ -82,7 +86,7 @@ def write_part(folder, shards):
     return chunks
 
 
-def read_chunks(chunks):
+def read_chunks(chunks: Iterable[Chunk]) -> list[Any]:
     """All records of some chunks, as one list.
 
     Args:
@@ -92,7 +96,7 @@ def read_chunks(chunks):
         return list(itertools.chain.from_iterable(pool.map(_read, chunks)))
 
 
-def _read(chunk):
+def _read(chunk: Chunk) -> list[Any]:
     with tf.io.gfile.GFile(chunk.path, "rb") as file:
         file.seek(chunk.offset)
         return pickle.loads(file.read(chunk.length))

@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -35,13 +36,13 @@ class IngestSummary:
 
     source: str
     files: int
-    kept: dict
-    rejected: dict
-    classes: dict
+    kept: dict[str, int]
+    rejected: dict[str, int]
+    classes: dict[str, int]
     gray: int = 0
 
 
-def describe(summary):
+def describe(summary: IngestSummary) -> str:
     """The counts as one sentence for people."""
     kept = sum(summary.kept.values())
     splits = ", ".join(f"{summary.kept[split]:,} {split}" for split in SPLITS)
@@ -51,7 +52,7 @@ def describe(summary):
     return f"{text}, {rejected:,} rejected" + (f" ({reasons})" if reasons else "")
 
 
-def describe_gray(summary):
+def describe_gray(summary: IngestSummary) -> str | None:
     """That all images are gray, and what to do about it, as a sentence; or None."""
     kept = sum(summary.kept.values())
     if not kept or summary.gray < kept:
@@ -59,19 +60,21 @@ def describe_gray(summary):
     return f"all {kept:,} images are gray, for which --model.channels 1 is enough"
 
 
-def describe_reasons(rejected):
+def describe_reasons(rejected: Mapping[str, int]) -> str:
     """A dict from reason to number of images as text, "4 duplicate; 30 not an image"."""
     return "; ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.items()))
 
 
-def count_reasons(path):
+def count_reasons(path: str) -> dict[str, int]:
     """Dict from reason to number of images, sorted, of a list of rejected images, JSON lines."""
     with tf.io.gfile.GFile(path) as lines:
         reasons = collections.Counter(json.loads(line)["reason"] for line in lines)
     return dict(sorted(reasons.items()))
 
 
-def count_written(source, files, split_dirs, report_dir):
+def count_written(
+    source: str, files: int, split_dirs: Mapping[str, str], report_dir: str
+) -> IngestSummary:
     """Reads all that was written again, and compares it with what was listed.
 
     Args:
@@ -86,7 +89,9 @@ def count_written(source, files, split_dirs, report_dir):
     Raises:
         RuntimeError: The records and the rejected images are not `files` together.
     """
-    kept, classes, gray = {}, collections.Counter(), 0
+    kept: dict[str, int] = {}
+    classes: collections.Counter[tuple[int, bytes]] = collections.Counter()
+    gray = 0
     for split, directory in split_dirs.items():
         kept[split] = 0
         for batch in open_records(record_files(directory)).batch(1024):

@@ -2,20 +2,23 @@
 
 import dataclasses
 import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
+from tf_scl.config import TrainConfig
 from tf_scl.data import decode, features
 
 _CACHE_BYTES = 2**30  # decoded images are kept in memory up to this size; tf.data holds a copy
 
 
-def record_files(directory):
+def record_files(directory: str) -> list[str]:
     """Sorted paths of the record files in the folder of a split."""
     return sorted(os.path.join(directory, name) for name in tf.io.gfile.listdir(directory))
 
 
-def open_records(files):
+def open_records(files: Sequence[str]) -> tf.data.Dataset:
     """`tf.data.Dataset` of the serialised examples in record files (a list of paths).
 
     Those that end in ".gz" are compressed; either all do, or none.
@@ -23,11 +26,11 @@ def open_records(files):
     return tf.data.TFRecordDataset(files, _compression(files))
 
 
-def _compression(files):
+def _compression(files: Sequence[str]) -> str:
     return "GZIP" if files and files[0].endswith(".gz") else ""
 
 
-def count_records(files):
+def count_records(files: Sequence[str]) -> int:
     """Number of records in TFRecord files (a list of paths)."""
     return int(open_records(files).reduce(0, lambda count, _: count + 1))
 
@@ -46,16 +49,24 @@ class Share:
     replicas: int = 1
 
     @property
-    def parts(self):
+    def parts(self) -> int:
         """Elements of the data set that make up one step."""
         return self.replicas // self.workers
 
-    def place(self, element):
+    def place(self, element: Any) -> tuple[Any, Any]:
         """(Step, replica) of the data set's element of this number, from 0."""
         return element // self.parts, self.worker * self.parts + element % self.parts
 
 
-def training_batches(files, train, image_size, channels, first_step=0, count=None, share=Share()):
+def training_batches(
+    files: Sequence[str],
+    train: TrainConfig,
+    image_size: int,
+    channels: int,
+    first_step: int = 0,
+    count: int | None = None,
+    share: Share = Share(),
+) -> tf.data.Dataset:
     """Shuffled batches of images, without labels, of a whole run.
 
     Every image comes at most once in an epoch, of which each has
@@ -94,7 +105,9 @@ def training_batches(files, train, image_size, channels, first_step=0, count=Non
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def labelled_batches(files, batch_size, image_size, channels):
+def labelled_batches(
+    files: Sequence[str], batch_size: int, image_size: int, channels: int
+) -> tf.data.Dataset:
     """Batches of (images, labels, class names) in file order, none left out.
 
     Images are uint8 [n, image_size, image_size, channels]; labels int64 [n],
@@ -102,7 +115,7 @@ def labelled_batches(files, batch_size, image_size, channels):
     """
     records = open_records(files)
 
-    def parse(serialized):
+    def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         encoded, labels, names = features.parse_labelled(serialized)
         return _pixels(encoded, image_size, channels), labels, names
 
@@ -113,8 +126,8 @@ def labelled_batches(files, batch_size, image_size, channels):
 class _Reading:
     """The arguments of `training_batches`, and its two ways."""
 
-    files: list
-    train: object
+    files: Sequence[str]
+    train: TrainConfig
     image_size: int
     channels: int
     count: int
@@ -122,24 +135,24 @@ class _Reading:
     share: Share
 
     @property
-    def steps(self):
+    def steps(self) -> int:
         return self.count // self.train.batch_size
 
     @property
-    def batch(self):
+    def batch(self) -> int:
         return self.train.batch_size // self.share.replicas
 
-    def epochs(self, rows):
+    def epochs(self, rows: Callable[[tf.Tensor], tf.data.Dataset]) -> tf.data.Dataset:
         """All epochs from `first_step` on, of `rows(epoch)`, a data set of steps."""
         numbers = tf.data.Dataset.range(self.first_step // self.steps, self.train.epochs)
         return numbers.flat_map(rows).skip(self.first_step % self.steps)
 
-    def own(self, rows):
+    def own(self, rows: tf.Tensor) -> tf.Tensor:
         """This worker's of the rows of a global batch."""
         own = self.batch * self.share.parts
         return rows[self.share.worker * own : (self.share.worker + 1) * own]
 
-    def from_memory(self):
+    def from_memory(self) -> tf.data.Dataset:
         """All images are decoded at once; a batch is gathered by its numbers."""
         steps, size = self.steps, self.train.batch_size
         with tf.device("CPU:0"):
@@ -147,11 +160,11 @@ class _Reading:
             images = _images(records, self.image_size, self.channels)
             images = images.batch(self.count).get_single_element()
 
-        def numbers(epoch):
+        def numbers(epoch: tf.Tensor) -> tf.data.Dataset:
             order = _permutation(self.count, self.train.seed, epoch)[: steps * size]
             return tf.data.Dataset.from_tensor_slices(tf.reshape(order, [steps, size]))
 
-        def gather(rows):
+        def gather(rows: tf.Tensor) -> tf.Tensor:
             return tf.ensure_shape(tf.gather(images, rows), [self.batch, *images.shape[1:]])
 
         rows = self.epochs(numbers).map(self.own)
@@ -159,11 +172,11 @@ class _Reading:
             rows = rows.unbatch().batch(self.batch, drop_remainder=True)
         return rows.map(gather, tf.data.AUTOTUNE)
 
-    def from_files(self):
+    def from_files(self) -> tf.data.Dataset:
         """Several files are open at once, in an order of the epoch; a window is shuffled."""
         size = self.train.batch_size
 
-        def records(epoch):
+        def records(epoch: tf.Tensor) -> tf.data.Dataset:
             # The seed of this function's graph, not of the program. `shuffle` mixes it
             # with its own, an epoch; it must not be 0.
             tf.random.set_seed(1 + self.train.seed % (2**31 - 2))
@@ -184,18 +197,18 @@ class _Reading:
         return decoded.batch(self.batch, drop_remainder=True)
 
 
-def _permutation(count, seed, epoch):
+def _permutation(count: int, seed: int, epoch: tf.Tensor) -> tf.Tensor:
     """The numbers below `count` in an order that depends on the two seeds alone, int32."""
     seeds = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
     return tf.random.experimental.stateless_shuffle(tf.range(count), seeds, alg="philox")
 
 
-def _images(records, image_size, channels):
-    def one(serialized):
+def _images(records: tf.data.Dataset, image_size: int, channels: int) -> tf.data.Dataset:
+    def one(serialized: tf.Tensor) -> tf.Tensor:
         return _pixels(features.parse_encoded(serialized[None]), image_size, channels)[0]
 
     return records.map(one, tf.data.AUTOTUNE)
 
 
-def _pixels(encoded, image_size, channels):
+def _pixels(encoded: tf.Tensor, image_size: int, channels: int) -> tf.Tensor:
     return tf.cast(decode.decode_batch(encoded, image_size, channels), tf.uint8)

@@ -1,6 +1,10 @@
 """Pixel values are 0..255 everywhere; how images of another range are told, in one place."""
 
+from typing import Any
+
 import tensorflow as tf
+
+from tf_scl.typing import ArrayLike, Images
 
 # What images that were scaled to 0..1 or -1..1 hold at most; resizing may overshoot a little.
 _LARGEST_SCALED = 1.25
@@ -9,7 +13,7 @@ ALLOWED = "values must be 0..255 (uint8 or float)"
 REMEDIES = "multiply values in 0..1 by 255, or turn -1..1 into 0..255 by (x + 1) * 127.5"
 
 
-def looks_scaled(images):
+def looks_scaled(images: Images | ArrayLike) -> tf.Tensor:
     """Whether images were scaled to 0..1 or -1..1, by TensorFlow operations alone.
 
     So is a float batch of which no value is above 1 (and a little), but some are
@@ -30,7 +34,7 @@ def looks_scaled(images):
     return small & tf.reduce_any(images != tf.round(images))
 
 
-def are_scaled_bytes(images):
+def are_scaled_bytes(images: tf.Tensor) -> tf.Tensor:
     """Whether images are bytes that were scaled to 0..1 or -1..1 and nothing else, surely.
 
     Unlike `looks_scaled` it is for few images, of which all may be dark and resized:
@@ -44,14 +48,14 @@ def are_scaled_bytes(images):
         Bool scalar tensor.
     """
 
-    def whole(x):
+    def whole(x: tf.Tensor) -> tf.Tensor:
         return tf.reduce_all(tf.abs(x - tf.round(x)) < _ROUNDING)
 
     scaled = whole(255.0 * images) | whole(127.5 * (images + 1.0))
     return tf.reduce_all(tf.abs(images) <= 1.0) & scaled & ~whole(images)
 
 
-def why_refused(images):
+def why_refused(images: Images | ArrayLike) -> str | None:
     """One line if images were scaled (see `looks_scaled`), else None.
 
     Looks at concrete values, on the host; mostly at those of the first image alone.
@@ -59,13 +63,13 @@ def why_refused(images):
     Args:
         images: Array or eager tensor [N, ...].
     """
-    images = images if hasattr(images, "dtype") else tf.convert_to_tensor(images)
-    dtype = tf.as_dtype(images.dtype)
-    if not dtype.is_floating or not tf.reduce_all(tf.abs(images[:1]) <= _LARGEST_SCALED):
+    batch: Any = images if hasattr(images, "dtype") else tf.convert_to_tensor(images)
+    dtype = tf.as_dtype(batch.dtype)
+    if not dtype.is_floating or not tf.reduce_all(tf.abs(batch[:1]) <= _LARGEST_SCALED):
         return None
-    if not looks_scaled(images):
+    if not looks_scaled(batch):
         return None
-    low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
+    low, high = float(tf.reduce_min(batch)), float(tf.reduce_max(batch))
     return (
         f"{ALLOWED}. Received: a batch of {dtype.name} between {low:.3g} and {high:.3g}; "
         f"{REMEDIES}. Images that are truly this dark: round them to whole numbers. An encoder "

@@ -7,16 +7,21 @@ binomial distribution, where f is `ingest.eval_fraction`.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
+from tf_scl.config import IngestConfig, TrainConfig
 from tf_scl.data.content_hash import content_sha256, split_of
 from tf_scl.data.image_signature import is_image
+from tf_scl.data.sources.source import Source, Unit
 from tf_scl.errors import InputError
 
 _SIGMAS = 4  # beyond which the split falls once in 30,000 times
 _STEPS = 4  # of an epoch, at least, where the batch is fitted
 
 
-def fit_batch(train, source, units, ingest):
+def fit_batch(
+    train: TrainConfig, source: Source, units: Sequence[Unit], ingest: IngestConfig
+) -> TrainConfig:
     """Halves the batch until an epoch has several steps.
 
     Args:
@@ -35,7 +40,9 @@ def fit_batch(train, source, units, ingest):
     return dataclasses.replace(train, batch_size=max(2, batch))
 
 
-def require_batch(train, source, units, ingest):
+def require_batch(
+    train: TrainConfig, source: Source, units: Sequence[Unit], ingest: IngestConfig
+) -> None:
     """Checks that there are images enough for a batch.
 
     Only where it is close are images read, about as many as a batch takes.
@@ -60,18 +67,18 @@ def require_batch(train, source, units, ingest):
         )
 
 
-def _bounds(images, eval_fraction):
+def _bounds(images: int, eval_fraction: float) -> tuple[float, float]:
     """(least, most) images to train on, floats."""
     expected = images * (1 - eval_fraction)
     margin = _SIGMAS * math.sqrt(expected * eval_fraction)
     return expected - margin, expected + margin
 
 
-def _count(source, units, ingest):
+def _count(source: Source, units: Sequence[Unit], ingest: IngestConfig) -> int:
     """The images to train on, read and counted as ingestion does, but not decoded."""
     hashes = set()
     for unit in units:
         for item in source.read(unit, ingest.max_megabytes * 2**20):
-            if item.problem is None and is_image(item.data):
-                hashes.add(content_sha256(item.data))
+            if item.problem is None and is_image(item.content):
+                hashes.add(content_sha256(item.content))
     return sum(split_of(one, ingest.eval_fraction) == "train" for one in hashes)

@@ -11,13 +11,16 @@ import os
 import re
 import sys
 import tempfile
+import types
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_scl.config import NO_WEIGHTS, RESNET
+from tf_scl.config import NO_WEIGHTS, RESNET, ModelConfig
 from tf_scl.encoders.model_files import check_files, is_path
 from tf_scl.encoders.resnet import resnet
 from tf_scl.errors import InputError, first_sentence
@@ -33,7 +36,7 @@ _MOMENTUM = 0.9
 _INSTALL = "pip install 'tf_scl[hub]'"
 
 
-def build_encoder(model):
+def build_encoder(model: ModelConfig) -> keras.Model:
     """The encoder of a `ModelConfig`, with the weights that it begins with.
 
     Args:
@@ -88,7 +91,7 @@ def build_encoder(model):
     return encoder
 
 
-def check_encoder(model):
+def check_encoder(model: ModelConfig) -> None:
     """Builds the encoder of a `ModelConfig` once, if it is brought from elsewhere.
 
     Raises:
@@ -98,7 +101,7 @@ def check_encoder(model):
         build_encoder(model)
 
 
-def _require_offered(model, offered):
+def _require_offered(model: ModelConfig, offered: Sequence[str]) -> None:
     """Raises InputError for weights that are neither a file nor offered with the encoder."""
     names = (NO_WEIGHTS, *offered)
     if model.weights not in names and not is_path(model.weights):
@@ -108,7 +111,7 @@ def _require_offered(model, offered):
         )
 
 
-def _applications():
+def _applications() -> dict[str, Callable[..., keras.Model]]:
     """Dict from the names of keras.applications to what builds each network."""
     return {
         name: build
@@ -117,7 +120,9 @@ def _applications():
     }
 
 
-def _application(model, shape):
+def _application(
+    model: ModelConfig, shape: tuple[int, int, int]
+) -> tuple[keras.Model, keras.Model]:
     name, build = model.encoder, _applications()[model.encoder]
     _require_color(name, shape)
     weights = IMAGENET if model.weights == IMAGENET else None
@@ -129,7 +134,7 @@ def _application(model, shape):
     return network, _encoder(images, network(x), name)
 
 
-def _preprocessed(images, preprocess):
+def _preprocessed(images: keras.KerasTensor, preprocess: Callable[..., Any]) -> keras.KerasTensor:
     """What a `preprocess_input` of keras.applications does, by layers.
 
     All of them are affine in each channel, and some exchange red and blue: what a
@@ -147,11 +152,13 @@ def _preprocessed(images, preprocess):
     return _rescaled(images, scale.tolist(), offset.tolist())
 
 
-def _rescaled(images, scale, offset):
+def _rescaled(
+    images: keras.KerasTensor, scale: float | list[float], offset: float | list[float]
+) -> keras.KerasTensor:
     return keras.layers.Rescaling(scale, offset, dtype="float32", name="standardize")(images)
 
 
-def _hub(name):
+def _hub(name: str) -> types.ModuleType:
     """The module `keras_hub`, if the name can be one of its presets.
 
     Raises:
@@ -179,12 +186,14 @@ def _hub(name):
     return hub
 
 
-def _similar(name, known):
+def _similar(name: str, known: Iterable[str]) -> list[str]:
     lower = {one.lower(): one for one in known}
     return [lower[one] for one in difflib.get_close_matches(name.lower(), lower, 3)]
 
 
-def _preset(hub, model, shape):
+def _preset(
+    hub: types.ModuleType, model: ModelConfig, shape: tuple[int, int, int]
+) -> tuple[keras.Model, keras.Model]:
     name = model.encoder
     _require_color(name, shape)
     with _told(model):
@@ -211,7 +220,7 @@ def _preset(hub, model, shape):
     return network, _encoder(images, pooling()(x) if pooling else x, name)
 
 
-def _from_file(path, shape):
+def _from_file(path: str, shape: tuple[int, int, int]) -> tuple[keras.Model, keras.Model]:
     network = load_model(path, compile=False)
     network = network.encoder if hasattr(network, "projector") else network
     with _named(path):
@@ -246,13 +255,13 @@ def _from_file(path, shape):
     return network, _encoder(images, features, network.name)
 
 
-def _channels_remedy(channels):
+def _channels_remedy(channels: int) -> str:
     if channels in (1, 3):
         return f"--model.channels {channels}"
     return "one of 1 or 3"
 
 
-def _encoder(images, features, name):
+def _encoder(images: keras.KerasTensor, features: keras.KerasTensor, name: str) -> keras.Model:
     """The whole network, with features in float32 whatever the dtype policy."""
     with _named(name):
         checks.check_features(features)
@@ -260,7 +269,7 @@ def _encoder(images, features, name):
     return keras.Model(images, features, name=re.sub(r"\W+", "_", name))
 
 
-def _require_color(name, shape):
+def _require_color(name: str, shape: tuple[int, int, int]) -> None:
     if shape[-1] != 3:
         raise InputError(
             f"the encoder {name!r} takes images of 3 channels and model.channels is {shape[-1]}; "
@@ -268,7 +277,7 @@ def _require_color(name, shape):
         )
 
 
-def _normalizations(network):
+def _normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
     return [
         layer
         for layer in network._flatten_layers()
@@ -276,13 +285,13 @@ def _normalizations(network):
     ]
 
 
-def _quicken(network):
+def _quicken(network: keras.Model) -> None:
     for layer in _normalizations(network):
         layer.momentum = min(layer.momentum, _MOMENTUM)
 
 
 @contextlib.contextmanager
-def _named(name):
+def _named(name: str) -> Iterator[None]:
     """Says in an error which encoder it is about."""
     try:
         yield
@@ -291,7 +300,7 @@ def _named(name):
 
 
 @contextlib.contextmanager
-def _told(model):
+def _told(model: ModelConfig) -> Iterator[None]:
     """What libraries raise about a network of theirs, in one line."""
     try:
         with warnings.catch_warnings():
@@ -319,13 +328,13 @@ def _told(model):
         raise InputError(message) from error
 
 
-def _is_of_network(error):
+def _is_of_network(error: BaseException) -> bool:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     said = "URL fetch failure" in str(error)
     return said or not kinds.isdisjoint({"ConnectionError", "URLError", "HTTPError", "Timeout"})
 
 
-def _load_weights(path, name, network, encoder):
+def _load_weights(path: str, name: str, network: keras.Model, encoder: keras.Model) -> None:
     """Puts the weights of a file into an encoder, or the network inside it that they are of."""
     if path.endswith(".keras"):
         source = load_model(path, compile=False)
@@ -351,7 +360,7 @@ def _load_weights(path, name, network, encoder):
     raise _other_architecture(path, name, reasons[0])
 
 
-def _load_all(network, path):
+def _load_all(network: keras.Model, path: str) -> None:
     """`load_weights`, which may pass over layers that a file does not have, with a warning."""
     floats = [weight for weight in network.weights if "float" in weight.dtype]
     for weight in floats:
@@ -364,21 +373,21 @@ def _load_all(network, path):
             raise ValueError(f"it has no values for {weight.path}")
 
 
-def _other_architecture(path, name, reason):
+def _other_architecture(path: str, name: str, reason: str) -> InputError:
     return InputError(
         f"the weights {path!r} are of another architecture than the encoder {name!r}: {reason}; "
         "give those that were saved from it, or another --model.encoder"
     )
 
 
-def _difference(found, expected):
+def _difference(found: list[tuple[int, ...]], expected: list[tuple[int, ...]]) -> str:
     if len(found) != len(expected):
         return f"it holds {len(found)} arrays, and not {len(expected)}"
     pairs = zip(found, expected, strict=True)
     return next(f"shape {one} in the place of {other}" for one, other in pairs if one != other)
 
 
-def _count_arrays(local, path):
+def _count_arrays(local: str, path: str) -> int:
     import h5py
 
     arrays = []
@@ -396,7 +405,7 @@ def _count_arrays(local, path):
 
 
 @contextlib.contextmanager
-def _local(path):
+def _local(path: str) -> Iterator[str]:
     """Path of a local copy where a file is remote."""
     if "://" not in path:
         yield path

@@ -6,8 +6,10 @@ Imports nothing heavy, so that a command line can look at them first.
 import dataclasses
 import hashlib
 import os
+from collections.abc import Mapping
+from typing import Any
 
-from tf_scl.config import NO_WEIGHTS
+from tf_scl.config import NO_WEIGHTS, ModelConfig
 from tf_scl.data.content_hash import file_sha256
 from tf_scl.errors import InputError
 
@@ -16,14 +18,14 @@ SETTINGS = ("encoder", "weights")  # of the section model; each may be a path
 _ENDINGS = {"encoder": (".keras",), "weights": (".keras", ".h5")}
 
 
-def is_path(text):
+def is_path(text: str) -> bool:
     """Whether a setting is a path: it ends as a file of Keras does, or has a folder in it."""
     return text.endswith((".keras", ".h5")) or (os.sep in text and "://" not in text)
 
 
-def with_absolute_paths(model):
+def with_absolute_paths(model: ModelConfig) -> ModelConfig:
     """A `ModelConfig` with whole paths, for trainers that start in folders of their own."""
-    changes = {
+    changes: dict[str, Any] = {
         name: os.path.abspath(os.path.expanduser(text))
         for name, text in _paths(dataclasses.asdict(model)).items()
         if "://" not in text
@@ -31,7 +33,7 @@ def with_absolute_paths(model):
     return dataclasses.replace(model, **changes)
 
 
-def check_files(model):
+def check_files(model: ModelConfig) -> None:
     """Looks for the local files of a `ModelConfig`.
 
     Raises:
@@ -52,7 +54,7 @@ def check_files(model):
             )
 
 
-def refuse_relative_paths(model):
+def refuse_relative_paths(model: ModelConfig) -> None:
     """Raises InputError for a path of a `ModelConfig` that holds in one folder only."""
     for name, path in _paths(dataclasses.asdict(model)).items():
         if "://" not in path and not os.path.isabs(path):
@@ -62,7 +64,7 @@ def refuse_relative_paths(model):
             )
 
 
-def digests(settings):
+def digests(settings: Mapping[str, Any]) -> dict[str, str]:
     """What the files hold, for a cache that must see them change.
 
     Args:
@@ -78,12 +80,12 @@ def digests(settings):
     return {path: _digest(path) for path in paths if tf.io.gfile.exists(path)}
 
 
-def _paths(settings):
+def _paths(settings: Mapping[str, Any]) -> dict[str, str]:
     texts = {name: settings.get(name, NO_WEIGHTS) for name in SETTINGS}
     return {name: text for name, text in texts.items() if is_path(text)}
 
 
-def _digest(path):
+def _digest(path: str) -> str:
     import tensorflow as tf
 
     if not tf.io.gfile.isdir(path):

@@ -4,6 +4,8 @@ Keras's own ResNets start with a stride-2 stem and a pool, which leaves 1 x 1
 maps on a 32 x 32 image; hence a builder of our own, with both stems.
 """
 
+from collections.abc import Sequence
+
 import keras
 
 from tf_scl.encoders.convolution import Conv2D
@@ -21,14 +23,14 @@ STEMS = ("cifar", "strided", "imagenet")
 
 
 def resnet(
-    depth=18,
-    input_shape=(32, 32, 3),
-    stem="cifar",
-    width=64,
-    zero_init_residual=False,
-    mean=(123.675, 116.28, 103.53),
-    std=(58.395, 57.12, 57.375),
-):
+    depth: int = 18,
+    input_shape: tuple[int | None, int | None, int] = (32, 32, 3),
+    stem: str = "cifar",
+    width: int = 64,
+    zero_init_residual: bool = False,
+    mean: Sequence[float] = (123.675, 116.28, 103.53),
+    std: Sequence[float] = (58.395, 57.12, 57.375),
+) -> keras.Model:
     """Builds a ResNet without a classifier: images to pooled features.
 
     Args:
@@ -75,7 +77,9 @@ def resnet(
     return keras.Model(images, features, name=f"resnet{depth}")
 
 
-def _standardize(images, channels, mean, std):
+def _standardize(
+    images: keras.KerasTensor, channels: int, mean: Sequence[float], std: Sequence[float]
+) -> keras.KerasTensor:
     """(images - mean) / std, in float32 whatever the dtype policy."""
     if channels != len(mean):
         mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
@@ -87,7 +91,9 @@ def _standardize(images, channels, mean, std):
     )(images)
 
 
-def _block(x, width, stride, bottleneck, zero_init_residual):
+def _block(
+    x: keras.KerasTensor, width: int, stride: int, bottleneck: bool, zero_init_residual: bool
+) -> keras.KerasTensor:
     out_width = width * (4 if bottleneck else 1)
     gamma = "zeros" if zero_init_residual else "ones"
     shortcut = x
@@ -106,7 +112,9 @@ def _block(x, width, stride, bottleneck, zero_init_residual):
     return keras.layers.ReLU()(keras.layers.Add()([x, shortcut]))
 
 
-def _conv_bn(x, channels, kernel, stride, gamma="ones"):
+def _conv_bn(
+    x: keras.KerasTensor, channels: int, kernel: int, stride: int, gamma: str = "ones"
+) -> keras.KerasTensor:
     if stride > 1 and kernel > 1:
         # "same" would pad one side only when the stride is 2; pad both, as the paper's code.
         x = keras.layers.ZeroPadding2D(kernel // 2)(x)

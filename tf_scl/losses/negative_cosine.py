@@ -6,7 +6,13 @@ from tf_scl.losses import row_norms
 from tf_scl.losses.precision import as_accurate
 
 
-def replica_terms(z1, p1, z2, p2, context=None):
+def replica_terms(
+    z1: tf.Tensor,
+    p1: tf.Tensor,
+    z2: tf.Tensor,
+    p2: tf.Tensor,
+    context: tf.distribute.ReplicaContext | None = None,
+) -> dict[str, tf.Tensor]:
     """This replica's share of the symmetrised loss (equations 1 and 4).
 
     L = 1/N sum_i [ D(p1_i, stop(z2_i)) / 2 + D(p2_i, stop(z1_i)) / 2 ], with D
@@ -27,6 +33,6 @@ def replica_terms(z1, p1, z2, p2, context=None):
     return {"negative_cosine": total / n}
 
 
-def _cosines(p, z):
+def _cosines(p: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
     p, z = (row_norms.normalize(as_accurate(x)) for x in (p, tf.stop_gradient(z)))
     return tf.reduce_sum(p * z)

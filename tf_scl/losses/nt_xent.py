@@ -11,6 +11,8 @@ replicas must gather features, and memory is O(N^2). A row of zeros, which has
 no direction, stays zero.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from tf_scl.losses import row_norms
@@ -18,7 +20,13 @@ from tf_scl.losses.precision import as_accurate
 from tf_scl.losses.spectral import check_negatives, check_pair, check_positive
 
 
-def replica_terms(z1, z2, temperature=0.5, negatives="global", context=None):
+def replica_terms(
+    z1: tf.Tensor,
+    z2: tf.Tensor,
+    temperature: float = 0.5,
+    negatives: str = "global",
+    context: tf.distribute.ReplicaContext | None = None,
+) -> dict[str, tf.Tensor]:
     """This replica's share of the global batch's loss, term by term.
 
     Shares, and so their gradients, add up over the replicas to those of the
@@ -62,7 +70,9 @@ def replica_terms(z1, z2, temperature=0.5, negatives="global", context=None):
     }
 
 
-def _gathered(u1, u2, context):
+def _gathered(
+    u1: tf.Tensor, u2: tf.Tensor, context: tf.distribute.ReplicaContext
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """All replicas' rows of both views, and how many come before this replica's."""
     both = context.all_gather(tf.concat([u1, u2], axis=1), axis=0)
     all1, all2 = tf.split(both, 2, axis=1)
@@ -71,6 +81,6 @@ def _gathered(u1, u2, context):
     return all1, all2, tf.reduce_sum(tf.where(before, counts, 0))
 
 
-def check_temperature(temperature):
+def check_temperature(temperature: Any) -> None:
     """Raises InputError unless `temperature` is positive."""
     check_positive("temperature", temperature)

@@ -12,13 +12,15 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tf_scl.typing import Gradient
+
 # Rows are measured in units of 2**44 sqrt(mu), about: float32 then holds the squares of
 # norms from sqrt(mu), where clipping starts, to `_LARGEST` sqrt(mu).
 _UNIT_EXPONENT = 44
 _LARGEST = 1e32
 
 
-def clip(z, mu):
+def clip(z: tf.Tensor, mu: float) -> tuple[tf.Tensor, tf.Tensor]:
     """Clips the norm of each row to sqrt(mu).
 
     A row that reaches sqrt(mu) counts as clipped, as in the official code: the
@@ -35,11 +37,11 @@ def clip(z, mu):
     """
 
     @tf.custom_gradient
-    def clipped(z):
+    def clipped(z: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Gradient]:
         factors, over = clip_factors(z, mu)
         a = factors * z
 
-        def gradient(da, _):
+        def gradient(da: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             radial = over * tf.reduce_sum(a * da, axis=1, keepdims=True) / mu
             return factors * (da - radial * a)
 
@@ -48,7 +50,7 @@ def clip(z, mu):
     return clipped(z)
 
 
-def clip_factors(z, mu):
+def clip_factors(z: tf.Tensor, mu: float) -> tuple[tf.Tensor, tf.Tensor]:
     """What `clip` multiplies each row by, without gradient.
 
     Args:
@@ -68,7 +70,7 @@ def clip_factors(z, mu):
 
 
 @tf.custom_gradient
-def normalize(z):
+def normalize(z: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
     """Brings each row to norm 1; a row of zeros stays, and has a zero gradient.
 
     Args:
@@ -85,7 +87,7 @@ def normalize(z):
     inverse = tf.where(some, 1.0 / tf.norm(u, axis=1, keepdims=True), 0.0)
     u = inverse * u
 
-    def gradient(du):
+    def gradient(du: tf.Tensor) -> tf.Tensor:
         return inverse * (du - tf.reduce_sum(u * du, axis=1, keepdims=True) * u) / scale
 
     return u, gradient

@@ -12,6 +12,7 @@ with or without an N x N matrix, is in `spectral_forms.py`.
 
 import math
 import numbers
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,11 +20,17 @@ from tf_scl.config import MU_AUTO, NEGATIVES
 from tf_scl.errors import InputError
 from tf_scl.losses import row_norms, spectral_forms
 from tf_scl.losses.precision import as_accurate
+from tf_scl.typing import ArrayLike
 
 FORMS = ("auto", "moment", "sample")
 
 
-def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
+def spectral_contrastive_loss(
+    z1: ArrayLike | tf.Tensor,
+    z2: ArrayLike | tf.Tensor,
+    mu: float | str | None = None,
+    form: str = "auto",
+) -> tf.Tensor:
     """Spectral contrastive loss of one batch on one device.
 
     Args:
@@ -58,7 +65,14 @@ def spectral_contrastive_loss(z1, z2, mu=None, form="auto"):
     return terms["attraction"] + terms["repulsion"]
 
 
-def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None):
+def replica_terms(
+    z1: ArrayLike | tf.Tensor,
+    z2: ArrayLike | tf.Tensor,
+    mu: float | str | None = None,
+    form: str = "auto",
+    negatives: str = "global",
+    context: tf.distribute.ReplicaContext | None = None,
+) -> dict[str, tf.Tensor]:
     """This replica's share of the global batch's loss, term by term.
 
     The shares of all replicas add up to the loss of the global batch, so
@@ -95,9 +109,9 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     _check(z1, z2, mu, form, alone)
     check_negatives(negatives)
     z1, z2 = as_accurate(z1), as_accurate(z2)
-    bound = mu
+    bound = None if isinstance(mu, str) else mu
     if is_auto(mu):
-        z1, z2, bound = row_norms.normalize(z1), row_norms.normalize(z2), None
+        z1, z2 = row_norms.normalize(z1), row_norms.normalize(z2)
     if alone:
         sums, share = _alone(z1, z2, bound, form), 1.0 / replicas
     else:
@@ -116,7 +130,7 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
             "mu": best / replicas,
             "scaled_loss": tf.stop_gradient(best * (attraction + repulsion)),
         }
-    scale = share if mu is None else share / mu
+    scale = share if bound is None else share / bound
     return {
         "attraction": -2.0 * scale * cosine,
         "repulsion": scale * squared,
@@ -124,7 +138,12 @@ def replica_terms(z1, z2, mu=None, form="auto", negatives="global", context=None
     }
 
 
-def _best_mu(cosine, squared, width, context):
+def _best_mu(
+    cosine: tf.Tensor,
+    squared: tf.Tensor,
+    width: tf.Tensor,
+    context: tf.distribute.ReplicaContext | None,
+) -> tf.Tensor:
     """The squared norm at which rows of these directions have the least loss, without gradient.
 
     That is cosine / squared. Over all pairs of a distribution `squared` is at least
@@ -138,13 +157,13 @@ def _best_mu(cosine, squared, width, context):
     return tf.math.divide_no_nan(cosine, tf.maximum(squared, cosine / width))
 
 
-def _alone(z1, z2, mu, form):
+def _alone(z1: tf.Tensor, z2: tf.Tensor, mu: float | None, form: str) -> spectral_forms.Sums:
     """The sums over one replica's pairs, by the cheaper form."""
 
-    def sample():
+    def sample() -> spectral_forms.Sums:
         return spectral_forms.sample_sums(z1, z2, mu)
 
-    def moment():
+    def moment() -> spectral_forms.Sums:
         return spectral_forms.moment_sums(z1, z2, mu)
 
     if form != "auto":
@@ -158,7 +177,9 @@ def _alone(z1, z2, mu, form):
     return tf.cond(3 * n <= 4 * d, sample, moment)
 
 
-def _together(z1, z2, mu, form, context):
+def _together(
+    z1: tf.Tensor, z2: tf.Tensor, mu: float | None, form: str, context: tf.distribute.ReplicaContext
+) -> spectral_forms.Sums:
     """This replica's share of the sums over all replicas' pairs, by the fewer bytes."""
     if form == "auto":
         # A ring passes 2 N d numbers to gather, 2 x 2 d^2 to reduce (both times
@@ -172,7 +193,7 @@ def _together(z1, z2, mu, form, context):
     return spectral_forms.moment_sums(z1, z2, mu, context)
 
 
-def check_pair(z1, z2):
+def check_pair(z1: tf.Tensor, z2: tf.Tensor) -> None:
     """Raises InputError unless two tensors are of one shape [N, d]."""
     if len(z1.shape) != 2 or not z1.shape.is_compatible_with(z2.shape):
         raise InputError(
@@ -181,37 +202,37 @@ def check_pair(z1, z2):
         )
 
 
-def is_auto(mu):
+def is_auto(mu: Any) -> bool:
     """Whether `mu` is to be found in each batch; it may be anything."""
     return isinstance(mu, str) and mu == MU_AUTO
 
 
-def check_mu(mu):
+def check_mu(mu: Any) -> None:
     """Raises InputError unless `mu` is None, "auto" or positive."""
     if mu is not None and not is_auto(mu):
         check_positive("mu", mu, f'None, "{MU_AUTO}" or a positive number')
 
 
-def check_positive(name, value, allowed="a positive number"):
+def check_positive(name: str, value: Any, allowed: str = "a positive number") -> None:
     """Raises InputError unless a value is a finite number above 0."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not (real and 0 < value < math.inf):
         raise InputError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
 
 
-def check_form(form):
+def check_form(form: Any) -> None:
     """Raises InputError unless `form` is known."""
     if form not in FORMS:
         raise InputError(f"`form` must be one of {FORMS}. Received: form={form!r}")
 
 
-def check_negatives(negatives):
+def check_negatives(negatives: Any) -> None:
     """Raises InputError unless `negatives` is known."""
     if negatives not in NEGATIVES:
         raise InputError(f"`negatives` must be one of {NEGATIVES}. Received: {negatives!r}")
 
 
-def _check(z1, z2, mu, form, alone):
+def _check(z1: tf.Tensor, z2: tf.Tensor, mu: float | str | None, form: str, alone: bool) -> None:
     check_form(form)
     check_mu(mu)
     check_pair(z1, z2)

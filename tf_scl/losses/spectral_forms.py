@@ -23,16 +23,23 @@ Gradients assume what is true of a sum of shares: that the
 incoming gradient is the same on every replica.
 """
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 import tensorflow as tf
 
 from tf_scl.losses import row_norms
+from tf_scl.typing import Gradient
+
+# (pairs, inner, squares, clipped), see above.
+Sums: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
 # Rows are worked through in chunks of at most so many numbers: the temporaries of a
 # step then take 64 MB each in float32, whatever N and d are.
 _CHUNK = 2**24
 
 
-def sample_sums(z1, z2, mu=None):
+def sample_sums(z1: tf.Tensor, z2: tf.Tensor, mu: float | None = None) -> Sums:
     """By the N x N matrix of inner products; see the head of this file.
 
     Args:
@@ -45,12 +52,12 @@ def sample_sums(z1, z2, mu=None):
 
 
 @tf.custom_gradient
-def _sample(a, b):
+def _sample(a: tf.Tensor, b: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Gradient]:
     gram = tf.matmul(a, b, transpose_b=True)
     inner = tf.linalg.diag_part(gram)
     gram = tf.linalg.set_diag(gram, tf.zeros_like(inner))
 
-    def gradient(d_inner, d_squares):
+    def gradient(d_inner: tf.Tensor, d_squares: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         weights = 2.0 * d_squares * gram
         da = tf.matmul(weights, b) + d_inner * b
         db = tf.matmul(weights, a, transpose_a=True) + d_inner * a
@@ -59,7 +66,9 @@ def _sample(a, b):
     return (tf.reduce_sum(inner), tf.reduce_sum(tf.square(gram))), gradient
 
 
-def gathered_sums(z1, z2, mu, context):
+def gathered_sums(
+    z1: tf.Tensor, z2: tf.Tensor, mu: float | None, context: tf.distribute.ReplicaContext
+) -> Sums:
     """By inner products with the gathered features of all replicas: n x N here.
 
     Args:
@@ -69,14 +78,16 @@ def gathered_sums(z1, z2, mu, context):
     a, b, clipped = _clip_both(z1, z2, mu)
 
     @tf.custom_gradient
-    def sums(a, b):
+    def sums(a: tf.Tensor, b: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Gradient]:
         both = context.all_gather(tf.concat([a, b], axis=1), axis=0)  # [N, 2 d]
         all_a, all_b = tf.split(both, 2, axis=1)
         a_to_all = tf.matmul(a, all_b, transpose_b=True)  # [n, N]
         inner = tf.reduce_sum(a * b, axis=1, keepdims=True)  # [n, 1]
         squares = tf.reduce_sum(tf.square(a_to_all)) - tf.reduce_sum(tf.square(inner))
 
-        def gradient(_, d_inner, d_squares):
+        def gradient(
+            _: tf.Tensor, d_inner: tf.Tensor, d_squares: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             # b meets the other replicas' rows of A, so it needs products of its own.
             b_to_all = tf.matmul(b, all_a, transpose_b=True)
             own = d_inner - 2.0 * d_squares * inner
@@ -89,7 +100,12 @@ def gathered_sums(z1, z2, mu, context):
     return *sums(a, b), clipped
 
 
-def moment_sums(z1, z2, mu=None, context=None):
+def moment_sums(
+    z1: tf.Tensor,
+    z2: tf.Tensor,
+    mu: float | None = None,
+    context: tf.distribute.ReplicaContext | None = None,
+) -> Sums:
     """By d x d moments, summed over replicas; see the head of this file.
 
     Clipping is part of the gradient here: no clipped copy of the rows is kept.
@@ -100,7 +116,7 @@ def moment_sums(z1, z2, mu=None, context=None):
     """
 
     @tf.custom_gradient
-    def sums(z1, z2):
+    def sums(z1: tf.Tensor, z2: tf.Tensor) -> tuple[Sums, Gradient]:
         chunks = _chunks(z1)
         moment1, moment2, *rows = _forward(z1, z2, mu, chunks)
         factors1, over1, factors2, over2, inner = rows
@@ -112,7 +128,9 @@ def moment_sums(z1, z2, mu=None, context=None):
             replicas = context.num_replicas_in_sync
         squares = tf.reduce_sum(moment1 * moment2) / replicas - tf.reduce_sum(tf.square(inner))
 
-        def gradient(_, d_inner, d_squares, __):
+        def gradient(
+            _: tf.Tensor, d_inner: tf.Tensor, d_squares: tf.Tensor, __: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             own = d_inner - 2.0 * d_squares * inner
             weights = 2.0 * d_squares
             rows1 = [z1, z2, factors1, factors2, over1, inner, own]
@@ -128,7 +146,7 @@ def moment_sums(z1, z2, mu=None, context=None):
     return sums(z1, z2)
 
 
-def _forward(z1, z2, mu, chunks):
+def _forward(z1: tf.Tensor, z2: tf.Tensor, mu: float | None, chunks: int) -> tuple[tf.Tensor, ...]:
     """Moments, and what the gradient needs of each row.
 
     Returns:
@@ -136,7 +154,7 @@ def _forward(z1, z2, mu, chunks):
         z2, a_i.b_i): [d, d] twice, [n, 1] five times.
     """
 
-    def step(z1, z2):
+    def step(z1: tf.Tensor, z2: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         # In turn, here and below: side by side each would hold a temporary like z.
         factors1, over1 = _clip_factors(z1, mu)
         with tf.control_dependencies([factors1]):
@@ -159,7 +177,7 @@ def _forward(z1, z2, mu, chunks):
     return *sums, *rows
 
 
-def _backward(rows, moment, mu, chunks):
+def _backward(rows: list[tf.Tensor], moment: tf.Tensor, mu: float | None, chunks: int) -> tf.Tensor:
     """The gradient with respect to the rows of z before clipping, [n, d].
 
     With respect to a clipped row a it is g = a M + own b; through the clipping
@@ -172,7 +190,15 @@ def _backward(rows, moment, mu, chunks):
         moment: M, [d, d].
     """
 
-    def step(z, other, factors, other_factors, over, inner, own):
+    def step(
+        z: tf.Tensor,
+        other: tf.Tensor,
+        factors: tf.Tensor,
+        other_factors: tf.Tensor,
+        over: tf.Tensor,
+        inner: tf.Tensor,
+        own: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         gradient = tf.matmul(z, moment)
         if mu is None:
             return [], [gradient + own * other]
@@ -189,41 +215,49 @@ def _backward(rows, moment, mu, chunks):
     return _by_chunks(step, rows, chunks, [], [rows[0].shape[1]])[1][0]
 
 
-def _row_products(a, b):
+def _row_products(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """a_i.b_i, [N, 1]."""
     return tf.reduce_sum(a * b, axis=1, keepdims=True)
 
 
-def _moment(a):
+def _moment(a: tf.Tensor) -> tf.Tensor:
     """A^T A, [d, d]."""
     return tf.matmul(a, a, transpose_a=True)
 
 
-def _scaled(z, factors, mu):
+def _scaled(z: tf.Tensor, factors: tf.Tensor, mu: float | None) -> tf.Tensor:
     return z if mu is None else factors * z
 
 
-def _clip_factors(z, mu):
+def _clip_factors(z: tf.Tensor, mu: float | None) -> tuple[tf.Tensor, tf.Tensor]:
     if mu is None:
         ones = tf.ones([tf.shape(z)[0], 1], z.dtype)
         return ones, tf.zeros_like(ones)
     return row_norms.clip_factors(z, mu)
 
 
-def _clip_both(z1, z2, mu):
+def _clip_both(
+    z1: tf.Tensor, z2: tf.Tensor, mu: float | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     if mu is None:
         return z1, z2, tf.zeros([], z1.dtype)
     (a, over1), (b, over2) = row_norms.clip(z1, mu), row_norms.clip(z2, mu)
     return a, b, over1 + over2
 
 
-def _chunks(z):
+def _chunks(z: tf.Tensor) -> int:
     """Into how many chunks the rows are cut; 1 where their number is not static."""
     n, d = z.shape
     return 1 if n is None or n * d <= 2 * _CHUNK else min(n, -(-n * d // _CHUNK))
 
 
-def _by_chunks(step, rows, chunks, zeros, widths):
+def _by_chunks(
+    step: Callable[..., tuple[list[tf.Tensor], list[tf.Tensor]]],
+    rows: Sequence[tf.Tensor],
+    chunks: int,
+    zeros: list[tf.Tensor],
+    widths: Sequence[int],
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """Works through rows chunk by chunk.
 
     Args:
@@ -240,7 +274,9 @@ def _by_chunks(step, rows, chunks, zeros, widths):
     size = n // chunks
     written = [tf.TensorArray(dtype, chunks, element_shape=[size, width]) for width in widths]
 
-    def body(i, sums, written):
+    def body(
+        i: tf.Tensor, sums: list[tf.Tensor], written: list[tf.TensorArray]
+    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.TensorArray]]:
         more, results = step(*(tf.slice(x, [i * size, 0], [size, x.shape[1]]) for x in rows))
         sums = [total + part for total, part in zip(sums, more, strict=True)]
         written = [array.write(i, x) for array, x in zip(written, results, strict=True)]

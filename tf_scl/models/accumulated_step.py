@@ -1,10 +1,19 @@
 """One exact training step on a batch that does not fit into memory at once."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from tf_scl.distribute import several_replicas, several_workers
 from tf_scl.errors import InputError
 from tf_scl.losses.precision import as_accurate
+from tf_scl.typing import Element
+
+if TYPE_CHECKING:
+    from tf_scl.models.two_view_model import TwoViewModel
 
 
 class AccumulatedStep:
@@ -42,7 +51,7 @@ class AccumulatedStep:
             that XLA cannot cut into micro-batches of one size.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: TwoViewModel) -> None:
         if model.steps_per_execution != 1:
             raise InputError(
                 f"accumulate={model.accumulate} needs steps_per_execution=1 in `compile`. "
@@ -52,14 +61,14 @@ class AccumulatedStep:
         self._strategy = model.distribute_strategy
         self._micro_batch = 0  # rows of a replica in one
         self._penalised = False  # these two are known once the third pass is traced
-        self._unconnected = None
+        self._unconnected: list[bool] = []
         self._zeros = self._on_replicas(self._zeros_of_replica)
         self._embed = self._on_replicas(self._embed_on_replica)
         self._loss = self._on_replicas(self._loss_of_replica)
         self._backward = self._on_replicas(self._backward_on_replica)
         self._apply = self._on_replicas(self._apply_on_replica)
 
-    def __call__(self, iterator):
+    def __call__(self, iterator: Iterator[Element]) -> dict[str, tf.Tensor]:
         data = next(iterator)
         count = self._count(data)
         indices = [tf.constant(index) for index in range(count)]
@@ -75,7 +84,7 @@ class AccumulatedStep:
         logs = self._apply(values, total, penalty)
         return {name: self._strategy.experimental_local_results(x)[0] for name, x in logs.items()}
 
-    def _build(self, data):
+    def _build(self, data: Element) -> None:
         """Weights and slots, where the first batch is what tells their shapes."""
         model = self._model
         with self._strategy.scope():
@@ -84,10 +93,10 @@ class AccumulatedStep:
             if not model.optimizer.built:
                 model.optimizer.build(model.trainable_variables)
 
-    def _on_replicas(self, function):
+    def _on_replicas(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function on every replica, compiled as the model asks."""
 
-        def run(*args):
+        def run(*args: Any) -> Any:
             return self._strategy.run(function, args)
 
         if self._model.run_eagerly:
@@ -97,7 +106,7 @@ class AccumulatedStep:
             run, autograph=False, reduce_retracing=True, jit_compile=self._model.jit_compile
         )
 
-    def _count(self, data):
+    def _count(self, data: Element) -> int:
         """Number of micro-batches: fewer where a last batch is smaller."""
         rows = [len(x) for x in self._strategy.experimental_local_results(_first(data))]
         most = max(rows)
@@ -117,11 +126,11 @@ class AccumulatedStep:
         )
 
     @property
-    def _needs_static_shapes(self):
+    def _needs_static_shapes(self) -> bool:
         on_tpu = isinstance(self._strategy, tf.distribute.TPUStrategy)
         return on_tpu or bool(self._model.jit_compile)
 
-    def _same_shape_everywhere(self, data):
+    def _same_shape_everywhere(self, data: Element) -> bool:
         """Whether all replicas are known to hold equally many rows, and more than one.
 
         What they exchange for the loss depends on static shapes, so these must agree.
@@ -129,21 +138,23 @@ class AccumulatedStep:
         rows = {len(x) for x in self._strategy.experimental_local_results(_first(data))}
         return len(rows) == 1 and max(rows) > 1 and not several_workers(self._strategy)
 
-    def _copies(self):
+    def _copies(self) -> Iterator[tf.Variable]:
         """Every device's copy of what a forward pass may change."""
         for variable in self._model.non_trainable_variables:
             yield from self._strategy.experimental_local_results(variable.value)
 
-    def _zeros_of_replica(self):
+    def _zeros_of_replica(self) -> tuple[list[tf.Tensor], tf.Tensor]:
         zeros = [tf.zeros(w.shape, w.dtype) for w in self._model.trainable_variables]
         return zeros, tf.zeros([])
 
-    def _embed_on_replica(self, data, index, count):
+    def _embed_on_replica(self, data: Element, index: tf.Tensor, count: int) -> list[Element]:
         inputs = self._inputs(data, index, count)
         with self._model.clustering():
             return self._model.embed_views(self._model.views(inputs), training=True)[0]
 
-    def _loss_of_replica(self, embeddings, same_shape):
+    def _loss_of_replica(
+        self, embeddings: list[Element], same_shape: bool
+    ) -> tuple[dict[str, tf.Tensor], Element]:
         """Shares of loss and terms, and dL/dZ."""
         whole = tf.nest.map_structure(lambda *x: as_accurate(tf.concat(x, axis=0)), *embeddings)
         if not same_shape and not tf.executing_eagerly():
@@ -153,10 +164,18 @@ class AccumulatedStep:
         with self._model.clustering():
             with tf.GradientTape() as tape:
                 tape.watch(whole)
-                values = self._model.loss_and_terms(*whole, None, several_replicas())
+                values = self._model.loss_and_terms(whole[0], whole[1], None, several_replicas())
             return values, tape.gradient(values["loss"], whole, unconnected_gradients=_ZERO)
 
-    def _backward_on_replica(self, data, index, count, gradients, total, penalty):
+    def _backward_on_replica(
+        self,
+        data: Element,
+        index: tf.Tensor,
+        count: int,
+        gradients: Element,
+        total: list[tf.Tensor],
+        penalty: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Adds a micro-batch's share to the gradients of the weights, and to the penalty."""
         model, context = self._model, several_replicas()
         parts = count * (context.num_replicas_in_sync if context else 1)
@@ -178,7 +197,9 @@ class AccumulatedStep:
             self._unconnected = [gradient is None for gradient in own]
             return list(map(_plus, total, own)), penalty
 
-    def _apply_on_replica(self, values, total, penalty):
+    def _apply_on_replica(
+        self, values: dict[str, tf.Tensor], total: list[tf.Tensor], penalty: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         context = several_replicas()
         if self._penalised:
             penalty = tf.cast(penalty, values["loss"].dtype)
@@ -192,11 +213,11 @@ class AccumulatedStep:
         self._model.apply_gradients(gradients, context)
         return self._model.track(values, context)
 
-    def _inputs(self, data, index, count):
+    def _inputs(self, data: Element, index: tf.Tensor, count: int) -> Element:
         inputs = self._model.check_inputs(data)
         return tf.nest.map_structure(lambda x: self._cut(x, index, count), inputs)
 
-    def _cut(self, x, index, count):
+    def _cut(self, x: tf.Tensor, index: tf.Tensor, count: int) -> tf.Tensor:
         """The rows of one micro-batch of `count`."""
         n = tf.shape(x)[0]
         if self._needs_static_shapes:  # a size that XLA can know
@@ -204,12 +225,12 @@ class AccumulatedStep:
         return x[index * n // count : (index + 1) * n // count]
 
 
-def _plus(total, gradient):
+def _plus(total: tf.Tensor, gradient: tf.Tensor | None) -> tf.Tensor:
     """The sum; a sparse gradient (of an embedding) becomes dense."""
     return total if gradient is None else total + tf.convert_to_tensor(gradient)
 
 
-def _first(data):
+def _first(data: Element) -> tf.Tensor:
     return tf.nest.flatten(data)[0]
 
 

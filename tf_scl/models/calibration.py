@@ -2,14 +2,18 @@
 
 import contextlib
 import itertools
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
+
+from tf_scl.models.two_view_model import TwoViewModel
+from tf_scl.typing import Element
 
 _BATCHES = 32  # after so many, moving averages of momentum 0.9 hold 3 % of what they began with
 
 
 @contextlib.contextmanager
-def calibrated(model, data):
+def calibrated(model: TwoViewModel, data: Iterable[Element]) -> Iterator[TwoViewModel]:
     """While it lasts, normalizations have the statistics of data; afterwards, those from before.
 
     Batch normalization begins with a mean of 0 and a variance of 1. Training would
@@ -27,12 +31,12 @@ def calibrated(model, data):
     """
     strategy = model.distribute_strategy
 
-    def micro_batch(x):
+    def micro_batch(x: tf.Tensor) -> tf.Tensor:
         return x[: tf.shape(x)[0] // model.accumulate]  # a whole one need not fit into memory
 
     @tf.function(reduce_retracing=True)
-    def embed(batch):
-        def run(batch):
+    def embed(batch: Element) -> None:
+        def run(batch: Element) -> None:
             inputs = tf.nest.map_structure(micro_batch, model.check_inputs(batch))
             model.embed_views(model.views(inputs), training=True)
 
@@ -48,7 +52,7 @@ def calibrated(model, data):
             copy.assign(value)
 
 
-def _copies(model, strategy):
+def _copies(model: TwoViewModel, strategy: tf.distribute.Strategy) -> Iterator[tf.Variable]:
     """Every device's copy of what a forward pass may change."""
     for variable in model.non_trainable_variables:
         yield from strategy.experimental_local_results(variable.value)

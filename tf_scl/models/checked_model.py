@@ -1,6 +1,8 @@
 """A Keras model that refuses arguments without effect, and looks at first batches."""
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.models import checks
+from tf_scl.typing import Element, Images
 
 
 class CheckedModel(keras.Model):
@@ -20,11 +23,17 @@ class CheckedModel(keras.Model):
 
     _unseen = False  # whether the next batch is a first one
 
-    def images_in(self, data):
+    # Made by Keras, which has no types.
+    train_function: Any
+    test_function: Any
+    predict_function: Any
+    jit_compile: Any
+
+    def images_in(self, data: Element) -> tuple[Images, ...]:
         """A tuple of the images in an element of the data, or of both batches of views."""
         return checks.pair_in(data) if self.augmentation is None else (checks.images_in(data),)
 
-    def __call__(self, images, *args, **kwargs):
+    def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
         # Not in `call`, where Keras would add to our error what it was called with.
         if isinstance(images, (np.ndarray, tf.Tensor)) and tf.executing_eagerly():
             checks.look_at_range(images, refuse=self.augmentation is not None)
@@ -32,13 +41,13 @@ class CheckedModel(keras.Model):
 
     def compile(
         self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        **options,
-    ):
+        optimizer: str | keras.optimizers.Optimizer = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **options: Any,
+    ) -> None:
         """As `keras.Model.compile`, without the arguments that only labels would give a meaning.
 
         Raises:
@@ -59,12 +68,19 @@ class CheckedModel(keras.Model):
                 )
         super().compile(optimizer, **options)
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, *args, validation_data=None, class_weight=None, sample_weight=None, **options):
+    def fit(
+        self,
+        *args: Any,
+        validation_data: Any = None,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        **options: Any,
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`.
 
         Raises:
@@ -75,7 +91,7 @@ class CheckedModel(keras.Model):
             checks.refuse_weights(sample_weight=validation_data[2])
         return super().fit(*args, validation_data=validation_data, **options)
 
-    def evaluate(self, *args, sample_weight=None, **options):
+    def evaluate(self, *args: Any, sample_weight: Any = None, **options: Any) -> Any:
         """As `keras.Model.evaluate`.
 
         Raises:
@@ -85,36 +101,36 @@ class CheckedModel(keras.Model):
         checks.refuse_weights(sample_weight=sample_weight)
         return super().evaluate(*args, **options)
 
-    def new_train_function(self):
+    def new_train_function(self) -> Callable[[Iterator[Element]], dict[str, tf.Tensor]]:
         """From an iterator over batches to the metrics of a step, or of several."""
         super().make_train_function(force=True)
         return self.train_function
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         self._unseen = True
         if self.train_function is None or force:
             self.train_function = self._looking_first(self.new_train_function())
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         self._unseen = True
         if self.test_function is None or force:
             super().make_test_function(force=True)
             self.test_function = self._looking_first(self.test_function)
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> None:
         self._unseen = True
         if self.predict_function is not None and not force:
             return
         super().make_predict_function(force=True)
         predict = self.predict_function
 
-        def look_and_predict(batches):
+        def look_and_predict(batches: Sequence[Element]) -> Any:
             self._look(batches[0], checks.images_to_embed)
             return predict(batches)
 
         self.predict_function = look_and_predict
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         # Keras would take the mean of a batch over the replicas to learn its shape,
         # which fails for pairs of views on several workers. One replica's part will do.
         if iterator is not None and self._distribute_strategy is not None:
@@ -123,10 +139,12 @@ class CheckedModel(keras.Model):
             self._look(data_batch, self.images_in)
         super()._maybe_symbolic_build(iterator, data_batch)
 
-    def _looking_first(self, function):
+    def _looking_first(
+        self, function: Callable[[Iterator[Element]], dict[str, tf.Tensor]]
+    ) -> Callable[[Iterator[Element]], dict[str, tf.Tensor]]:
         """A train or test function that looks at the first batch of its data."""
 
-        def look_and_run(iterator):
+        def look_and_run(iterator: Iterator[Element]) -> dict[str, tf.Tensor]:
             # Under a strategy it was looked at as the model was built.
             if self._unseen and not isinstance(iterator, tf.distribute.DistributedIterator):
                 batch = next(iterator, None)
@@ -139,20 +157,20 @@ class CheckedModel(keras.Model):
 
         return look_and_run
 
-    def _look(self, data, images_in):
+    def _look(self, data: Element, images_in: Callable[[Element], tuple[Images, ...]]) -> None:
         """Looks at the images that `images_in` finds in a batch, if it is a first one."""
         if self._unseen:
             self._unseen = False
             images = images_in(self._local(data))
             checks.look_at(images, self.encoder, refuse=self.augmentation is not None)
 
-    def _local(self, data):
+    def _local(self, data: Element) -> Element:
         """One replica's part of the data."""
         local_results = self.distribute_strategy.experimental_local_results
         return tf.nest.map_structure(lambda x: local_results(x)[0], data)
 
 
-def replayed(batch, iterator, steps):
+def replayed(batch: Element, iterator: Iterator[Element], steps: int) -> Iterator[Element]:
     """An iterator of the same type that begins with a batch taken from another.
 
     Args:

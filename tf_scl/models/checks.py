@@ -1,17 +1,20 @@
 """What a two-view model asks of its data and of its encoder."""
 
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_scl.data.pixel_range import why_refused
 from tf_scl.errors import InputError
+from tf_scl.typing import Element, Images
 
 _SHOWN = 3  # parts of a long structure that a message describes
 
 
-def images_in(data):
+def images_in(data: Element) -> Images:
     """The images in an element of the data, which is these alone or (images, labels).
 
     Raises:
@@ -29,7 +32,7 @@ def images_in(data):
     )
 
 
-def pair_in(data):
+def pair_in(data: Element) -> tuple[Images, Images]:
     """The two views in an element of the data: (view1, view2), or ((view1, view2), labels).
 
     Raises:
@@ -51,7 +54,7 @@ def pair_in(data):
     )
 
 
-def images_to_embed(data):
+def images_to_embed(data: Element) -> tuple[Images]:
     """What `predict` is given, as a tuple of one batch."""
     images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
     if isinstance(images, dict):
@@ -62,7 +65,7 @@ def images_to_embed(data):
     return (images[0] if isinstance(images, (tuple, list)) else images,)
 
 
-def read(batches, encoder):
+def read(batches: tuple[Images, ...], encoder: keras.layers.Layer) -> tuple[tf.Tensor, ...]:
     """The images, or both batches of views, of known and right shapes.
 
     Args:
@@ -88,7 +91,7 @@ def read(batches, encoder):
     return batches
 
 
-def look_at(batches, encoder, refuse):
+def look_at(batches: Iterable[Images], encoder: keras.layers.Layer, refuse: bool) -> None:
     """Looks at concrete images on the host, before they are used.
 
     Args:
@@ -105,7 +108,7 @@ def look_at(batches, encoder, refuse):
         look_at_range(images, refuse)
 
 
-def look_at_range(images, refuse):
+def look_at_range(images: Images, refuse: bool) -> None:
     """Warns of concrete images that were scaled to 0..1 or -1..1, or refuses them."""
     reason = why_refused(images)
     if reason and refuse:
@@ -114,7 +117,7 @@ def look_at_range(images, refuse):
         warnings.warn(f"views: {reason}", stacklevel=2)
 
 
-def check_encoder(encoder, augmented):
+def check_encoder(encoder: keras.layers.Layer, augmented: bool) -> None:
     """Raises InputError if an encoder is known not to take images [N, H, W, C]."""
     shape = input_shape(encoder)
     if shape is None or (not augmented and _is_one(shape) and len(shape) != 4):
@@ -132,7 +135,7 @@ def check_encoder(encoder, augmented):
         )
 
 
-def check_features(features):
+def check_features(features: Any) -> tf.Tensor:
     """The features, if they are one tensor [N, D].
 
     Raises:
@@ -154,12 +157,12 @@ def check_features(features):
     )
 
 
-def input_shape(encoder):
+def input_shape(encoder: keras.layers.Layer) -> Any:
     """Shape, or list or dict of shapes, that a built encoder takes, or None if it does not tell."""
     return getattr(encoder, "input_shape", None) if getattr(encoder, "built", False) else None
 
 
-def refuse_weights(**weights):
+def refuse_weights(**weights: Any) -> None:
     """Raises InputError for each of these that is not None."""
     for name, value in weights.items():
         if value is not None:
@@ -169,7 +172,7 @@ def refuse_weights(**weights):
             )
 
 
-def describe(data):
+def describe(data: Any) -> str:
     """Shapes and types in a structure, in few words however large it is."""
     if isinstance(data, dict):
         return f"a dict of {sorted(map(str, data))[:_SHOWN]}"
@@ -183,7 +186,7 @@ def describe(data):
     return type(data).__name__
 
 
-def known_shape(images, encoder, any_size):
+def known_shape(images: tf.Tensor, encoder: keras.layers.Layer, any_size: bool) -> tf.Tensor:
     """A tensor with a shape also where the data set does not tell it but the encoder does.
 
     Raises:
@@ -204,7 +207,7 @@ def known_shape(images, encoder, any_size):
     )
 
 
-def _require_shape(shape, encoder):
+def _require_shape(shape: Any, encoder: keras.layers.Layer) -> None:
     """Of a batch; its height and width are not looked at, for images are fitted to the encoder."""
     known, shape = input_shape(encoder), tf.TensorShape(shape)
     wanted = [None] * 4 if known is None else [*[None] * (len(known) - 1), known[-1]]
@@ -218,5 +221,5 @@ def _require_shape(shape, encoder):
     )
 
 
-def _is_one(shape):
+def _is_one(shape: Any) -> bool:
     return isinstance(shape, tuple) and all(size is None or isinstance(size, int) for size in shape)

@@ -1,5 +1,7 @@
 """Dense layers that start as PyTorch's do."""
 
+from typing import Any
+
 import keras
 
 
@@ -21,13 +23,13 @@ class Dense(keras.layers.Dense):
     Input shape: [..., D]. Output shape: [..., units].
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         limit = input_shape[-1] ** -0.5
         self.kernel_initializer = keras.initializers.RandomUniform(-limit, limit)
         self.bias_initializer = keras.initializers.RandomUniform(-limit, limit)
         super().build(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["kernel_initializer"], config["bias_initializer"]
         return config

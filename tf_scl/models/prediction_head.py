@@ -6,7 +6,9 @@ from tf_scl.models.dense import Dense
 from tf_scl.normalization import batch_normalization
 
 
-def prediction_head(output_dim, hidden_dim=512, name="predictor"):
+def prediction_head(
+    output_dim: int, hidden_dim: int = 512, name: str = "predictor"
+) -> keras.Sequential:
     """Dense-BN-ReLU-Dense, the bottleneck of SimSiam (arXiv 2011.10566, section 3).
 
     Dense layers start with PyTorch's initial weights and biases, as there.

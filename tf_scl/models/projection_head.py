@@ -1,12 +1,16 @@
 """The MLP between the encoder and the loss."""
 
+from collections.abc import Iterable
+
 import keras
 
 from tf_scl.models.dense import Dense
 from tf_scl.normalization import batch_normalization
 
 
-def projection_head(output_dim=1000, hidden_dims=(2048,), name="projector"):
+def projection_head(
+    output_dim: int = 1000, hidden_dims: Iterable[int] = (2048,), name: str = "projector"
+) -> keras.Sequential:
     """Dense-BN-ReLU blocks closed by Dense-BN, as in the official code.
 
     The defaults are those of its CIFAR-10 recipe: 512 -> 2048 -> 1000. Dense

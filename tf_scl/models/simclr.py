@@ -1,6 +1,9 @@
 """SimCLR (Chen et al., ICML 2020, arXiv 2002.05709)."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from tf_scl.losses import nt_xent
 from tf_scl.losses.spectral import check_negatives
@@ -25,26 +28,31 @@ class SimCLR(TwoViewModel):
 
     def __init__(
         self,
-        encoder,
-        projector=None,
-        augmentation=None,
-        accumulate=1,
-        temperature=0.5,
-        negatives="global",
-        **kwargs,
-    ):
+        encoder: keras.layers.Layer,
+        projector: keras.layers.Layer | None = None,
+        augmentation: keras.layers.Layer | None = None,
+        accumulate: int = 1,
+        temperature: float = 0.5,
+        negatives: str = "global",
+        **kwargs: Any,
+    ) -> None:
         nt_xent.check_temperature(temperature)
         check_negatives(negatives)
         super().__init__(encoder, projector, augmentation, accumulate, **kwargs)
         self.temperature = temperature
         self.negatives = negatives
 
-    def contrastive_terms(self, embedding1, embedding2, context):
+    def contrastive_terms(
+        self,
+        embedding1: tf.Tensor,
+        embedding2: tf.Tensor,
+        context: tf.distribute.ReplicaContext | None,
+    ) -> dict[str, tf.Tensor]:
         return nt_xent.replica_terms(
             embedding1, embedding2, self.temperature, self.negatives, context
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "temperature": self.temperature,

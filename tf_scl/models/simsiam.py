@@ -1,6 +1,9 @@
 """SimSiam (Chen and He, CVPR 2021, arXiv 2011.10566)."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.losses import negative_cosine
@@ -29,13 +32,13 @@ class SimSiam(TwoViewModel):
 
     def __init__(
         self,
-        encoder,
-        projector=None,
-        augmentation=None,
-        accumulate=1,
-        predictor=None,
-        **kwargs,
-    ):
+        encoder: keras.layers.Layer,
+        projector: keras.layers.Layer | None = None,
+        augmentation: keras.layers.Layer | None = None,
+        accumulate: int = 1,
+        predictor: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
         projector = projection_head() if projector is None else projector
         if predictor is None:
             predictor = _default_predictor(encoder, projector, augmentation is not None)
@@ -43,19 +46,26 @@ class SimSiam(TwoViewModel):
             encoder, projector, augmentation, accumulate, {"predictor": predictor}, **kwargs
         )
 
-    def embed(self, view, training):
+    def embed(self, view: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         z = super().embed(view, training)
         return z, self.predictor(z, training=training)
 
-    def contrastive_terms(self, embedding1, embedding2, context):
+    def contrastive_terms(
+        self,
+        embedding1: tuple[tf.Tensor, tf.Tensor],
+        embedding2: tuple[tf.Tensor, tf.Tensor],
+        context: tf.distribute.ReplicaContext | None,
+    ) -> dict[str, tf.Tensor]:
         return negative_cosine.replica_terms(*embedding1, *embedding2, context)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         predictor = keras.saving.serialize_keras_object(self.predictor)
         return {**super().get_config(), "predictor": predictor}
 
 
-def _default_predictor(encoder, projector, augmented):
+def _default_predictor(
+    encoder: keras.layers.Layer, projector: keras.layers.Layer, augmented: bool
+) -> keras.Sequential:
     if not (getattr(encoder, "built", False) and hasattr(encoder, "output_shape")):
         raise InputError(
             "the width of the default predictor follows from the encoder's output, which "

@@ -1,6 +1,9 @@
 """Spectral contrastive learning (HaoChen et al., NeurIPS 2021, arXiv 2106.04156)."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from tf_scl.losses import spectral
 from tf_scl.models.two_view_model import TwoViewModel
@@ -48,19 +51,19 @@ class SpectralContrastive(TwoViewModel):
     """
 
     term_names = ("attraction", "repulsion")
-    metric_names = ("clipped",)
+    metric_names: tuple[str, ...] = ("clipped",)
 
     def __init__(
         self,
-        encoder,
-        projector=None,
-        augmentation=None,
-        accumulate=1,
-        mu="auto",
-        negatives="global",
-        form="auto",
-        **kwargs,
-    ):
+        encoder: keras.layers.Layer,
+        projector: keras.layers.Layer | None = None,
+        augmentation: keras.layers.Layer | None = None,
+        accumulate: int = 1,
+        mu: float | str | None = "auto",
+        negatives: str = "global",
+        form: str = "auto",
+        **kwargs: Any,
+    ) -> None:
         spectral.check_mu(mu)
         spectral.check_negatives(negatives)
         spectral.check_form(form)
@@ -71,12 +74,17 @@ class SpectralContrastive(TwoViewModel):
         self.negatives = negatives
         self.form = form
 
-    def contrastive_terms(self, embedding1, embedding2, context):
+    def contrastive_terms(
+        self,
+        embedding1: tf.Tensor,
+        embedding2: tf.Tensor,
+        context: tf.distribute.ReplicaContext | None,
+    ) -> dict[str, tf.Tensor]:
         return spectral.replica_terms(
             embedding1, embedding2, self.mu, self.form, self.negatives, context
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "mu": self.mu,

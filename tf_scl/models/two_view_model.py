@@ -1,6 +1,8 @@
 """The Keras model that every two-view method shares."""
 
 import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ from tf_scl.models.checked_model import CheckedModel
 from tf_scl.models.projection_head import projection_head
 from tf_scl.optimizers.arguments import number
 from tf_scl.optimizers.part_rate import multiply_rate
+from tf_scl.typing import Element
 
 
 class TwoViewModel(CheckedModel):
@@ -63,19 +66,19 @@ class TwoViewModel(CheckedModel):
 
     # The keys of what `contrastive_terms` returns: those whose sum is the loss, and
     # those that are only reported.
-    term_names = ()
-    metric_names = ()
+    term_names: tuple[str, ...] = ()
+    metric_names: tuple[str, ...] = ()
 
     def __init__(
         self,
-        encoder,
-        projector=None,
-        augmentation=None,
-        accumulate=1,
-        heads=None,
-        backbone_rate=1.0,
-        **kwargs,
-    ):
+        encoder: keras.layers.Layer,
+        projector: keras.layers.Layer | None = None,
+        augmentation: keras.layers.Layer | None = None,
+        accumulate: int = 1,
+        heads: Mapping[str, keras.layers.Layer] | None = None,
+        backbone_rate: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not (isinstance(accumulate, int) and accumulate >= 1):
             raise InputError(
@@ -100,13 +103,15 @@ class TwoViewModel(CheckedModel):
         if checks.input_shape(encoder) is not None:
             self.build(encoder.input_shape)
 
-    def compile(self, optimizer="rmsprop", *args, **options):
+    def compile(
+        self, optimizer: str | keras.optimizers.Optimizer = "rmsprop", *args: Any, **options: Any
+    ) -> None:
         super().compile(optimizer, *args, **options)
         if self.backbone_rate not in (0, 1):
             inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
             multiply_rate(inner, lambda: self.encoder.trainable_variables, self.backbone_rate)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Makes all weights, by symbolic calls (`keras.Model.build` would make none)."""
         if isinstance(input_shape[0], (tuple, list)):  # a pair of views
             input_shape = input_shape[0]
@@ -119,7 +124,7 @@ class TwoViewModel(CheckedModel):
         self.embed(keras.Input(batch_shape=input_shape), training=False)
         self.built = True
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Features of images, which are fitted to the encoder's size where it has one."""
         if isinstance(images, (tuple, list)):  # Keras's symbolic build, of data that are pairs
             images = images[0]
@@ -130,13 +135,15 @@ class TwoViewModel(CheckedModel):
             images = fit_to_square(images, size)
         return checks.check_features(self.encoder(images, training=training))
 
-    def embed(self, view, training):
+    def embed(self, view: tf.Tensor, training: bool) -> tf.Tensor | tuple[tf.Tensor, ...]:
         """What the loss sees of one view: a tensor [N, d], or a tuple of such."""
         learning = training and self.backbone_rate > 0
         features = checks.check_features(self.encoder(view, training=learning))
         return self.projector(features, training=training)
 
-    def contrastive_terms(self, embedding1, embedding2, context):
+    def contrastive_terms(
+        self, embedding1: Any, embedding2: Any, context: tf.distribute.ReplicaContext | None
+    ) -> dict[str, tf.Tensor]:
         """The terms of the loss; a pure function of the embeddings, without weights.
 
         Args:
@@ -151,55 +158,55 @@ class TwoViewModel(CheckedModel):
         """
         raise NotImplementedError
 
-    def train_step(self, data):
+    def train_step(self, data: Element) -> dict[str, tf.Tensor]:
         context = several_replicas()
         inputs = self.check_inputs(data)
         with self.clustering():
             views = self.views(inputs)
             with tf.GradientTape() as tape:
                 embeddings, penalty = self.embed_views(views, training=True)
-                values = self.loss_and_terms(*embeddings, penalty, context)
+                values = self.loss_and_terms(embeddings[0], embeddings[1], penalty, context)
                 scaled = self.optimizer.scale_loss(values["loss"])
             gradients = tape.gradient(scaled, self.trainable_variables)
         self.apply_gradients(gradients, context)
         return _as_keras_reduces(self.track(values, context), context)
 
-    def test_step(self, data):
+    def test_step(self, data: Element) -> dict[str, tf.Tensor]:
         context = several_replicas()
         with self.clustering():
             views = self.views(self.check_inputs(data))
             embeddings, penalty = self.embed_views(views, training=False)
-            values = self.loss_and_terms(*embeddings, penalty, context)
+            values = self.loss_and_terms(embeddings[0], embeddings[1], penalty, context)
         return _as_keras_reduces(self.track(values, context), context)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         self._choose_compilation()
         super().make_train_function(force)
 
-    def new_train_function(self):
+    def new_train_function(self) -> Callable[[Iterator[Element]], dict[str, tf.Tensor]]:
         return super().new_train_function() if self.accumulate == 1 else AccumulatedStep(self)
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         self._choose_compilation()
         super().make_test_function(force)
 
-    def _choose_compilation(self):
+    def _choose_compilation(self) -> None:
         strategy = self.distribute_strategy
         if self.jit_compile and strategy.num_replicas_in_sync > 1:
             self.jit_compile = False  # of the step with the replicas' exchange in it
             self._clustered = not isinstance(strategy, tf.distribute.TPUStrategy)
 
-    def clustering(self):
+    def clustering(self) -> contextlib.AbstractContextManager[Any]:
         """Scope whose operations XLA compiles where it cannot compile the whole step."""
         if self._clustered and not tf.executing_eagerly():
             return tf.xla.experimental.jit_scope()
         return contextlib.nullcontext()
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return list(self._meters.values())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -211,11 +218,13 @@ class TwoViewModel(CheckedModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "TwoViewModel":
         revive = keras.saving.deserialize_keras_object
         return cls(**{k: revive(v) if isinstance(v, dict) else v for k, v in config.items()})
 
-    def embed_views(self, views, training):
+    def embed_views(
+        self, views: Iterable[tf.Tensor], training: bool
+    ) -> tuple[list[Any], tf.Tensor | None]:
         """Embeddings of both views, and the mean of their regularisation penalties or None."""
         embeddings, penalties = [], []
         for view in views:
@@ -226,7 +235,13 @@ class TwoViewModel(CheckedModel):
         # The mean over the views: a weight's penalty counts once.
         return embeddings, tf.add_n([as_accurate(penalty) for penalty in penalties]) / 2.0
 
-    def loss_and_terms(self, embedding1, embedding2, penalty, context):
+    def loss_and_terms(
+        self,
+        embedding1: Any,
+        embedding2: Any,
+        penalty: tf.Tensor | None,
+        context: tf.distribute.ReplicaContext | None,
+    ) -> dict[str, tf.Tensor]:
         """Replica's shares of "loss" and of all that is reported beside it."""
         values = self.contrastive_terms(embedding1, embedding2, context)
         if penalty is not None:
@@ -235,7 +250,9 @@ class TwoViewModel(CheckedModel):
         loss = tf.add_n([v for name, v in values.items() if name not in self.metric_names])
         return {"loss": loss, **values}
 
-    def apply_gradients(self, gradients, context):
+    def apply_gradients(
+        self, gradients: list[tf.Tensor | None], context: tf.distribute.ReplicaContext | None
+    ) -> None:
         """One step of the optimiser, from this replica's share of the gradients."""
         if all(gradient is None for gradient in gradients):
             raise InputError(
@@ -248,15 +265,17 @@ class TwoViewModel(CheckedModel):
             gradients = _finite_on_all_or_none(gradients, context)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 
-    def check_inputs(self, data):
+    def check_inputs(self, data: Element) -> tuple[tf.Tensor, ...]:
         """The images, or the pair of views, in an element of the data, of a known shape."""
         return checks.read(self.images_in(data), self.encoder)
 
-    def views(self, inputs):
+    def views(self, inputs: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
         """Two batches of views of what `check_inputs` gave."""
         return inputs if self.augmentation is None else self.augmentation(*inputs)
 
-    def track(self, values, context):
+    def track(
+        self, values: dict[str, tf.Tensor], context: tf.distribute.ReplicaContext | None
+    ) -> dict[str, tf.Tensor]:
         """Adds replicas' shares up, updates the running means, returns these."""
         if context is not None:
             values = context.all_reduce("SUM", values)
@@ -265,7 +284,9 @@ class TwoViewModel(CheckedModel):
         return {name: self._meters[name].result() for name in values}
 
 
-def _finite_on_all_or_none(gradients, context):
+def _finite_on_all_or_none(
+    gradients: list[tf.Tensor | None], context: tf.distribute.ReplicaContext
+) -> list[tf.Tensor | None]:
     """Makes every gradient NaN on all replicas if any is not finite on one.
 
     Keras's LossScaleOptimizer skips a step whose gradients overflowed, but it asks
@@ -279,14 +300,16 @@ def _finite_on_all_or_none(gradients, context):
     return [g if g is None else g + tf.cast(spoil, g.dtype) for g in gradients]
 
 
-def _as_keras_reduces(logs, context):
+def _as_keras_reduces(
+    logs: dict[str, tf.Tensor], context: tf.distribute.ReplicaContext | None
+) -> dict[str, tf.Tensor]:
     """Keras takes the mean of a step's logs over axis 0 if there are several workers."""
     several = context and several_workers(context.strategy)
     return {name: value[None] for name, value in logs.items()} if several else logs
 
 
-def _fixed_size(encoder):
+def _fixed_size(encoder: keras.layers.Layer) -> int | None:
     """Side of the square that an encoder takes, or None where it takes any size."""
-    shape = getattr(encoder, "input_shape", None)
+    shape: Any = getattr(encoder, "input_shape", None)
     square = isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2]
     return shape[1] if square else None

@@ -2,11 +2,13 @@
 
 import math
 import numbers
+from collections.abc import Callable
+from typing import Any
 
 from tf_scl.errors import InputError
 
 
-def number(name, value, low=0.0, high=math.inf):
+def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
     """The value as a float, if it is a finite number from `low` to `high`.
 
     Raises:
@@ -19,7 +21,7 @@ def number(name, value, low=0.0, high=math.inf):
     return float(value)
 
 
-def rate(value):
+def rate(value: Any) -> float | Callable[..., Any]:
     """A learning rate: a schedule or another callable as it is, or a number >= 0.
 
     Raises:
@@ -28,7 +30,7 @@ def rate(value):
     return value if callable(value) else number("learning_rate", value)
 
 
-def flag(name, value):
+def flag(name: str, value: Any) -> bool:
     """The value, if it is True or False.
 
     Raises:
@@ -39,7 +41,7 @@ def flag(name, value):
     return value
 
 
-def names(name, value):
+def names(name: str, value: Any) -> tuple[str, ...]:
     """The value as a tuple, if it is a list or tuple of non-empty strings.
 
     Raises:

@@ -1,5 +1,8 @@
 """PyTorch's SGD: weight decay inside the gradient, the learning rate outside the momentum."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -39,7 +42,14 @@ class L2SGD(keras.optimizers.SGD):
         InputError: A value out of range.
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, l2=0.0, **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | Callable[..., Any] = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             arguments.rate(learning_rate),
             momentum=arguments.number("momentum", momentum, 0, 1),
@@ -48,7 +58,9 @@ class L2SGD(keras.optimizers.SGD):
         )
         self.l2 = arguments.number("l2", l2)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         step = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)  # dense
         step = step + self.l2 * variable
         if self.momentum:
@@ -58,5 +70,5 @@ class L2SGD(keras.optimizers.SGD):
             step = step + self.momentum * next_velocity if self.nesterov else next_velocity
         self.assign_sub(variable, tf.cast(learning_rate, variable.dtype) * step)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "l2": self.l2}

@@ -1,5 +1,8 @@
 """SGD with a learning rate of its own for each layer, for large batches."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -59,15 +62,15 @@ class LARS(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate,
-        momentum=0.9,
-        l2=0.0,
-        trust_coefficient=0.001,
-        epsilon=0.0,
-        nesterov=False,
-        exclude=("bias", "gamma", "beta"),
-        **kwargs,
-    ):
+        learning_rate: float | Callable[..., Any],
+        momentum: float = 0.9,
+        l2: float = 0.0,
+        trust_coefficient: float = 0.001,
+        epsilon: float = 0.0,
+        nesterov: bool = False,
+        exclude: Sequence[str] = ("bias", "gamma", "beta"),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(arguments.rate(learning_rate), **kwargs)
         self.momentum = arguments.number("momentum", momentum, 0, 1)
         self.l2 = arguments.number("l2", l2)
@@ -76,7 +79,7 @@ class LARS(keras.optimizers.Optimizer):
         self.nesterov = arguments.flag("nesterov", nesterov)
         self.exclude = arguments.names("exclude", exclude)
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -86,7 +89,9 @@ class LARS(keras.optimizers.Optimizer):
             index for index, variable in enumerate(variables) if self._is_excluded(variable)
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         index = self._get_variable_index(variable)
         velocity = self.velocities[index]
         dtype = keras.backend.result_type(variable.dtype, "float32")
@@ -103,7 +108,7 @@ class LARS(keras.optimizers.Optimizer):
             next_velocity = self.momentum * next_velocity + step
         self.assign(variable, weight - next_velocity)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "momentum": self.momentum,
@@ -114,11 +119,11 @@ class LARS(keras.optimizers.Optimizer):
             "exclude": list(self.exclude),
         }
 
-    def _is_excluded(self, variable):
+    def _is_excluded(self, variable: keras.Variable) -> bool:
         path = getattr(variable, "path", variable.name).split(":")[0]
         return not set(self.exclude).isdisjoint(path.split("/"))
 
-    def _trust_ratio(self, weight, gradient):
+    def _trust_ratio(self, weight: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
         """Scalar; equation 6, or 1 where a norm is 0."""
         weight_norm, gradient_norm = _norm(weight), _norm(gradient)
         defined = ops.logical_and(weight_norm > 0, gradient_norm > 0)
@@ -127,5 +132,5 @@ class LARS(keras.optimizers.Optimizer):
         return ops.where(defined, ratio, 1.0)
 
 
-def _norm(x):
+def _norm(x: tf.Tensor) -> tf.Tensor:
     return ops.sqrt(ops.sum(ops.square(x)))

@@ -1,9 +1,16 @@
 """Another learning rate for some of the weights that an optimizer trains."""
 
+from collections.abc import Callable, Iterable
+
+import keras
 import tensorflow as tf
 
 
-def multiply_rate(optimizer, variables, factor):
+def multiply_rate(
+    optimizer: keras.optimizers.Optimizer,
+    variables: Callable[[], Iterable[keras.Variable]],
+    factor: float,
+) -> None:
     """Makes an optimizer train some of its variables at a multiple of its learning rate.
 
     The factor goes into the learning rate that a variable's own step is given, and
@@ -25,7 +32,7 @@ def multiply_rate(optimizer, variables, factor):
     kind = type(optimizer)
     places = None
 
-    def is_part(variable):
+    def is_part(variable: keras.Variable) -> bool:
         nonlocal places
         if places is None:
             part = {id(one) for one in variables()}
@@ -34,7 +41,9 @@ def multiply_rate(optimizer, variables, factor):
         # A replica's component is known by its place alone.
         return optimizer._get_variable_index(variable) in places
 
-    def update_step(gradient, variable, learning_rate):
+    def update_step(
+        gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         if is_part(variable):
             learning_rate = factor * tf.cast(learning_rate, variable.dtype)
             decay = optimizer.weight_decay
@@ -42,7 +51,7 @@ def multiply_rate(optimizer, variables, factor):
                 variable.assign_sub(learning_rate * decay * variable)
         return kind.update_step(optimizer, gradient, variable, learning_rate)
 
-    def apply_weight_decay(trained):
+    def apply_weight_decay(trained: Iterable[keras.Variable]) -> None:
         kind._apply_weight_decay(optimizer, [one for one in trained if not is_part(one)])
 
     optimizer.update_step = update_step

@@ -2,14 +2,18 @@
 
 import contextlib
 import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tf_scl.errors import InputError, first_sentence
-from tf_scl.serving.folding import find_folds
+from tf_scl.serving.folding import Fold, find_folds
 from tf_scl.serving.network import FLOAT32, StoredWeights
+from tf_scl.typing import Array, ArrayLike
 
 _IMAGES = 4
 # Differences in parts of the largest output. Rounding in float32 is far below the first.
@@ -18,8 +22,15 @@ _HALF_TOLERANCE = 0.1  # where layers compute in bfloat16 or float16
 
 _log = logging.getLogger(__name__)
 
+Exported = TypeVar("Exported")  # what an export gives: functions, or the bytes of a file
 
-def agreeing_export(network, precision, make, run):
+
+def agreeing_export(
+    network: keras.Model,
+    precision: str,
+    make: Callable[[StoredWeights], Exported],
+    run: Callable[[Exported, Array], ArrayLike],
+) -> tuple[StoredWeights, Exported]:
     """An export of a network that computes what the network does.
 
     With batch normalizations folded if the outputs then agree; without, and a
@@ -58,7 +69,7 @@ def agreeing_export(network, precision, make, run):
     )
 
 
-def difference(found, expected):
+def difference(found: ArrayLike, expected: ArrayLike) -> float:
     """The largest difference, in parts of the largest expected value.
 
     Args:
@@ -77,7 +88,7 @@ def difference(found, expected):
 
 
 @contextlib.contextmanager
-def reported(network):
+def reported(network: keras.Model) -> Iterator[None]:
     """Errors of an export become one line; those of the machine (disk, memory) stay."""
     try:
         yield
@@ -92,7 +103,14 @@ def reported(network):
         ) from error
 
 
-def _disagreement(network, stored, folds, images, found, expected):
+def _disagreement(
+    network: keras.Model,
+    stored: StoredWeights,
+    folds: Sequence[Fold],
+    images: Array,
+    found: ArrayLike,
+    expected: ArrayLike,
+) -> str:
     """What is wrong with an export, "" if nothing is.
 
     What weights in bfloat16 give depends on the network, and would hide what
@@ -112,13 +130,13 @@ def _disagreement(network, stored, folds, images, found, expected):
     return f"its outputs are off by {error:.2g} of the largest (allowed: {allowed:.2g})"
 
 
-def _warn_of_rounding(network, precision, error):
+def _warn_of_rounding(network: keras.Model, precision: str, error: float) -> None:
     if precision != FLOAT32 and error > _HALF_TOLERANCE:
         message = "%s with %s weights has outputs that are off by %.2g of the largest"
         _log.warning(message, network.name, precision, error)
 
 
-def _random_images(network):
+def _random_images(network: keras.Model) -> npt.NDArray[np.float32]:
     """Of large patches in noise, for the features of noise alone are all alike."""
     _, size, _, channels = network.input_shape
     generator = np.random.default_rng(0)
@@ -128,7 +146,7 @@ def _random_images(network):
     return (0.75 * patches[:, place][:, :, place] + 0.25 * noise).astype(np.float32)
 
 
-def _outputs(network, images):
+def _outputs(network: keras.Model, images: Array) -> npt.NDArray[np.float32]:
     """By Keras itself; what the model counts or draws meanwhile is undone."""
     state = [
         (variable, tf.identity(variable.value)) for variable in network.non_trainable_variables
@@ -140,7 +158,7 @@ def _outputs(network, images):
 
 
 @contextlib.contextmanager
-def _full_float32():
+def _full_float32() -> Iterator[None]:
     """GPUs would otherwise round what they multiply to 10 bits, each kernel in its own way."""
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)

@@ -13,7 +13,9 @@ _MAX_WORK = 30  # times max_pixels, as in ingestion: all scans of a progressive 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
-def decode_or_name(encoded, first, size, channels, max_pixels):
+def decode_or_name(
+    encoded: tf.Tensor, first: tf.Tensor, size: int, channels: int, max_pixels: int
+) -> tf.Tensor:
     """Pixels of encoded images, or an error that names the first bad one.
 
     Made of TensorFlow operations only. An image with too many pixels is
@@ -33,7 +35,7 @@ def decode_or_name(encoded, first, size, channels, max_pixels):
         tf.errors.InvalidArgumentError: When it runs: "image_bytes[INDEX] is ...".
     """
 
-    def one(index, data):
+    def one(index: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         reason = _refusal(data, max_pixels)
         pixels = tf.cond(
             reason == "",
@@ -57,7 +59,7 @@ def decode_or_name(encoded, first, size, channels, max_pixels):
         return tf.identity(pixels[:-1])
 
 
-def _plain():
+def _plain() -> tf.data.Options:
     """Without what pays for long data sets only."""
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -65,7 +67,7 @@ def _plain():
     return options
 
 
-def _refusal(data, max_pixels):
+def _refusal(data: tf.Tensor, max_pixels: int) -> tf.Tensor:
     """Why an image is not decoded, a string, "" where it is; fails if its header is damaged."""
     is_png = tf.strings.substr(data, 0, len(_PNG)) == _PNG
     is_jpeg = tf.strings.substr(data, 0, len(_JPEG)) == _JPEG
@@ -75,7 +77,7 @@ def _refusal(data, max_pixels):
     )
     pixels = height * width
 
-    def why():
+    def why() -> tf.Tensor:
         large = "{} x {} pixels, more than the {} that this model takes"
         slow = "a JPEG of {} scans, which would take too long"
         return tf.case(
@@ -92,13 +94,13 @@ def _refusal(data, max_pixels):
     return tf.cond(fine, lambda: tf.constant(""), why)
 
 
-def _png_size(data):
+def _png_size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     sides = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
     width, height = tf.unstack(tf.cast(tf.reshape(sides, [2]), tf.int64) % 2**32)  # unsigned
     return tf.minimum(height, 2**31), tf.minimum(width, 2**31), tf.constant(1, tf.int64)
 
 
-def _jpeg_size(data):
+def _jpeg_size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     height, width, _ = tf.unstack(tf.image.extract_jpeg_shape(data, tf.int32))
     content = tf.io.decode_raw(data, tf.uint8)
     scans = tf.math.count_nonzero((content[:-1] == 0xFF) & (content[1:] == 0xDA))

@@ -12,6 +12,8 @@ SavedModel are variables.
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,6 +23,7 @@ from tf_scl.encoders.convolution import Conv2D
 from tf_scl.models.dense import Dense
 from tf_scl.normalization import BatchNormalization
 from tf_scl.serving.tracing import outputs_with
+from tf_scl.typing import Array
 
 # Exactly these: a subclass may compute something else with its kernel.
 _LINEAR = (
@@ -39,8 +42,8 @@ class Fold:
 
     linear: keras.layers.Layer
     normalization: keras.layers.Layer
-    kernel: np.ndarray  # float32, of the shape of the layer's own
-    offset: np.ndarray  # float32 [C]
+    kernel: Array  # float32, of the shape of the layer's own
+    offset: Array  # float32 [C]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +53,10 @@ class _Call:
     layer: keras.layers.Layer
     inputs: tf.Tensor
     outputs: tf.Tensor
-    readers: set
+    readers: set[str]
 
 
-def find_folds(network):
+def find_folds(network: keras.Model) -> list[Fold]:
     """The normalizations of a network that can be folded, each with its layer.
 
     Those whose input is, in float32, all that a convolution or a dense layer
@@ -82,7 +85,9 @@ def find_folds(network):
     return folds
 
 
-def _calls(network):
+def _calls(
+    network: keras.Model,
+) -> tuple[dict[int, list[_Call]], Callable[[keras.layers.Layer], set[str]], tf.Graph]:
     """Calls in a graph of the network with its weights as inputs.
 
     Returns:
@@ -90,16 +95,17 @@ def _calls(network):
         names of all operations that read a layer's weights, and the graph,
         whose tensors live as long as it does.
     """
-    calls, inputs = {}, {}
+    calls: dict[int, list[_Call]] = {}
+    inputs: dict[int, tf.Tensor] = {}  # by the id of a weight
 
-    def readers_of(layer):
+    def readers_of(layer: keras.layers.Layer) -> set[str]:
         read = [inputs[id(weight)] for weight in layer.variables if id(weight) in inputs]
         return {operation.name for tensor in read for operation in tensor.consumers()}
 
-    def recording(layer):
+    def recording(layer: keras.layers.Layer) -> Callable[..., tf.Tensor]:
         own = layer.call
 
-        def call(x, *args, **kwargs):
+        def call(x: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
             before = readers_of(layer)
             y = own(x, *args, **kwargs)
             made = _Call(layer, x, y, readers_of(layer) - before)
@@ -108,7 +114,7 @@ def _calls(network):
 
         return call
 
-    def traced(images, weights):
+    def traced(images: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
         inputs.update({id(variable): w for variable, w in zip(variables, weights, strict=True)})
         layers = network._flatten_layers(include_self=False)
         kinds = _LINEAR + _NORMALIZATIONS
@@ -127,7 +133,7 @@ def _calls(network):
     return calls, readers_of, graph
 
 
-def _can_take_an_offset(call):
+def _can_take_an_offset(call: _Call) -> bool:
     layer = call.layer
     return (
         type(layer) in _LINEAR
@@ -138,7 +144,7 @@ def _can_take_an_offset(call):
     )
 
 
-def _is_for_each_channel(call):
+def _is_for_each_channel(call: _Call) -> bool:
     return (
         type(call.layer) in _NORMALIZATIONS
         and call.layer.axis in (-1, call.inputs.shape.rank - 1)
@@ -146,8 +152,8 @@ def _is_for_each_channel(call):
     )
 
 
-def _fold(linear, normalization):
-    def exact(variable, otherwise=None):
+def _fold(linear: keras.layers.Layer, normalization: keras.layers.Layer) -> Fold:
+    def exact(variable: Any, otherwise: Any = None) -> Any:
         return otherwise if variable is None else np.asarray(variable, np.float64)
 
     variance = exact(normalization.moving_variance) + normalization.epsilon

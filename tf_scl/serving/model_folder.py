@@ -5,12 +5,13 @@ import os
 import tensorflow as tf
 
 from tf_scl.errors import InputError
+from tf_scl.typing import PathLike
 
 _GRAPH_FILE = "saved_model.pb"
 _REMEDY = "give the folder of a SavedModel, or the one above its versions (OUT/serving)"
 
 
-def find_saved_model(path):
+def find_saved_model(path: PathLike) -> str:
     """The SavedModel in a folder, or in the newest of its version folders 1/, 2/, ...
 
     Args:
@@ -40,5 +41,5 @@ def find_saved_model(path):
     )
 
 
-def _holds_graph(path):
+def _holds_graph(path: str) -> bool:
     return tf.io.gfile.exists(os.path.join(path, _GRAPH_FILE))

@@ -1,16 +1,20 @@
 """The network that is served: of a model the encoder, with or without its projector."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from tf_scl.errors import InputError
-from tf_scl.serving.folding import find_folds
+from tf_scl.serving.folding import Fold, find_folds
 from tf_scl.serving.tracing import outputs_with
+from tf_scl.typing import Images
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
 
-def served_network(model, projector=False):
+def served_network(model: keras.Model, projector: bool = False) -> keras.Model:
     """From images to what is served, as one Keras model.
 
     Its `.save("encoder.keras")` is the export for Keras.
@@ -49,8 +53,8 @@ def served_network(model, projector=False):
     return network
 
 
-def _checked_input(encoder):
-    shape = getattr(encoder, "input_shape", None)
+def _checked_input(encoder: keras.Model) -> tuple[int | None, int, int, int]:
+    shape: Any = getattr(encoder, "input_shape", None)
     images = isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:]
     if images and shape[1] == shape[2]:
         return shape
@@ -69,7 +73,7 @@ def _checked_input(encoder):
     )
 
 
-def _check_output(encoder):
+def _check_output(encoder: keras.Model) -> None:
     """Raises InputError unless the output is one tensor [N, D] of known D."""
     made = encoder.compute_output_spec(keras.KerasTensor(encoder.input_shape))
     shape = keras.tree.map_structure(lambda tensor: str(tensor.shape), made)
@@ -106,7 +110,9 @@ class StoredWeights:
         precision: As given.
     """
 
-    def __init__(self, network, precision, folds=None):
+    def __init__(
+        self, network: keras.Model, precision: str, folds: Sequence[Fold] | None = None
+    ) -> None:
         if precision not in (FLOAT32, BFLOAT16):
             raise InputError(
                 f"`weights` must be {FLOAT32!r} or {BFLOAT16!r}. Received: weights={precision!r}"
@@ -124,7 +130,7 @@ class StoredWeights:
         self.module = tf.Module()
         self.module.weights = list(self._copies.values())
 
-    def bind(self):
+    def bind(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Function from images float32 [n, S, S, C] to outputs float32 [n, D].
 
         Weights get the dtype that the network computes with here, once, and
@@ -139,18 +145,18 @@ class StoredWeights:
             (fold.normalization, "call"): _adding(weights.get(id(fold))) for fold in self._folds
         }
 
-        def call(images):
+        def call(images: tf.Tensor) -> tf.Tensor:
             return tf.cast(outputs_with(network, weights, images, instead), tf.float32)
 
         return call
 
 
-def _adding(offset):
+def _adding(offset: tf.Tensor | None) -> Callable[..., tf.Tensor]:
     """In place of a normalization; with None where the layer before it has a bias."""
     return lambda x, **_: x if offset is None else tf.nn.bias_add(x, offset)
 
 
-def _store(value, precision):
+def _store(value: Images, precision: str) -> tf.Variable:
     value = tf.convert_to_tensor(value)
     if precision == BFLOAT16 and value.dtype.is_floating and value.shape.rank > 1:
         value = tf.cast(value, tf.bfloat16)

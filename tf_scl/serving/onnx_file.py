@@ -1,19 +1,23 @@
 """The served network as an ONNX file (`pip install tf_scl[onnx]`)."""
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.serving.agreement import agreeing_export
-from tf_scl.serving.network import FLOAT32, served_network
+from tf_scl.serving.network import FLOAT32, StoredWeights, served_network
 from tf_scl.serving.signatures import OUTPUT
+from tf_scl.typing import Array, PathLike
 from tf_scl.write_aside import written_aside
 
 OPSET = 17
 
 
-def export_onnx(model, path, projector=False):
+def export_onnx(model: keras.Model, path: PathLike, projector: bool = False) -> None:
     """Writes an encoder as an ONNX file, for onnxruntime and its like.
 
     Input `images`: float32 [N, S, S, C], values 0..255, of the encoder's size:
@@ -44,8 +48,8 @@ def export_onnx(model, path, projector=False):
         raise FileExistsError(f"{path} exists already; export to a new file")
     spec = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, "images")
 
-    def make(stored):
-        def embed(images):
+    def make(stored: StoredWeights) -> bytes:
+        def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
             return {OUTPUT: stored.bind()(images)}
 
         function = tf.function(embed, input_signature=[spec])
@@ -53,7 +57,7 @@ def export_onnx(model, path, projector=False):
         _fill_in(converted.graph, function.get_concrete_function().graph.captures)
         return converted.SerializeToString()
 
-    def run(content, images):
+    def run(content: bytes, images: Array) -> Array:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         return session.run([OUTPUT], {spec.name: images})[0]
 
@@ -62,7 +66,7 @@ def export_onnx(model, path, projector=False):
         file.write(content)
 
 
-def _fill_in(graph, captures):
+def _fill_in(graph: Any, captures: Iterable[tuple[tf.Tensor, tf.Tensor]]) -> None:
     """Tensors that layers hold beside their weights become constants of an ONNX graph.
 
     tf2onnx makes inputs of them, such as the mean of `keras.layers.Normalization`.

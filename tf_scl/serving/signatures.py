@@ -1,5 +1,7 @@
 """The signatures of a served encoder, in TensorFlow operations alone."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tf_scl.data import pixel_range
@@ -14,7 +16,13 @@ OUTPUT = "embedding"
 _MOST_AT_ONCE, _FEWEST_AT_ONCE, _PIXELS_AT_ONCE = 256, 32, 2**20
 
 
-def signatures(bind, size, channels, dimension, max_pixels):
+def signatures(
+    bind: Callable[[], Callable[[tf.Tensor], tf.Tensor]],
+    size: int,
+    channels: int,
+    dimension: int,
+    max_pixels: int,
+) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
     """The functions that `tf.saved_model.save` takes as `signatures`.
 
     Every one answers with {"embedding": float32 [N, D]}; with [0, D] where N
@@ -35,26 +43,28 @@ def signatures(bind, size, channels, dimension, max_pixels):
     pixels_at_once = _PIXELS_AT_ONCE // size**2
     at_once = min(_MOST_AT_ONCE, max(_FEWEST_AT_ONCE, pixels_at_once))
 
-    def served(spec, prepare):
-        def serve(rows):
+    def served(
+        spec: tf.TensorSpec, prepare: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ) -> Callable[..., dict[str, tf.Tensor]]:
+        def serve(rows: tf.Tensor) -> dict[str, tf.Tensor]:
             network, rows = bind(), tf.ensure_shape(rows, spec.shape)
 
-            def embed(part, first):
+            def embed(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
                 return network(prepare(part, first))
 
             return {OUTPUT: _in_parts(rows, at_once, dimension, embed)}
 
         return tf.function(serve, input_signature=[spec])
 
-    def from_bytes(part, first):
+    def from_bytes(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         return decode_or_name(part, first, size, channels, max_pixels)
 
-    def from_floats(part, first):
+    def from_floats(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         checks = [_some_pixels(part), _values_in_range(part, first), _not_scaled(part)]
         with tf.control_dependencies(checks):
             return fit_to_square(part, size)
 
-    def from_integers(part, first):
+    def from_integers(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         with tf.control_dependencies([_some_pixels(part)]):
             return tf.round(fit_to_square(part, size))
 
@@ -66,10 +76,15 @@ def signatures(bind, size, channels, dimension, max_pixels):
     }
 
 
-def _in_parts(rows, at_once, dimension, embed):
+def _in_parts(
+    rows: tf.Tensor,
+    at_once: int,
+    dimension: int,
+    embed: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
     """`embed(rows[first : first + at_once], first)` for all rows, one after the other."""
 
-    def next_part(first, embedded):
+    def next_part(first: tf.Tensor, embedded: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
         part = embed(rows[first : first + at_once], first)
         return first + at_once, embedded.write(embedded.size(), part)
 
@@ -83,19 +98,19 @@ def _in_parts(rows, at_once, dimension, embed):
     return tf.ensure_shape(embedded.concat(), [None, dimension])
 
 
-def _some_pixels(images):
+def _some_pixels(images: tf.Tensor) -> tf.Operation:
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     message = tf.strings.format("images of {} x {} pixels hold nothing", (width, height))
     return tf.debugging.Assert((height > 0) & (width > 0), [message])
 
 
-def _not_scaled(images):
+def _not_scaled(images: tf.Tensor) -> tf.Operation:
     scaled = pixel_range.are_scaled_bytes(images)
     message = f"images were scaled: {pixel_range.ALLOWED}; {pixel_range.REMEDIES}"
     return tf.debugging.Assert(~scaled, [message])
 
 
-def _values_in_range(images, first):
+def _values_in_range(images: tf.Tensor, first: tf.Tensor) -> tf.Operation:
     """Room is left for what resizing overshoots, not for 16-bit values."""
     right = tf.reduce_all(tf.abs(images - 127.5) <= 3 * 127.5, axis=[1, 2, 3])
     message = tf.strings.format(

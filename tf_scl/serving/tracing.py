@@ -2,6 +2,8 @@
 
 import contextlib
 import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,7 +11,12 @@ import tensorflow as tf
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
-def outputs_with(network, values, images, replaced=None):
+def outputs_with(
+    network: keras.Model,
+    values: Mapping[int, tf.Tensor],
+    images: tf.Tensor,
+    replaced: Mapping[tuple[Any, str], Any] | None = None,
+) -> Any:
     """Outputs of a model at inference, with other values in place of its weights.
 
     What is traced runs wherever TensorFlow runs, also where XLA is not
@@ -46,7 +53,7 @@ def outputs_with(network, values, images, replaced=None):
 
 
 @contextlib.contextmanager
-def attributes_replaced(replaced):
+def attributes_replaced(replaced: Mapping[tuple[Any, str], Any]) -> Iterator[None]:
     """While it lasts, objects have other attributes, which hide those of their classes.
 
     Args:
@@ -62,7 +69,7 @@ def attributes_replaced(replaced):
 
 
 @contextlib.contextmanager
-def functions_traced_anew():
+def functions_traced_anew() -> Iterator[None]:
     """While it lasts, every `tf.function` called in this thread is traced anew, without XLA.
 
     A `tf.function` keeps its graphs, and these the tensors that its code has
@@ -72,7 +79,7 @@ def functions_traced_anew():
     kind = type(tf.function(lambda: None))
     own, thread = kind.__call__, threading.get_ident()
 
-    def call(function, *args, **kwargs):
+    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() == thread:
             function = tf.function(function.python_function)
         return own(function, *args, **kwargs)
@@ -84,12 +91,14 @@ def functions_traced_anew():
         kind.__call__ = own
 
 
-def _convolution_by_groups(layer):
+def _convolution_by_groups(
+    layer: keras.layers.Layer,
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """In place of the `convolution_op` of a layer with several groups."""
     own, last = layer.convolution_op, layer.data_format == "channels_last"
     channels = -1 if last else 1
 
-    def convolve(inputs, kernel):
+    def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         depthwise = inputs.shape[channels] == layer.groups and len(set(layer.strides)) == 1
         if isinstance(layer, keras.layers.Conv2D) and depthwise:
             return keras.ops.depthwise_conv(

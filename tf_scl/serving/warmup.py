@@ -1,5 +1,8 @@
 """Requests that TF Serving runs before a version takes traffic, so that no user waits for it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 
 # Where TF Serving looks, and what it wants there: TFRecords of tensorflow.serving.PredictionLog.
@@ -11,7 +14,9 @@ _PREDICT_LOG, _REQUEST, _MODEL_SPEC, _INPUTS, _SIGNATURE_NAME = 6, 1, 1, 2, 3
 _KEY, _VALUE = 1, 2
 
 
-def write_warmup_requests(path, size, channels, signatures):
+def write_warmup_requests(
+    path: str, size: int, channels: int, signatures: Mapping[str, Any]
+) -> None:
     """Writes requests with grey images, in batches of 1 and of 8, for each signature.
 
     The messages are tensorflow-serving-api's. That package is not needed: of
@@ -34,7 +39,7 @@ def write_warmup_requests(path, size, channels, signatures):
                 records.write(predict_log(signature, spec.name, tensor))
 
 
-def predict_log(signature, name, tensor):
+def predict_log(signature: str, name: str, tensor: Any) -> bytes:
     """A serialised PredictionLog of one request.
 
     Args:
@@ -51,18 +56,18 @@ def predict_log(signature, name, tensor):
     return _field(_PREDICT_LOG, _field(_REQUEST, request))
 
 
-def _grey_images(dtype, batch, size, channels, png):
+def _grey_images(dtype: tf.DType, batch: int, size: int, channels: int, png: bytes) -> Any:
     """A TensorProto; of numbers the first alone is written, and stands for all."""
     if dtype == tf.string:
         return tf.make_tensor_proto([png] * batch)
     return tf.make_tensor_proto(128, dtype, [batch, size, size, channels])
 
 
-def _field(number, content):
+def _field(number: int, content: bytes) -> bytes:
     """A length-delimited field of a protocol buffer."""
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
-def _varint(number):
+def _varint(number: int) -> bytes:
     low, high = number & 0x7F, number >> 7
     return bytes([low | 0x80]) + _varint(high) if high else bytes([low])

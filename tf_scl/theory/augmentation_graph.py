@@ -13,12 +13,15 @@ the paper proves of graphs can be computed, and what training finds compared wit
 
 import dataclasses
 import functools
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import linalg
 from scipy.sparse import csgraph
 
 from tf_scl.errors import InputError
+from tf_scl.typing import Array, ArrayLike
 
 _TOLERANCE = 1e-8  # of sums that must be 1, and of symmetry relative to the largest weight
 
@@ -43,11 +46,11 @@ class AugmentationGraph:
             symmetric, or a node without any weight.
     """
 
-    weights: np.ndarray
-    joint: np.ndarray | None = dataclasses.field(default=None, init=False)
-    items: tuple | None = dataclasses.field(default=None, init=False)
+    weights: Array
+    joint: Array | None = dataclasses.field(default=None, init=False)
+    items: tuple[Any, ...] | None = dataclasses.field(default=None, init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         weights = _check_numbers("weights", self.weights)
         if weights.shape[0] != weights.shape[1]:
             raise InputError(
@@ -65,7 +68,9 @@ class AugmentationGraph:
         self._keep(weights=weights / weights.sum())
 
     @classmethod
-    def from_kernel(cls, kernel, natural=None):
+    def from_kernel(
+        cls, kernel: ArrayLike, natural: ArrayLike | None = None
+    ) -> "AugmentationGraph":
         """The graph of a data set of M images and a known augmentation.
 
         Args:
@@ -99,7 +104,13 @@ class AugmentationGraph:
         return graph
 
     @classmethod
-    def from_samples(cls, images, augment, draws, rng):
+    def from_samples(
+        cls,
+        images: Sequence[Any] | Array,
+        augment: Callable[[Any, np.random.Generator], Any],
+        draws: int,
+        rng: np.random.Generator,
+    ) -> "AugmentationGraph":
         """The graph of a small data set, by drawing each image's augmentations.
 
         The kernel is that of the draws, a share of `draws` each: the graph is exactly
@@ -126,7 +137,9 @@ class AugmentationGraph:
                 "sampling needs at least one image and one draw. "
                 f"Received: {len(images)} images, draws={draws}"
             )
-        nodes, items, seen = {}, [], []
+        nodes: dict[Hashable, int] = {}
+        items: list[Any] = []
+        seen: list[tuple[int, int]] = []  # (image, node)
         for number, image in enumerate(images):
             for _ in range(draws):
                 item = augment(image, rng)
@@ -141,28 +154,28 @@ class AugmentationGraph:
         return graph
 
     @property
-    def size(self):
+    def size(self) -> int:
         """N, the number of augmented images."""
         return len(self.weights)
 
     @functools.cached_property
-    def degrees(self):
+    def degrees(self) -> Array:
         """w_x, the probability of each augmented image: float64 [N]."""
         return _frozen(self.weights.sum(axis=1))
 
     @functools.cached_property
-    def normalized_adjacency(self):
+    def normalized_adjacency(self) -> Array:
         """Ā = D^(-1/2) W D^(-1/2): float64 [N, N], eigenvalues in [-1, 1]."""
         root = np.sqrt(self.degrees)
         return _frozen(self.weights / np.outer(root, root))
 
     @property
-    def laplacian(self):
+    def laplacian(self) -> Array:
         """I - Ā, the normalised Laplacian: float64 [N, N], eigenvalues in [0, 2]."""
         return np.eye(self.size) - self.normalized_adjacency
 
     @functools.cached_property
-    def eigenpairs(self):
+    def eigenpairs(self) -> tuple[Array, Array]:
         """Eigenvalues of Ā, largest first, float64 [N], and their vectors as columns [N, N].
 
         Each vector's largest component is positive, so that pictures do not flip. The
@@ -175,11 +188,11 @@ class AugmentationGraph:
         return _frozen(values), _frozen(vectors * signs)
 
     @functools.cached_property
-    def components(self):
+    def components(self) -> Array:
         """The connected component of each node: int [N], numbered from 0."""
         return _frozen(csgraph.connected_components(self.weights > 0, directed=False)[1])
 
-    def sample_pairs(self, n, rng):
+    def sample_pairs(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Draws positive pairs, (x, x') with probability w_xx'.
 
         Args:
@@ -193,31 +206,31 @@ class AugmentationGraph:
         return np.divmod(pairs, self.size)
 
     @functools.cached_property
-    def _cumulative(self):
+    def _cumulative(self) -> Array:
         """Sums of the weights in reading order; the last is 1 whatever rounding did."""
         sums = np.cumsum(self.weights)
         return sums / sums[-1]
 
-    def _keep(self, **values):
+    def _keep(self, **values: Any) -> None:
         """Sets attributes of a frozen instance that is being made."""
         for name, value in values.items():
             kept = _frozen(value) if isinstance(value, np.ndarray) else value
             object.__setattr__(self, name, kept)
 
 
-def _frozen(array):
+def _frozen(array: Array) -> Array:
     array.flags.writeable = False
     return array
 
 
-def _key(item):
+def _key(item: Any) -> Hashable:
     """Something hashable that is equal for equal items."""
     if isinstance(item, np.ndarray):
         return item.shape, item.dtype.str, item.tobytes()
     return item
 
 
-def _check_numbers(name, values, ndim=2):
+def _check_numbers(name: str, values: ArrayLike, ndim: int = 2) -> Array:
     """Finite, non-negative float64 numbers, as many dimensions as asked for."""
     values = np.array(values, np.float64)  # a copy, for it will be frozen
     if values.ndim != ndim or not values.size:
@@ -233,13 +246,13 @@ def _check_numbers(name, values, ndim=2):
     return values
 
 
-def _check_sums(name, sums):
+def _check_sums(name: str, sums: Array) -> None:
     if np.abs(sums - 1).max() > _TOLERANCE:
         worst = sums[np.argmax(np.abs(sums - 1))]
         raise InputError(f"{name} must sum to 1. Received: {worst:.9g}; divide by the sum")
 
 
-def _check_no_isolated_node(degrees):
+def _check_no_isolated_node(degrees: Array) -> None:
     isolated = np.flatnonzero(degrees == 0)
     if len(isolated):
         raise InputError(

@@ -30,11 +30,13 @@ from scipy import optimize
 
 from tf_scl.config import MU_AUTO
 from tf_scl.errors import InputError
-from tf_scl.losses.spectral import check_mu, check_positive, is_auto
+from tf_scl.losses.spectral import check_mu, check_positive
+from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.theory.population_losses import check_dimension, check_embeddings, to_factors
+from tf_scl.typing import Array, ArrayLike
 
 
-def soft_threshold(values, energy):
+def soft_threshold(values: ArrayLike, energy: float) -> tuple[float, Array]:
     """The largest (value - tau)_+ that sum to `energy` at most, with tau >= 0.
 
     Args:
@@ -58,7 +60,7 @@ def soft_threshold(values, energy):
     return tau, np.maximum(values - tau, 0.0)
 
 
-def bounded_minimizer(graph, dimension, energy):
+def bounded_minimizer(graph: AugmentationGraph, dimension: int, energy: float) -> Array:
     """An f with the smallest population loss of all with E|f|^2 <= energy.
 
     Args:
@@ -79,7 +81,7 @@ def bounded_minimizer(graph, dimension, energy):
     return vectors[:, :dimension] * np.sqrt(kept) / np.sqrt(graph.degrees)[:, None]
 
 
-def attraction_and_repulsion(graph, rows):
+def attraction_and_repulsion(graph: AugmentationGraph, rows: ArrayLike) -> tuple[float, float]:
     """a = E u(x).u(x') over pairs and r = E (u(x).u(x'))^2 over independent views.
 
     Args:
@@ -98,7 +100,13 @@ def attraction_and_repulsion(graph, rows):
     return float(np.sum(u * (graph.weights @ u))), float(np.sum(moment**2))
 
 
-def unit_minimizer(graph, dimension, mu, rng, starts=3):
+def unit_minimizer(
+    graph: AugmentationGraph,
+    dimension: int,
+    mu: float | str,
+    rng: np.random.Generator,
+    starts: int = 3,
+) -> Array:
     """Rows of norm 1 with the smallest loss, by descent (L-BFGS) from random rows.
 
     Args:
@@ -121,7 +129,7 @@ def unit_minimizer(graph, dimension, mu, rng, starts=3):
     check_mu(mu)
     shape = (graph.size, dimension)
 
-    def objective(flat):
+    def objective(flat: Array) -> tuple[float, Array]:
         z = flat.reshape(shape)
         norms = np.linalg.norm(z, axis=1, keepdims=True)
         u = z / norms
@@ -139,7 +147,7 @@ def unit_minimizer(graph, dimension, mu, rng, starts=3):
     return best / np.linalg.norm(best, axis=1, keepdims=True)
 
 
-def row_thresholds(graph, rows, mu):
+def row_thresholds(graph: AugmentationGraph, rows: ArrayLike, mu: float) -> Array:
     """t_x, what each row's norm is held short by (above 0) or stretched by (below).
 
     Args:
@@ -160,17 +168,19 @@ def row_thresholds(graph, rows, mu):
     return np.sum(factors * residual, axis=1) / np.sum(factors**2, axis=1)
 
 
-def _value_and_slope(graph, u, mu):
+def _value_and_slope(graph: AugmentationGraph, u: Array, mu: float | str) -> tuple[float, Array]:
     """The objective of `unit_minimizer` and its derivative by u, not on the sphere yet."""
     pulled, weighted = graph.weights @ u, graph.degrees[:, None] * u
     moment = u.T @ weighted
     a, r = np.sum(u * pulled), np.sum(moment**2)
-    found = a / r if is_auto(mu) else mu
+    found = a / r if isinstance(mu, str) else mu
     slope = -4.0 * pulled + 4.0 * found * (weighted @ moment)
-    return (-(a**2) / r, found * slope) if is_auto(mu) else (-2.0 * a + mu * r, slope)
+    if isinstance(mu, str):
+        return -(a**2) / r, found * slope
+    return -2.0 * a + mu * r, slope
 
 
-def _check_dimension(graph, dimension):
+def _check_dimension(graph: AugmentationGraph, dimension: int) -> None:
     check_dimension(dimension)
     if dimension > graph.size:
         raise InputError(

@@ -34,8 +34,10 @@ import dataclasses
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.theory.partitions import inner_conductance, sparsest_partition
 from tf_scl.theory.population_losses import check_dimension
+from tf_scl.typing import Array, ArrayLike
 
 _ZERO = 1e-12  # below it an eigenvalue is rounding
 
@@ -57,17 +59,22 @@ class ProbeBound:
     mu: float
 
     @property
-    def per_view(self):
+    def per_view(self) -> float:
         """Bounds Pr[g(x) != y(x̄)], the share of augmented images that are misclassified."""
         return self.alpha + (2.0 * self.phi / self.mu if self.mu else np.inf)
 
     @property
-    def majority(self):
+    def majority(self) -> float:
         """Bounds Pr[ḡ(x̄) != y(x̄)], the share of natural images misclassified by their views."""
         return 2.0 * self.per_view
 
 
-def probe_bound(graph, labels, dimension, augmented_labels=None):
+def probe_bound(
+    graph: AugmentationGraph,
+    labels: ArrayLike,
+    dimension: int,
+    augmented_labels: ArrayLike | None = None,
+) -> ProbeBound:
     """The bound on the probe of the minimiser in `dimension` dimensions.
 
     Args:
@@ -88,7 +95,12 @@ def probe_bound(graph, labels, dimension, augmented_labels=None):
     return _bound(graph, labels, augmented_labels, _first_left_out(graph, dimension))
 
 
-def connectivity_bound(graph, labels, assignment, augmented_labels=None):
+def connectivity_bound(
+    graph: AugmentationGraph,
+    labels: ArrayLike,
+    assignment: ArrayLike,
+    augmented_labels: ArrayLike | None = None,
+) -> ProbeBound:
     """A bound for any k >= the number of parts of a partition, by how connected they are.
 
     Without the edges between m parts I - Ā only shrinks, and falls into m Laplacians,
@@ -112,7 +124,12 @@ def connectivity_bound(graph, labels, assignment, augmented_labels=None):
     return _bound(graph, labels, augmented_labels, min(h**2 / 2, 1.0))
 
 
-def partition_rate(graph, labels, dimension, augmented_labels=None):
+def partition_rate(
+    graph: AugmentationGraph,
+    labels: ArrayLike,
+    dimension: int,
+    augmented_labels: ArrayLike | None = None,
+) -> float:
     """alpha log(k) / rho_(k // 2)^2: the main theorem's right-hand side less its constant.
 
     The theorem of section 3.3 is that the error is at most a universal constant times
@@ -139,7 +156,7 @@ def partition_rate(graph, labels, dimension, augmented_labels=None):
     return float(alpha * np.log(dimension) / rho**2) if rho > _ZERO else np.inf
 
 
-def best_augmented_labels(graph, labels):
+def best_augmented_labels(graph: AugmentationGraph, labels: ArrayLike) -> Array:
     """The ŷ with the smallest alpha: the likeliest label of the natural image behind x.
 
     Args:
@@ -153,12 +170,12 @@ def best_augmented_labels(graph, labels):
         InputError: A graph without natural images, or labels of another length.
     """
     labels = check_labels(graph, labels)
-    classes = np.unique(labels)
-    likelihood = np.array([graph.joint[labels == value].sum(axis=0) for value in classes])
+    classes, joint = np.unique(labels), joint_of(graph)
+    likelihood = np.array([joint[labels == value].sum(axis=0) for value in classes])
     return classes[np.argmax(likelihood, axis=0)]
 
 
-def label_error(graph, labels, augmented_labels):
+def label_error(graph: AugmentationGraph, labels: ArrayLike, augmented_labels: ArrayLike) -> float:
     """alpha = Pr[ŷ(x) != y(x̄)].
 
     Args:
@@ -174,10 +191,10 @@ def label_error(graph, labels, augmented_labels):
     """
     labels = check_labels(graph, labels)
     augmented_labels = check_augmented_labels(graph, augmented_labels)
-    return float(graph.joint[labels[:, None] != augmented_labels].sum())
+    return float(joint_of(graph)[labels[:, None] != augmented_labels].sum())
 
 
-def edge_disagreement(graph, augmented_labels):
+def edge_disagreement(graph: AugmentationGraph, augmented_labels: ArrayLike) -> float:
     """phi, the share of positive pairs whose views have different labels.
 
     Args:
@@ -194,22 +211,27 @@ def edge_disagreement(graph, augmented_labels):
     return float(graph.weights[augmented_labels[:, None] != augmented_labels].sum())
 
 
-def check_labels(graph, labels):
+def check_labels(graph: AugmentationGraph, labels: ArrayLike) -> Array:
     """Labels of natural images as an array [M], or InputError."""
+    return _check_length("labels", labels, len(joint_of(graph)), "natural image")
+
+
+def joint_of(graph: AugmentationGraph) -> Array:
+    """The joint probabilities [M, N] of natural and augmented images, or InputError."""
     if graph.joint is None:
         raise InputError(
             "labels belong to natural images, and this graph was made from weights alone; "
             "make it by AugmentationGraph.from_kernel or from_samples"
         )
-    return _check_length("labels", labels, len(graph.joint), "natural image")
+    return graph.joint
 
 
-def check_augmented_labels(graph, augmented_labels):
+def check_augmented_labels(graph: AugmentationGraph, augmented_labels: ArrayLike) -> Array:
     """Labels of augmented images as an array [N], or InputError."""
     return _check_length("augmented_labels", augmented_labels, graph.size, "node")
 
 
-def _check_length(name, labels, count, of):
+def _check_length(name: str, labels: ArrayLike, count: int, of: str) -> Array:
     labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise InputError(
@@ -219,17 +241,19 @@ def _check_length(name, labels, count, of):
     return labels
 
 
-def _bound(graph, labels, augmented_labels, mu):
+def _bound(
+    graph: AugmentationGraph, labels: ArrayLike, augmented_labels: ArrayLike | None, mu: float
+) -> ProbeBound:
     if augmented_labels is None:
         augmented_labels = best_augmented_labels(graph, labels)
     alpha = label_error(graph, labels, augmented_labels)
     return ProbeBound(alpha, edge_disagreement(graph, augmented_labels), float(mu))
 
 
-def _first_left_out(graph, dimension):
+def _first_left_out(graph: AugmentationGraph, dimension: int) -> float:
     """mu: of the minimiser, which uses the top k eigenvectors with positive eigenvalues."""
     values = graph.eigenpairs[0]
-    kept = min(dimension, np.count_nonzero(values > _ZERO))
+    kept = min(dimension, int(np.count_nonzero(values > _ZERO)))
     if kept == graph.size:
         return np.inf
     mu = 1.0 - values[kept]

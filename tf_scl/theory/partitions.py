@@ -7,12 +7,14 @@ so they are for graphs of about a dozen nodes.
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.theory.augmentation_graph import AugmentationGraph
+from tf_scl.typing import Array, ArrayLike
 
 MAX_PARTITION_NODES = 14  # 3^N steps: some seconds
 MAX_PART_NODES = 18  # 2^n subsets of each part: some hundred MiB
 
 
-def conductance(graph, nodes):
+def conductance(graph: AugmentationGraph, nodes: ArrayLike) -> float:
     """Dirichlet conductance of a set S of nodes: how much of its weight leaves it.
 
         phi(S) = sum_{x in S, x' not in S} w_xx' / sum_{x in S} w_x
@@ -37,7 +39,7 @@ def conductance(graph, nodes):
     return float(max(1.0 - inside / graph.degrees[nodes].sum(), 0.0))
 
 
-def partition_conductance(graph, assignment):
+def partition_conductance(graph: AugmentationGraph, assignment: ArrayLike) -> float:
     """The largest conductance of a partition's parts.
 
     Args:
@@ -53,7 +55,7 @@ def partition_conductance(graph, assignment):
     return max(conductance(graph, part) for part in _parts(graph, assignment))
 
 
-def sparsest_partition(graph, parts):
+def sparsest_partition(graph: AugmentationGraph, parts: int) -> tuple[float, Array]:
     """rho_m, the smallest `partition_conductance` of any partition into m parts.
 
     Exact: the best partition of a set into p parts is the best choice of the part
@@ -88,7 +90,7 @@ def sparsest_partition(graph, parts):
     return float(best[parts, whole]), _retrace(best, single, parts, whole)
 
 
-def _retrace(best, single, parts, members):
+def _retrace(best: Array, single: Array, parts: int, members: int) -> Array:
     """The partition behind `best[parts, members]`: int [N]."""
     assignment = np.zeros(members.bit_length(), int)
     for part in range(parts):
@@ -100,7 +102,7 @@ def _retrace(best, single, parts, members):
     return assignment
 
 
-def inner_conductance(graph, assignment):
+def inner_conductance(graph: AugmentationGraph, assignment: ArrayLike) -> float:
     """How hard it is to cut any part of a partition once more.
 
         h = min over parts S, and over T in S with w(T) <= w(S) / 2, of
@@ -122,7 +124,7 @@ def inner_conductance(graph, assignment):
     return min(_cut_of_part(graph, part) for part in _parts(graph, assignment))
 
 
-def _cut_of_part(graph, part):
+def _cut_of_part(graph: AugmentationGraph, part: Array) -> float:
     if len(part) > MAX_PART_NODES:
         raise InputError(
             f"all subsets of each part are looked at: a part may have {MAX_PART_NODES} nodes. "
@@ -138,7 +140,7 @@ def _cut_of_part(graph, part):
     return float(np.min(crossing[small] / volume[small]))
 
 
-def _subset_conductances(weights, degrees):
+def _subset_conductances(weights: Array, degrees: Array) -> Array:
     """phi of each subset, float64 [2^N]; bit i of its number says whether node i is in it."""
     members = _members(len(weights))
     volume = members @ degrees
@@ -146,12 +148,12 @@ def _subset_conductances(weights, degrees):
     return np.divide(crossing, volume, out=np.full(len(volume), np.inf), where=volume > 0)
 
 
-def _members(size):
+def _members(size: int) -> Array:
     """float64 [2^size, size], a row of zeros and ones for each subset."""
     return (np.arange(2**size)[:, None] >> np.arange(size) & 1).astype(np.float64)
 
 
-def _with_first_node(members):
+def _with_first_node(members: int) -> Array:
     """All subsets of the set `members` that hold its lowest node, as bit masks."""
     lowest = members & -members
     masks = np.array([lowest])
@@ -163,7 +165,7 @@ def _with_first_node(members):
     return masks
 
 
-def _parts(graph, assignment):
+def _parts(graph: AugmentationGraph, assignment: ArrayLike) -> list[Array]:
     """The nodes of each part."""
     assignment = np.asarray(assignment)
     if assignment.shape != (graph.size,):

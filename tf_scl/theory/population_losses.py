@@ -14,9 +14,11 @@ import numpy as np
 from scipy import linalg
 
 from tf_scl.errors import InputError
+from tf_scl.theory.augmentation_graph import AugmentationGraph
+from tf_scl.typing import Array, ArrayLike
 
 
-def population_spectral_loss(graph, embeddings):
+def population_spectral_loss(graph: AugmentationGraph, embeddings: ArrayLike) -> float:
     """L(f), the expectation of `tf_scl.spectral_contrastive_loss` over pairs of the graph.
 
     Args:
@@ -36,7 +38,7 @@ def population_spectral_loss(graph, embeddings):
     return float(attraction + repulsion)
 
 
-def matrix_factorization_loss(graph, factors):
+def matrix_factorization_loss(graph: AugmentationGraph, factors: ArrayLike) -> float:
     """|Ā - F F^T|_F^2.
 
     Args:
@@ -53,12 +55,12 @@ def matrix_factorization_loss(graph, factors):
     return float(np.sum((graph.normalized_adjacency - factors @ factors.T) ** 2))
 
 
-def loss_constant(graph):
+def loss_constant(graph: AugmentationGraph) -> float:
     """|Ā|_F^2: what `matrix_factorization_loss` is above `population_spectral_loss`."""
     return float(np.sum(graph.normalized_adjacency**2))
 
 
-def to_factors(graph, embeddings):
+def to_factors(graph: AugmentationGraph, embeddings: ArrayLike) -> Array:
     """F = D^(1/2) f.
 
     Args:
@@ -74,7 +76,7 @@ def to_factors(graph, embeddings):
     return np.sqrt(graph.degrees)[:, None] * check_embeddings(graph, embeddings)
 
 
-def population_minimum(graph, dimension):
+def population_minimum(graph: AugmentationGraph, dimension: int) -> float:
     """The smallest L(f) of any f in `dimension` dimensions: minus the sum of lambda_i^2.
 
     The sum is over the first d eigenvalues of Ā; F F^T has no negative eigenvalues,
@@ -93,7 +95,7 @@ def population_minimum(graph, dimension):
     return -float(np.sum(_kept_eigenvalues(graph, dimension) ** 2))
 
 
-def population_minimizer(graph, dimension):
+def population_minimizer(graph: AugmentationGraph, dimension: int) -> Array:
     """An f with L(f) = `population_minimum`: f(x) = F_x / sqrt(w_x).
 
     All others are rotations of it, f Q, unless eigenvalues d and d + 1 are equal.
@@ -116,7 +118,7 @@ def population_minimizer(graph, dimension):
     return embeddings
 
 
-def subspace_distance(first, second):
+def subspace_distance(first: ArrayLike, second: ArrayLike) -> float:
     """Sine of the largest principal angle between the column spaces of two matrices.
 
     Of a trained f and the minimiser, compare `to_factors(graph, f)` with
@@ -140,15 +142,15 @@ def subspace_distance(first, second):
             "a subspace distance is of two matrices of finite numbers with equally many rows. "
             f"Received: {first.shape} and {second.shape}"
         )
-    first, second = linalg.orth(first), linalg.orth(second)
-    if first.shape != second.shape:
+    bases = linalg.orth(first), linalg.orth(second)
+    if bases[0].shape != bases[1].shape:
         return 1.0
-    if not first.shape[1]:
+    if not bases[0].shape[1]:
         return 0.0
-    return float(np.sin(linalg.subspace_angles(first, second).max()))
+    return float(np.sin(linalg.subspace_angles(*bases).max()))
 
 
-def check_embeddings(graph, embeddings):
+def check_embeddings(graph: AugmentationGraph, embeddings: ArrayLike) -> Array:
     """Embeddings as float64 [N, d], or InputError."""
     embeddings = np.asarray(embeddings, np.float64)
     if embeddings.ndim != 2 or len(embeddings) != graph.size:
@@ -164,12 +166,12 @@ def check_embeddings(graph, embeddings):
     return embeddings
 
 
-def check_dimension(dimension):
+def check_dimension(dimension: int) -> None:
     """Raises InputError unless `dimension` is a whole number from 1 on."""
     if dimension != int(dimension) or dimension < 1:
         raise InputError(f"`dimension` must be a whole number >= 1. Received: {dimension}")
 
 
-def _kept_eigenvalues(graph, dimension):
+def _kept_eigenvalues(graph: AugmentationGraph, dimension: int) -> Array:
     check_dimension(dimension)
     return np.maximum(graph.eigenpairs[0][:dimension], 0.0)

@@ -8,8 +8,15 @@ import dataclasses
 
 import numpy as np
 
-from tf_scl.theory.bounds import best_augmented_labels, check_augmented_labels, check_labels
+from tf_scl.theory.augmentation_graph import AugmentationGraph
+from tf_scl.theory.bounds import (
+    best_augmented_labels,
+    check_augmented_labels,
+    check_labels,
+    joint_of,
+)
 from tf_scl.theory.population_losses import check_embeddings, to_factors
+from tf_scl.typing import Array, ArrayLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +33,12 @@ class ProbeError:
     majority: float
 
 
-def probe_error(graph, embeddings, labels, augmented_labels=None):
+def probe_error(
+    graph: AugmentationGraph,
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    augmented_labels: ArrayLike | None = None,
+) -> ProbeError:
     """The error of the head that regresses ŷ on the embeddings.
 
     No smaller than the best linear head's, the paper's measure, which is hard to find;
@@ -51,13 +63,16 @@ def probe_error(graph, embeddings, labels, augmented_labels=None):
         augmented_labels = best_augmented_labels(graph, labels)
     head, classes = regression_head(graph, embeddings, augmented_labels)
     chosen = np.argmax(embeddings @ head, axis=1)
-    per_view = graph.joint[labels[:, None] != classes[chosen]].sum()
-    votes = graph.joint @ np.eye(len(classes))[chosen]
+    joint = joint_of(graph)
+    per_view = joint[labels[:, None] != classes[chosen]].sum()
+    votes = joint @ np.eye(len(classes))[chosen]
     wrong = classes[np.argmax(votes, axis=1)] != labels
-    return ProbeError(float(per_view), float(graph.joint[wrong].sum()))
+    return ProbeError(float(per_view), float(joint[wrong].sum()))
 
 
-def regression_head(graph, embeddings, augmented_labels):
+def regression_head(
+    graph: AugmentationGraph, embeddings: ArrayLike, augmented_labels: ArrayLike
+) -> tuple[Array, Array]:
     """The head B with the smallest E|B^T f(x) - e_ŷ(x)|^2, views weighted by w_x.
 
     Args:

@@ -5,15 +5,19 @@ loss finds the same eigenvectors (arXiv 2106.04156, section 3.2), each node's sc
 by a positive number, which the normalised rows do not see.
 """
 
+import types
+
 import numpy as np
 from scipy import optimize
 
 from tf_scl.errors import InputError
+from tf_scl.theory.augmentation_graph import AugmentationGraph
+from tf_scl.typing import Array, ArrayLike
 
 _STARTS = 10  # of k-means, the best is taken
 
 
-def spectral_clusters(graph, clusters, seed=0):
+def spectral_clusters(graph: AugmentationGraph, clusters: int, seed: int = 0) -> Array:
     """K-means on the rows, of norm 1, of the top eigenvectors of Ā.
 
     Args:
@@ -35,7 +39,7 @@ def spectral_clusters(graph, clusters, seed=0):
     return k_means.fit_predict(rows / np.maximum(norms, 1e-12))
 
 
-def clustering_accuracy(clusters, labels):
+def clustering_accuracy(clusters: ArrayLike, labels: ArrayLike) -> float:
     """Share of the nodes in the cluster of their class, clusters named to the best effect.
 
     Each class gets one cluster at most, and each cluster one class (Hungarian
@@ -64,7 +68,7 @@ def clustering_accuracy(clusters, labels):
     return float(together[matched].sum() / len(labels))
 
 
-def _import_cluster():
+def _import_cluster() -> types.ModuleType:
     try:
         from sklearn import cluster
     except ImportError as error:

@@ -35,3 +35,10 @@ def test_labels_may_be_absent():
     assert names.numpy().tolist() == [b"", b"dog"]
     assert encoded.numpy().tolist() == [image.encoded] * 2
     assert features.parse_encoded(tf.constant(records)).numpy().tolist() == [image.encoded] * 2
+
+
+def test_a_label_may_have_no_name():
+    image = check_image(encode(photo(0)), 10**6)
+    record = features.encode_example(image, b"a", "00", 7)
+    _, labels, names = features.parse_labelled(tf.constant([record]))
+    assert (labels.numpy().tolist(), names.numpy().tolist()) == ([7], [b""])

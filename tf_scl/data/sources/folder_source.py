@@ -2,10 +2,11 @@
 
 import os
 import stat
+from collections.abc import Iterator, Sequence
 
 from tf_scl.data import image_folder
 from tf_scl.data.image_signature import is_image_file
-from tf_scl.data.sources.source import UNREADABLE, Item, Source, Unit, too_large
+from tf_scl.data.sources.source import UNREADABLE, Item, Problem, Source, Unit, too_large
 from tf_scl.data.sources.text_labels import class_labels
 from tf_scl.errors import InputError
 
@@ -20,7 +21,7 @@ class FolderSource(Source):
     opened, be it a broken link or a pipe, is an item with a problem.
     """
 
-    def units(self):
+    def units(self) -> list[Unit]:
         """Runs of at most 32 files, sorted by path; see `Source.units`."""
         files = self._files()
         labels = self._labels(files)
@@ -29,25 +30,25 @@ class FolderSource(Source):
             for start in range(0, len(files), _FILES_PER_UNIT)
         ]
 
-    def read(self, unit, max_bytes):
+    def read(self, unit: Unit, max_bytes: int) -> Iterator[Item]:
         """See `Source.read`."""
         root = self._base_folder()
         for path, label, class_name in unit.locator:
             data, problem = _read(os.path.join(root, path), max_bytes)
             yield Item(path, data, label, class_name, problem)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Of names, sizes and times; see `Source.fingerprint`."""
         return image_folder.fingerprint(self._files())
 
-    def count_images(self, units):
+    def count_images(self, units: Sequence[Unit]) -> int:
         """By the files' names, or their first bytes; see `Source.count_images`."""
         paths = (
             os.path.join(self._base_folder(), path) for unit in units for path, _, _ in unit.locator
         )
         return sum(map(is_image_file, paths))
 
-    def require_trainable(self, units):
+    def require_trainable(self, units: Sequence[Unit]) -> None:
         """Also refuses sub-folders that look like splits; see `Source.require_trainable`."""
         super().require_trainable(units)
         names = {class_name for unit in units for _, _, class_name in unit.locator}
@@ -59,26 +60,29 @@ class FolderSource(Source):
                 "tf_scl makes its own split"
             )
 
-    def _files(self):
+    def _files(self) -> list[image_folder.ImageFile]:
         if os.path.isfile(self._location) and is_image_file(self._location):
             return [image_folder.single_image(self._location)]
         return image_folder.list_images(self._location)
 
-    def _base_folder(self):
+    def _base_folder(self) -> bytes:
         """Bytes, the folder that items are named below."""
         location = os.fsencode(self._location)
         return location if os.path.isdir(location) else os.path.dirname(location)
 
-    def _labels(self, files):
+    def _labels(self, files: Sequence[image_folder.ImageFile]) -> dict[bytes, int]:
         return class_labels(file.class_name for file in files if file.class_name is not None)
 
 
-def _unit(files, labels):
-    locator = tuple((file.path, labels.get(file.class_name), file.class_name) for file in files)
+def _unit(files: Sequence[image_folder.ImageFile], labels: dict[bytes, int]) -> Unit:
+    locator = tuple(
+        (file.path, labels.get(file.class_name) if file.class_name else None, file.class_name)
+        for file in files
+    )
     return Unit(locator, len(files), sum(max(file.size, 0) for file in files))
 
 
-def _read(path, max_bytes):
+def _read(path: bytes, max_bytes: int) -> tuple[bytes | None, Problem | None]:
     """(data, None), or (None, problem)."""
     try:
         status = os.stat(path)
@@ -90,4 +94,4 @@ def _read(path, max_bytes):
         with open(path, "rb") as file:
             return file.read(), None
     except OSError as error:
-        return None, (UNREADABLE, error.strerror)
+        return None, (UNREADABLE, error.strerror or str(error))

@@ -4,12 +4,14 @@ import functools
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from tf_scl.data.sources import shards
-from tf_scl.data.sources.source import Source, Unit, make_item, one_line, require_items
+from tf_scl.data.sources.source import Item, Source, Unit, make_item, one_line, require_items
 from tf_scl.errors import InputError
+from tf_scl.typing import Array
 
 _ROWS_PER_UNIT = 1000
 
@@ -25,13 +27,13 @@ class NumpySource(Source):
 
     OPTIONS = ("images", "labels")
 
-    def __init__(self, name, location, options):
+    def __init__(self, name: str, location: str, options: Mapping[str, str]) -> None:
         """See `Source`."""
         super().__init__(name, location, options)
         self._images = options.get("images", "images")
         self._labels = options.get("labels", "labels")
 
-    def units(self):
+    def units(self) -> list[Unit]:
         """Runs of at most 1000 rows; see `Source.units`."""
         images, _, _ = self._arrays
         row_size = images[0].nbytes if len(images) else 0
@@ -41,21 +43,21 @@ class NumpySource(Source):
             units.append(Unit((start, start + rows), rows, rows * row_size))
         return require_items(units, self.name)
 
-    def read(self, unit, max_bytes):
+    def read(self, unit: Unit, max_bytes: int) -> Iterator[Item]:
         """See `Source.read`."""
         images, labels, classes = self._arrays
         for row in range(*unit.locator):
             label = None if labels is None else int(labels[row])
-            class_name = classes[label] if classes and label >= 0 else None
+            class_name = classes[label] if classes and label is not None and label >= 0 else None
             name = b"%s:%d" % (self._images.encode(), row)
             yield make_item(name, np.array(images[row]), label, class_name, max_bytes)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Of size and time; see `Source.fingerprint`."""
         return shards.fingerprint(shards.find_shards(self._location, self.name))
 
     @functools.cached_property
-    def _arrays(self):
+    def _arrays(self) -> tuple[Array, Array | None, list[bytes] | None]:
         """Images; labels [N] or None; and where these are text the classes, else None."""
         try:
             loaded = np.load(self._location, mmap_mode="r", allow_pickle=False)
@@ -74,7 +76,7 @@ class NumpySource(Source):
         self._check_images(images)
         return images, *self._checked_labels(labels, len(images))
 
-    def _array_of_npy(self, array):
+    def _array_of_npy(self, array: Array) -> Array:
         if self._options:
             raise InputError(
                 f"{self.name!r}: a .npy holds one array, without a name; leave out "
@@ -82,7 +84,7 @@ class NumpySource(Source):
             )
         return array
 
-    def _arrays_of_npz(self, file):
+    def _arrays_of_npz(self, file: np.lib.npyio.NpzFile) -> tuple[Array, Array | None]:
         for name in {"images": self._images, **self._options}.values():
             if name not in file.files:
                 raise InputError(
@@ -91,7 +93,7 @@ class NumpySource(Source):
                 )
         return file[self._images], file[self._labels] if self._labels in file.files else None
 
-    def _check_images(self, images):
+    def _check_images(self, images: Array) -> None:
         grey = images.ndim == 3
         colour = images.ndim == 4 and images.shape[3] in (1, 3)
         if images.dtype != np.uint8 or not (grey or colour) or 0 in images.shape[1:]:
@@ -101,7 +103,9 @@ class NumpySource(Source):
                 "them and save them again"
             )
 
-    def _checked_labels(self, labels, count):
+    def _checked_labels(
+        self, labels: Array | None, count: int
+    ) -> tuple[Array | None, list[bytes] | None]:
         if labels is None:
             return None, None
         if labels.dtype.kind not in "iuUS" or labels.shape not in ((count,), (count, 1)):
@@ -114,7 +118,7 @@ class NumpySource(Source):
         return _number_texts(labels) if labels.dtype.kind in "US" else (labels, None)
 
 
-def _number_texts(texts):
+def _number_texts(texts: Array) -> tuple[Array, list[bytes]]:
     """(labels, classes): numbers [N], -1 where a text is empty; and the sorted texts, bytes."""
     found, labels = np.unique(texts, return_inverse=True)
     classes = [os.fsencode(text) for text in found.tolist()]

@@ -15,9 +15,12 @@ Options follow as `?option=value&option=value`; each class lists its own.
 
 import os
 import re
+from collections.abc import Sequence
 
 from tf_scl.data.sources.folder_source import FolderSource
+from tf_scl.data.sources.source import Source
 from tf_scl.errors import InputError
+from tf_scl.typing import PathLike
 
 SCHEMES = ("numpy", "tfds", "tfrecord", "webdataset")
 
@@ -26,7 +29,7 @@ _SCHEME = re.compile(r"([A-Za-z]\w*):(.*)", re.DOTALL)
 _OPTIONS = re.compile(r"(.*?)\?([^?=]*=[^?]*)", re.DOTALL)
 
 
-def open_source(text):
+def open_source(text: PathLike) -> Source:
     """The source that a text names.
 
     Nothing is read yet: that the data is there shows when units are listed.
@@ -49,7 +52,7 @@ def open_source(text):
     return kind(text, os.path.expanduser(location), _parse(options, kind.OPTIONS, text))
 
 
-def _classes():
+def _classes() -> dict[str, type[Source]]:
     """Imported here, for they take TensorFlow, which a command line can do without."""
     from tf_scl.data.sources.numpy_source import NumpySource
     from tf_scl.data.sources.tfds_image_folder_source import TfdsImageFolderSource
@@ -66,7 +69,7 @@ def _classes():
     }
 
 
-def absolute(text):
+def absolute(text: PathLike) -> str:
     """The same source for a program that runs in another folder.
 
     Args:
@@ -90,11 +93,11 @@ def absolute(text):
     return f"{scheme}:{location}" + (f"?{options}" if options else "")
 
 
-def _absolute(path):
+def _absolute(path: str) -> str:
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
-def _split(text):
+def _split(text: str) -> tuple[str | None, str, str]:
     """(Scheme or None, location, options)."""
     match = _SCHEME.fullmatch(text)
     if not match:
@@ -113,7 +116,7 @@ def _split(text):
     return scheme, location, options
 
 
-def _parse(options, allowed, text):
+def _parse(options: str, allowed: Sequence[str], text: str) -> dict[str, str]:
     parsed = {}
     for option in filter(None, options.split("&")):
         name, _, value = option.partition("=")

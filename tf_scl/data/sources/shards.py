@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 
 import tensorflow as tf
 
@@ -30,7 +31,7 @@ class Shard:
     modified: int
 
 
-def find_shards(pattern, name):
+def find_shards(pattern: str, name: str) -> list[Shard]:
     """The files that a pattern names.
 
     Args:
@@ -56,7 +57,7 @@ def find_shards(pattern, name):
         ) from error
 
 
-def fingerprint(shards):
+def fingerprint(shards: Iterable[Shard]) -> str:
     """Hex digest of names, sizes and times: changes when any file does."""
     digest = hashlib.sha256()
     for shard in shards:
@@ -64,7 +65,7 @@ def fingerprint(shards):
     return digest.hexdigest()
 
 
-def expand_braces(pattern):
+def expand_braces(pattern: str) -> list[str]:
     """`a{08..10}` as a08, a09, a10 and `{x,y}z` as xz, yz; a list of str."""
     match = _BRACES.search(pattern)
     if not match:
@@ -79,7 +80,7 @@ def expand_braces(pattern):
     return [path for choice in choices for path in expand_braces(head + choice + tail)]
 
 
-def _matches(path, name):
+def _matches(path: str, name: str) -> list[str]:
     # A file of just this name comes first, so brackets in it are no pattern.
     found = [path] if tf.io.gfile.exists(path) else tf.io.gfile.glob(path)
     files = [file for file in found if not tf.io.gfile.isdir(file)]
@@ -92,7 +93,7 @@ def _matches(path, name):
     )
 
 
-def _shard(path, folder):
+def _shard(path: str, folder: str) -> Shard:
     status = tf.io.gfile.stat(path)
     short = os.fsencode(path[len(folder) :].lstrip("/"))
     return Shard(path, short, status.length, status.mtime_nsec)

@@ -3,16 +3,21 @@
 import dataclasses
 import functools
 import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.typing import Array
 
 MIN_TO_TRAIN = 4  # two images in each of the two splits
 
 # Reasons for an item without data, as they stand in the summary.
 UNREADABLE = "cannot be read"
 FILE_TOO_LARGE = "file too large"
+
+Problem: TypeAlias = tuple[str, str]  # (reason, detail)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Unit:
         size: Bytes, about.
     """
 
-    locator: tuple
+    locator: tuple[Any, ...]
     items: int
     size: int
 
@@ -45,10 +50,17 @@ class Item:
     """
 
     name: bytes
-    data: bytes | np.ndarray | None
+    data: bytes | Array | None
     label: int | None = None
     class_name: bytes | None = None
-    problem: tuple[str, str] | None = None
+    problem: Problem | None = None
+
+    @property
+    def content(self) -> bytes | Array:
+        """`data` of an item that has no problem; ValueError of one that has."""
+        if self.data is None:
+            raise ValueError(f"{self.name!r} has no data: {self.problem}")
+        return self.data
 
 
 class Source:
@@ -62,9 +74,9 @@ class Source:
         name: The source as the user gave it, such as "numpy:cats.npz".
     """
 
-    OPTIONS = ()
+    OPTIONS: tuple[str, ...] = ()
 
-    def __init__(self, name, location, options):
+    def __init__(self, name: str, location: str, options: Mapping[str, str]) -> None:
         """Opens nothing yet.
 
         Args:
@@ -76,7 +88,7 @@ class Source:
         self._location = location
         self._options = options
 
-    def units(self):
+    def units(self) -> list[Unit]:
         """Lists the pieces of the source.
 
         Returns:
@@ -88,7 +100,7 @@ class Source:
         """
         raise NotImplementedError
 
-    def read(self, unit, max_bytes):
+    def read(self, unit: Unit, max_bytes: int) -> Iterator[Item]:
         """Reads a piece.
 
         Args:
@@ -101,7 +113,7 @@ class Source:
         """
         raise NotImplementedError
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Hex digest that changes when the data does.
 
         Raises:
@@ -109,7 +121,7 @@ class Source:
         """
         raise NotImplementedError
 
-    def count_images(self, units):
+    def count_images(self, units: Sequence[Unit]) -> int:
         """The number of items that may be images, as far as can be told without reading all.
 
         Args:
@@ -117,7 +129,7 @@ class Source:
         """
         return sum(unit.items for unit in units)
 
-    def require_trainable(self, units):
+    def require_trainable(self, units: Sequence[Unit]) -> None:
         """Checks that an encoder can be trained and evaluated on the source.
 
         Args:
@@ -134,7 +146,7 @@ class Source:
                 "train on, two to evaluate on), and some hundreds to learn anything"
             )
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         kind = type(self)
         return {
             name: value
@@ -143,7 +155,7 @@ class Source:
         }
 
 
-def require_items(units, name):
+def require_items(units: list[Unit], name: str) -> list[Unit]:
     """The units, if they hold any item.
 
     Raises:
@@ -154,7 +166,9 @@ def require_items(units, name):
     return units
 
 
-def make_item(name, data, label, class_name, max_bytes):
+def make_item(
+    name: bytes, data: bytes | Array, label: int | None, class_name: bytes | None, max_bytes: int
+) -> Item:
     """An `Item` with data, or with the problem that there is too much of it.
 
     Args:
@@ -172,7 +186,7 @@ def make_item(name, data, label, class_name, max_bytes):
     return Item(name, None if problem else data, label, class_name, problem)
 
 
-def too_large(size, max_bytes):
+def too_large(size: int, max_bytes: int) -> Problem | None:
     """The problem of an image of `size` bytes, or None if it has none."""
     if size <= max_bytes:
         return None
@@ -180,7 +194,12 @@ def too_large(size, max_bytes):
     return FILE_TOO_LARGE, f"{size} bytes is more than {limit}"
 
 
-def complete(unit, items, name_of, errors):
+def complete(
+    unit: Unit,
+    items: Iterable[Item],
+    name_of: Callable[[int], bytes],
+    errors: tuple[type[BaseException], ...],
+) -> Iterator[Item]:
     """As many items as the unit promised, whatever happens to the data.
 
     Args:
@@ -204,7 +223,7 @@ def complete(unit, items, name_of, errors):
         yield Item(name_of(index), None, problem=(UNREADABLE, detail))
 
 
-def one_line(error, length=300):
+def one_line(error: BaseException, length: int = 300) -> str:
     """The text of an exception (its type, if it has none) on one line, not too long."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= length else text[: length - 3] + "..."

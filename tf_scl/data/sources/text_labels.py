@@ -5,6 +5,10 @@ Where any label of a source is a number, numbers are what its labels are.
 """
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+TextLabels: TypeAlias = tuple[tuple[bytes, int], ...]  # (text, label) pairs, which `dict` takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,20 +16,20 @@ class Seen:
     """The labels of a unit.
 
     Attributes:
-        numbers: Whether any is a number; or the set of those that are.
+        numbers: Whether any is a number.
         texts: frozenset of bytes, those that are text.
     """
 
-    numbers: bool | frozenset
-    texts: frozenset
+    numbers: bool
+    texts: frozenset[bytes]
 
 
-def class_labels(names):
+def class_labels(names: Iterable[bytes]) -> dict[bytes, int]:
     """Dict from class name (bytes) to label 0, 1, ... in sorted order of the bytes."""
     return {name: label for label, name in enumerate(sorted(set(names)))}
 
 
-def labels_of_units(seen):
+def labels_of_units(seen: Sequence[Seen]) -> list[TextLabels | None]:
     """What the texts of each unit mean.
 
     Args:

@@ -1,8 +1,11 @@
 """The folders that tfds.ImageFolder takes: ROOT/SPLIT/CLASS/file."""
 
 import os
+from collections.abc import Mapping, Sequence
 
+from tf_scl.data.image_folder import ImageFile
 from tf_scl.data.sources.folder_source import FolderSource
+from tf_scl.data.sources.source import Unit
 from tf_scl.data.sources.text_labels import class_labels
 from tf_scl.errors import InputError
 
@@ -19,7 +22,7 @@ class TfdsImageFolderSource(FolderSource):
 
     OPTIONS = ("data_dir", "split")
 
-    def __init__(self, name, location, options):
+    def __init__(self, name: str, location: str, options: Mapping[str, str]) -> None:
         """See `Source`."""
         if "data_dir" not in options:
             raise InputError(
@@ -29,7 +32,7 @@ class TfdsImageFolderSource(FolderSource):
         self._split = options.get("split", "train")
         super().__init__(name, os.path.join(self._root, self._split), options)
 
-    def units(self):
+    def units(self) -> list[Unit]:
         """See `FolderSource.units`."""
         splits = _folders(self._root) if os.path.isdir(self._root) else []
         if self._split not in splits:
@@ -39,13 +42,13 @@ class TfdsImageFolderSource(FolderSource):
             )
         return super().units()
 
-    def _labels(self, files):
+    def _labels(self, files: Sequence[ImageFile]) -> dict[bytes, int]:
         splits = [os.path.join(self._root, split) for split in _folders(self._root)]
         classes = {os.fsencode(name) for split in splits for name in _folders(split)}
         return class_labels(classes)
 
 
-def _folders(path):
+def _folders(path: str) -> list[str]:
     """Names of the sub-folders, sorted, but not of hidden ones."""
     with os.scandir(path) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))

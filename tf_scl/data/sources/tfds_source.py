@@ -9,13 +9,17 @@ import functools
 import hashlib
 import os
 import socket
+import types
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_scl.data.sources.source import (
+    Item,
     Source,
     Unit,
     complete,
@@ -23,7 +27,7 @@ from tf_scl.data.sources.source import (
     one_line,
     require_items,
 )
-from tf_scl.data.sources.text_labels import Seen, labels_of_units
+from tf_scl.data.sources.text_labels import Seen, TextLabels, labels_of_units
 from tf_scl.errors import InputError
 
 _EXAMPLES_PER_UNIT = 1000
@@ -42,14 +46,14 @@ class TfdsSource(Source):
 
     OPTIONS = ("split", "data_dir", "image", "label")
 
-    def __init__(self, name, location, options):
+    def __init__(self, name: str, location: str, options: Mapping[str, str]) -> None:
         """See `Source`."""
         super().__init__(name, location, options)
         self._split = options.get("split", "train")
         self._image = options.get("image", "image")
         self._label = options.get("label", "label")
 
-    def units(self):
+    def units(self) -> list[Unit]:
         """Runs of at most 1000 examples; see `Source.units`."""
         self._decoders()
         ranges, sizes = [], []
@@ -66,17 +70,17 @@ class TfdsSource(Source):
         ]
         return require_items(units, self.name)
 
-    def read(self, unit, max_bytes):
+    def read(self, unit: Unit, max_bytes: int) -> Iterator[Item]:
         """See `Source.read`; examples after a damaged one cannot be read."""
         split, start, _, _ = unit.locator
 
-        def name_of(index):
+        def name_of(index: int) -> bytes:
             return b"%s:%d" % (split.encode(), start + index)
 
         items = self._items(unit, name_of, max_bytes)
         return complete(unit, items, name_of, (tf.errors.OpError,))
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Of the version and the split; see `Source.fingerprint`."""
         info = self._builder.info
         parts = [info.full_name]
@@ -86,7 +90,7 @@ class TfdsSource(Source):
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     @functools.cached_property
-    def _builder(self):
+    def _builder(self) -> Any:
         """The builder, its data prepared."""
         tfds = _import_tfds(self.name)
         folder = self._options.get("data_dir")
@@ -107,7 +111,7 @@ class TfdsSource(Source):
             )
         return builder
 
-    def _prepare(self, builder):
+    def _prepare(self, builder: Any) -> None:
         try:
             _look_up_hosts(builder)
             builder.download_and_prepare()
@@ -120,7 +124,7 @@ class TfdsSource(Source):
                 "?data_dir=FOLDER"
             ) from error
 
-    def _ranges(self):
+    def _ranges(self) -> list[tuple[str, int, int]]:
         """List of (split, first, end), the examples that the user's split means."""
         splits = self._builder.info.splits
         try:
@@ -139,7 +143,7 @@ class TfdsSource(Source):
             for part in absolute
         ]
 
-    def _items(self, unit, name_of, max_bytes):
+    def _items(self, unit: Unit, name_of: Callable[[int], bytes], max_bytes: int) -> Iterator[Item]:
         *place, labels = unit.locator
         features = dict(self._builder.info.features.items())
         names = getattr(features.get(self._label), "names", None)
@@ -148,7 +152,7 @@ class TfdsSource(Source):
             label, class_name = _label(example.get(self._label), names, labels)
             yield make_item(name_of(index), example[self._image], label, class_name, max_bytes)
 
-    def _examples(self, place, decoders):
+    def _examples(self, place: Sequence[Any], decoders: Any) -> Iterator[dict[str, Any]]:
         """The examples of (split, start, stop), as numpy."""
         tfds, (split, start, stop) = _import_tfds(self.name), place
         return self._builder.as_dataset(
@@ -158,7 +162,7 @@ class TfdsSource(Source):
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
         ).as_numpy_iterator()
 
-    def _text_labels(self, ranges):
+    def _text_labels(self, ranges: list[tuple[str, int, int]]) -> list[TextLabels | None]:
         """`labels_of_units`, each a (split, start, stop)."""
         tfds = _import_tfds(self.name)
         label = dict(self._builder.info.features.items()).get(self._label)
@@ -173,14 +177,15 @@ class TfdsSource(Source):
             seen.append(Seen(False, frozenset(filter(None, texts))))
         return labels_of_units(seen)
 
-    def _decoders(self):
+    def _decoders(self) -> Any:
         """What of an example is read, and that images stay encoded.
 
         Raises:
             InputError: A feature that is not there or not of the right kind.
         """
         tfds, features = _import_tfds(self.name), dict(self._builder.info.features.items())
-        image, label = features.get(self._image), features.get(self._label)
+        image: Any = features.get(self._image)
+        label: Any = features.get(self._label)
         # An Image of float32 is a PNG of its bits, which no one else can read.
         encoded = isinstance(image, tfds.features.Image) and _kind(image) in ("uint8", "uint16")
         pixels = isinstance(image, tfds.features.Tensor) and _kind(image) == "uint8"
@@ -195,7 +200,7 @@ class TfdsSource(Source):
             {self._image: tfds.decode.SkipDecoding()} if encoded else None,
         )
 
-    def _refuse(self, option, value, kind):
+    def _refuse(self, option: str, value: str, kind: str) -> None:
         features = self._builder.info.features
         held = {name: type(feature).__name__ for name, feature in sorted(features.items())}
         raise InputError(
@@ -204,7 +209,7 @@ class TfdsSource(Source):
         )
 
 
-def _import_tfds(name):
+def _import_tfds(name: str) -> types.ModuleType:
     try:
         import tensorflow_datasets
     except ImportError as error:
@@ -215,7 +220,9 @@ def _import_tfds(name):
     return tensorflow_datasets
 
 
-def _label(value, names, labels):
+def _label(
+    value: Any, names: Sequence[str] | None, labels: Mapping[bytes, int] | None
+) -> tuple[int | None, bytes | None]:
     """(Label, class name) of an example's label, which may be a text or not there."""
     if value is None:
         return None, None
@@ -225,19 +232,19 @@ def _label(value, names, labels):
     return label, names[label].encode() if names and label >= 0 else None
 
 
-def _is_text(feature):
+def _is_text(feature: Any) -> bool:
     return np.dtype(feature.np_dtype).kind in "OSU"
 
 
-def _kind(feature):
+def _kind(feature: Any) -> str:
     return np.dtype(feature.np_dtype).name
 
 
-def _is_image_shape(shape):
+def _is_image_shape(shape: Sequence[int | None]) -> bool:
     return len(shape) == 2 or len(shape) == 3 and shape[2] in (1, 3)
 
 
-def _look_up_hosts(builder):
+def _look_up_hosts(builder: Any) -> None:
     """Fails at once without internet, where a download tries again for minutes."""
     if urllib.request.getproxies() or builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
         return  # proxies look up names themselves; files put there by hand need none

@@ -5,6 +5,8 @@ import functools
 import gzip
 import struct
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -20,7 +22,7 @@ from tf_scl.data.sources.source import (
     make_item,
     require_items,
 )
-from tf_scl.data.sources.text_labels import Seen, labels_of_units
+from tf_scl.data.sources.text_labels import Seen, TextLabels, labels_of_units
 from tf_scl.errors import InputError
 
 _LOOK_AT = 100  # records, to see which features there are
@@ -41,14 +43,14 @@ class TfrecordSource(Source):
 
     OPTIONS = ("image", "label", "class")
 
-    def __init__(self, name, location, options):
+    def __init__(self, name: str, location: str, options: Mapping[str, str]) -> None:
         """See `Source`."""
         super().__init__(name, location, options)
         self._image = options.get("image", features.ENCODED)
         self._label = options.get("label", features.LABEL)
         self._class = options.get("class", features.CLASS)
 
-    def units(self):
+    def units(self) -> list[Unit]:
         """One for each file, whose records are counted; see `Source.units`."""
         files = shards.find_shards(self._location, self.name)
         self._check_features(files[0].path)
@@ -58,7 +60,7 @@ class TfrecordSource(Source):
         ]
         return require_items([unit for unit in units if unit.items], self.name)
 
-    def read(self, unit, max_bytes):
+    def read(self, unit: Unit, max_bytes: int) -> Iterator[Item]:
         """See `Source.read`; a file that is damaged cannot be read from there on."""
         path, short, labels = unit.locator
         labels = None if labels is None else dict(labels)
@@ -69,11 +71,11 @@ class TfrecordSource(Source):
         )
         return complete(unit, items, name_of, _DAMAGE)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Of names, sizes and times; see `Source.fingerprint`."""
         return shards.fingerprint(shards.find_shards(self._location, self.name))
 
-    def _text_labels(self, files):
+    def _text_labels(self, files: Sequence[shards.Shard]) -> list[TextLabels | None]:
         """`labels_of_units`, a file each."""
         names = self._label, self._class
         # All is read only where the first records of some file say that it pays.
@@ -82,7 +84,9 @@ class TfrecordSource(Source):
             return [None] * len(files)
         return labels_of_units([_look_at_labels(file, *names) for file in files])
 
-    def _item(self, name, record, max_bytes, labels):
+    def _item(
+        self, name: bytes, record: bytes, max_bytes: int, labels: Mapping[bytes, int] | None
+    ) -> Item:
         try:
             example = _parse(record)
             data = _value(example, self._image, "bytes_list")
@@ -93,14 +97,14 @@ class TfrecordSource(Source):
                 class_name = _value(example, self._class, "bytes_list")
             else:
                 class_name = _text(example, self._label, self._class)
-                label = labels.get(class_name)
+                label = None if class_name is None else labels.get(class_name)
         except _BadRecordError as error:
             return Item(name, None, problem=(UNREADABLE, str(error)))
         return make_item(name, data, label, class_name, max_bytes)
 
-    def _check_features(self, path):
+    def _check_features(self, path: str) -> None:
         """That the image, and what the user named, is in some of the first records."""
-        seen = set()
+        seen: set[str] = set()
         try:
             for record in _records(path, _LOOK_AT):
                 seen.update(_parse(record))
@@ -118,7 +122,7 @@ class _BadRecordError(Exception):
     pass
 
 
-def _parse(record):
+def _parse(record: bytes) -> Mapping[str, tf.train.Feature]:
     """The features of a record, a mapping from name to `tf.train.Feature`."""
     try:
         return tf.train.Example.FromString(record).features.feature
@@ -126,7 +130,7 @@ def _parse(record):
         raise _BadRecordError(f"not a tf.train.Example: {error}") from error
 
 
-def _value(example, name, kind):
+def _value(example: Mapping[str, tf.train.Feature], name: str, kind: str) -> Any:
     """The one value of a feature, or None where the record has none."""
     if name not in example:
         return None
@@ -138,20 +142,20 @@ def _value(example, name, kind):
     return values[0]
 
 
-def _number(example, name):
+def _number(example: Mapping[str, tf.train.Feature], name: str) -> int | None:
     """The number of a record's label; None where there is none, or text among numbers."""
     if name in example and example[name].WhichOneof("kind") == "bytes_list":
         return None
     return _value(example, name, "int64_list")
 
 
-def _text(example, label, class_name):
+def _text(example: Mapping[str, tf.train.Feature], label: str, class_name: str) -> bytes | None:
     """The text of a record's label, or of its class; or None."""
     return _value(example, label, "bytes_list") or _value(example, class_name, "bytes_list")
 
 
 @functools.lru_cache(maxsize=4096)  # a source is listed several times in a run
-def _look_at_labels(file, label, class_name, limit=-1):
+def _look_at_labels(file: shards.Shard, label: str, class_name: str, limit: int = -1) -> Seen:
     """`Seen` of a `Shard`, up to what is damaged; of one with numbers, the first will do."""
     texts = set()
     with contextlib.suppress(*_DAMAGE):
@@ -164,20 +168,20 @@ def _look_at_labels(file, label, class_name, limit=-1):
     return Seen(False, frozenset(filter(None, texts)))
 
 
-def _name(short, index):
+def _name(short: bytes, index: int) -> bytes:
     return b"%s:%d" % (short, index)
 
 
-def _records(path, limit=-1):
+def _records(path: str, limit: int = -1) -> Iterator[bytes]:
     compression = "GZIP" if _is_gzip(path) else ""
     return tf.data.TFRecordDataset(path, compression).take(limit).as_numpy_iterator()
 
 
-def _is_gzip(path):
+def _is_gzip(path: str) -> bool:
     return path.endswith((".gz", ".gzip"))
 
 
-def _count(path):
+def _count(path: str) -> int:
     """Number of records; whatever is left behind the last whole one counts as one."""
     count = 0
     try:
@@ -189,7 +193,7 @@ def _count(path):
     return count
 
 
-def _ends(file):
+def _ends(file: BinaryIO | gzip.GzipFile) -> Iterator[int]:
     """Yields where each record ends, reading no more than the lengths.
 
     A record is its length, a checksum of it, the data and a checksum.

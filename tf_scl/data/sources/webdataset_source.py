@@ -5,6 +5,8 @@ import os
 import re
 import tarfile
 import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,6 +14,7 @@ from tf_scl.data.sources import shards
 from tf_scl.data.sources.source import (
     UNREADABLE,
     Item,
+    Problem,
     Source,
     Unit,
     complete,
@@ -42,48 +45,58 @@ class WebdatasetSource(Source):
     are named SHARD/KEY.
     """
 
-    def units(self):
+    def units(self) -> list[Unit]:
         """One for each tar, whose samples are counted; see `Source.units`."""
         files = shards.find_shards(self._location, self.name)
-        counts, seen = zip(*(_look(file) for file in files), strict=True)
+        looked = [_look(file) for file in files]
+        seen = [Seen(bool(numbers), texts) for _, numbers, texts in looked]
         if any(one.texts for one in seen):  # then numbers are texts too
-            seen = [Seen(False, one.texts | one.numbers) for one in seen]
+            seen = [Seen(False, numbers | texts) for _, numbers, texts in looked]
         units = [
             Unit((file.path, file.short, labels), count, file.size)
-            for file, count, labels in zip(files, counts, labels_of_units(seen), strict=True)
+            for file, (count, _, _), labels in zip(
+                files, looked, labels_of_units(seen), strict=True
+            )
         ]
         return require_items([unit for unit in units if unit.items], self.name)
 
-    def read(self, unit, max_bytes):
+    def read(self, unit: Unit, max_bytes: int) -> Iterator[Item]:
         """See `Source.read`; a damaged tar cannot be read from its last whole sample on."""
         path, short, labels = unit.locator
         items = _items(path, short, None if labels is None else dict(labels), max_bytes)
         return complete(unit, items, lambda index: b"%s:%d" % (short, index), _DAMAGE)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Of names, sizes and times; see `Source.fingerprint`."""
         return shards.fingerprint(shards.find_shards(self._location, self.name))
 
 
-def _items(path, short, labels, max_bytes):
-    def load(tar, member, suffix):
+def _items(
+    path: str, short: bytes, labels: Mapping[bytes, int] | None, max_bytes: int
+) -> Iterator[Item]:
+    def load(
+        tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str
+    ) -> tuple[bytes | None, Problem | None] | None:
         """(data, problem) of a member."""
         if suffix not in (*IMAGE_SUFFIXES, _LABEL_SUFFIX):
             return None
         if not member.isreg():
             return None, (UNREADABLE, f"{member.name!r} is not a regular file")
         problem = too_large(member.size, max_bytes)
-        return None if problem else tar.extractfile(member).read(), problem
+        return None if problem else _content(tar, member), problem
 
     for key, sample in _samples(path, load):
         yield _item(b"%s/%s" % (short, os.fsencode(key)), sample, labels, max_bytes)
 
 
-def _item(name, sample, labels, max_bytes):
-    data, problem = next(
+def _item(
+    name: bytes, sample: Mapping[str, Any], labels: Mapping[bytes, int] | None, max_bytes: int
+) -> Item:
+    image: Any = next(
         (loaded for suffix, loaded in sample.items() if suffix in IMAGE_SUFFIXES),
         (None, (UNREADABLE, f"no image among its members, {sorted(sample)}")),
     )
+    data, problem = image
     text, label_problem = sample.get(_LABEL_SUFFIX, (None, None))
     label, class_name = None, None
     if text is not None:
@@ -98,7 +111,7 @@ def _item(name, sample, labels, max_bytes):
     return make_item(name, data, label, class_name, max_bytes)
 
 
-def _label(text, labels):
+def _label(text: bytes, labels: Mapping[bytes, int] | None) -> tuple[int | None, bytes | None]:
     """(Label, class name or None) of what a .cls holds."""
     if labels is None:
         return int(text), None
@@ -106,10 +119,10 @@ def _label(text, labels):
     return (labels[text], text) if text else (None, None)
 
 
-def _look(file):
-    """(Number of samples, `Seen`) of a `Shard`; what is damaged counts as one sample.
+def _look(file: shards.Shard) -> tuple[int, frozenset[bytes], frozenset[bytes]]:
+    """(Number of samples, labels that are numbers, labels that are texts) of a `Shard`.
 
-    `Seen.numbers` is the set of labels that can be read as numbers.
+    What is damaged counts as one sample.
     """
     count, numbers, texts = 0, set(), set()
     try:
@@ -122,17 +135,24 @@ def _look(file):
                 texts.add(text)
     except _DAMAGE:
         count += 1
-    return count, Seen(frozenset(numbers), frozenset(texts))
+    return count, frozenset(numbers), frozenset(texts)
 
 
-def _load_label(tar, member, suffix):
+def _load_label(tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str) -> bytes | None:
     """The text of a label, or None of any other member."""
     if suffix != _LABEL_SUFFIX or not member.isreg() or member.size > _LONGEST_LABEL:
         return None
-    return tar.extractfile(member).read().strip()
+    return _content(tar, member).strip()
 
 
-def _is_number(text):
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    if file is None:
+        raise tarfile.ReadError(f"{member.name!r} has no content")
+    return file.read()
+
+
+def _is_number(text: bytes) -> bool:
     try:
         int(text)
     except ValueError:
@@ -140,7 +160,9 @@ def _is_number(text):
     return True
 
 
-def _samples(path, load):
+def _samples(
+    path: str, load: Callable[[tarfile.TarFile, tarfile.TarInfo, str], Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (key, {suffix: what `load` made of the member}) of each sample.
 
     Of a damaged tar, the last sample is left out: some of it may be missing.
@@ -148,7 +170,7 @@ def _samples(path, load):
     Raises:
         One of `_DAMAGE`, after the last whole sample.
     """
-    sample = None
+    sample: tuple[str, dict[str, Any]] | None = None
     for key, suffix, tar, member in _members(path):
         if sample is None or key != sample[0]:
             if sample:
@@ -159,7 +181,7 @@ def _samples(path, load):
         yield sample
 
 
-def _members(path):
+def _members(path: str) -> Iterator[tuple[str, str, tarfile.TarFile, tarfile.TarInfo]]:
     """Yields (key, suffix, tar, member) of each member, in order."""
     with tf.io.gfile.GFile(path, "rb") as file:
         if path.endswith((".gz", ".tgz")):
@@ -168,14 +190,15 @@ def _members(path):
             fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
         ) as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # else a tar of millions would fill the memory
+                # Else a tar of millions would fill the memory.
+                tar.members.clear()  # type: ignore[attr-defined]  # typeshed has no `members`
                 match = _MEMBER.fullmatch(member.name)
                 if match and not member.isdir():
                     yield match[1], match[2].lower(), tar, member
             _require_end(tar)
 
 
-def _require_end(tar):
+def _require_end(tar: tarfile.TarFile) -> None:
     """tarfile takes a damaged or missing header for the end; the end is a block of zeros."""
     tar.fileobj.seek(tar.offset)
     if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

@@ -103,6 +103,16 @@ def test_files_that_cannot_be_opened(image_folder, tmp_path, monkeypatch):
     assert items[b"caf\xe9.png"].data == b"data"
 
 
+def test_an_error_without_a_number_has_a_reason_too(image_folder, monkeypatch):
+    def refuse(path, mode):
+        raise OSError("the disk does not answer")
+
+    monkeypatch.setattr(folder_source, "open", refuse, raising=False)
+    source = open_source(image_folder)
+    items = list(source.read(source.units()[0], 2**30))
+    assert {item.problem for item in items} == {("cannot be read", "the disk does not answer")}
+
+
 def test_large_files_are_not_read(image_folder, monkeypatch):
     (image_folder / "large.png").write_bytes(bytes(3 * 2**20))
     items = read_all(open_source(image_folder), max_bytes=2**20)

@@ -69,6 +69,13 @@ def test_too_large_is_a_reason_of_its_own(data):
     assert module.make_item(b"x", data, 1, b"cat", 3 * 2**19).data is data
 
 
+def test_content_is_data_and_an_item_with_a_problem_has_none():
+    assert Item(b"x", b"data").content == b"data"
+    problem = (module.UNREADABLE, "gone")
+    with pytest.raises(ValueError, match="b'x' has no data: .*gone"):
+        Item(b"x", None, problem=problem).content  # noqa: B018
+
+
 def test_nothing_at_all():
     with pytest.raises(InputError, match="'numpy:few.npy' holds no images"):
         module.require_items([Unit((), 0, 0)], "numpy:few.npy")

@@ -54,7 +54,7 @@ lint: env
 # Strict: a link to nowhere, or a name that is not in the sources, ends the build.
 docs:
 	@scripts/setup_env.sh docs
-	@PYTHONPATH=. .venv-docs/bin/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/python -m mkdocs build --strict --quiet
 	@echo "wrote site/index.html"
 
 env:

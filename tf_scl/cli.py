@@ -28,11 +28,17 @@ def main(argv=None):
 
 
 def _run(argv):
-    given = vars(_parser(argv).parse_args(argv))
+    given = vars(build_parser(argv).parse_args(argv))
     print(given.pop("run")(given), flush=True)
 
 
-def _parser(argv):
+def build_parser(argv=None):
+    """The parser of `tf-scl`, an `argparse.ArgumentParser`.
+
+    Args:
+        argv: List of str, or None for the arguments of the program: --help shows the
+            values of the preset that is named there.
+    """
     parser = Parser(prog="tf-scl", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_views(commands, argv)

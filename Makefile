@@ -55,7 +55,7 @@ lint: env
 docs:
 	@scripts/setup_env.sh docs
 	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/python -m mkdocs build --strict --quiet
-	@echo "wrote site/index.html"
+	@echo "wrote site/index.html; with its search: python3 -m http.server --directory site"
 
 env:
 	@scripts/setup_env.sh

@@ -7,6 +7,8 @@ plain Python, and mkdocstrings reads the docstrings without importing their modu
 import argparse
 import ast
 import dataclasses
+import functools
+import json
 import pathlib
 import typing
 
@@ -118,6 +120,26 @@ def theory_page():
     return "\n".join(lines) + "\n"
 
 
+def notebook_page(name):
+    """A notebook of docs/ with the outputs that it holds; Markdown.
+
+    Args:
+        name: Str, path below docs/.
+    """
+    notebook = json.loads((_ROOT / "docs" / name).read_text(encoding="utf-8"))
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        parts += [_output(output) for output in cell["outputs"]]
+    file = name.rpartition("/")[2]
+    parts.append(f"*This page is a notebook: [{file}]({file}).*")
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
 def public_names():
     """Dict from each public name of `tf_scl` to the module that defines it, unimported.
 
@@ -135,6 +157,14 @@ def public_names():
     if unclear:
         raise ValueError(f"public names must be defined once in tf_scl. Received: {unclear}")
     return {name: found[name][0] for name in names}
+
+
+def _output(output):
+    """Markdown of what a cell printed or drew."""
+    if output["output_type"] == "stream":
+        return f"```text\n{''.join(output['text']).rstrip()}\n```"
+    picture = "".join(output["data"].get("image/png", "")).replace("\n", "")
+    return f"![output of the cell](data:image/png;base64,{picture})" if picture else ""
 
 
 def _documented(identifier, level):
@@ -230,4 +260,8 @@ PAGES = {
     "reference/theory.md": theory_page,
     "reference/settings.md": settings_page,
     "reference/cli.md": cli_page,
+    **{
+        f"{name}_notebook.md": functools.partial(notebook_page, f"{name}.ipynb")
+        for name in ("tutorials/first_encoder", "explanation/finite_graph")
+    },
 }

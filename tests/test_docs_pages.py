@@ -98,3 +98,12 @@ def test_every_module_of_the_theory_is_documented():
 
 def test_a_cell_cannot_break_its_table():
     assert docs_pages._table(("a",), [("x|y <z>\nw",)])[2] == "| x\\|y &lt;z> w |"
+
+
+def test_a_notebook_is_shown_with_its_outputs():
+    page = docs_pages.notebook_page("explanation/finite_graph.ipynb")
+    assert page.startswith("# The theory on a finite graph\n\n")
+    assert "```python\nrng = np.random.default_rng(0)\n" in page
+    assert "```text\ndimensions    error    bound\n" in page
+    assert page.count("](data:image/png;base64,iVBOR") == 2
+    assert "[finite_graph.ipynb](finite_graph.ipynb)" in page

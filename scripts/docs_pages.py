@@ -8,6 +8,7 @@ import argparse
 import ast
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 import typing
@@ -72,7 +73,12 @@ def settings_page():
 
 def cli_page():
     """Every command and its own flags, from the parsers; Markdown."""
-    lines = ["# Command lines", "", "This page is made from the parsers themselves."]
+    lines = [
+        "# Command lines",
+        "",
+        "This page is made from the parsers themselves. `make run` takes",
+    ]
+    lines += ["DATA, OUT and PRESET for the flags of these names, and ARGS for all others."]
     for title, build in _COMMANDS.items():
         parser = build([])
         lines += ["", f"## {title}", "", parser.description]
@@ -134,10 +140,10 @@ def notebook_page(name):
             parts.append(source)
             continue
         parts.append(f"```python\n{source}\n```")
-        parts += [_output(output) for output in cell["outputs"]]
+        parts += _outputs(cell["outputs"])
     file = name.rpartition("/")[2]
     parts.append(f"*This page is a notebook: [{file}]({file}).*")
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def public_names():
@@ -159,12 +165,16 @@ def public_names():
     return {name: found[name][0] for name in names}
 
 
-def _output(output):
-    """Markdown of what a cell printed or drew."""
-    if output["output_type"] == "stream":
-        return f"```text\n{''.join(output['text']).rstrip()}\n```"
-    picture = "".join(output["data"].get("image/png", "")).replace("\n", "")
-    return f"![output of the cell](data:image/png;base64,{picture})" if picture else ""
+def _outputs(outputs):
+    """Markdown of what a cell printed, as one block where it is one run, and of what it drew."""
+    for kind, run in itertools.groupby(outputs, lambda output: output["output_type"]):
+        if kind == "stream":
+            text = "".join("".join(output["text"]) for output in run)
+            yield f"```text\n{text.rstrip()}\n```"
+            continue
+        for output in run:
+            picture = "".join(output["data"]["image/png"]).replace("\n", "")
+            yield f"![output of the cell](data:image/png;base64,{picture})"
 
 
 def _documented(identifier, level):
@@ -204,7 +214,8 @@ def _flags(parser):
             continue
         for action in group._group_actions:
             if not isinstance(action, argparse._HelpAction):
-                rows.append((_call(action), parser._get_formatter()._expand_help(action)))
+                text = parser._get_formatter()._expand_help(action)
+                rows.append((_call(action), text.replace("*", "\\*")))
     lines = _table(("argument", "what it is"), rows)
     if sections:
         listed = ", ".join(f"[`{name}`](settings.md#{name})" for name in sections)

@@ -107,3 +107,9 @@ def test_a_notebook_is_shown_with_its_outputs():
     assert "```text\ndimensions    error    bound\n" in page
     assert page.count("](data:image/png;base64,iVBOR") == 2
     assert "[finite_graph.ipynb](finite_graph.ipynb)" in page
+
+
+def test_what_a_cell_prints_is_one_block():
+    page = docs_pages.notebook_page("tutorials/first_encoder.ipynb")
+    printed = page.partition("```text\n                    10/class")[2].partition("```")[0]
+    assert "raw pixels" in printed and "untrained encoder" in printed

@@ -4,6 +4,7 @@
 # make test   the fast tests          make test-slow   the end-to-end tests
 # make test-current           the main job and the tests on lane b, in a Debian 13 of its own
 # make lint   ruff, mypy              make lock        new versions into requirements/*.lock
+# make docs   the documentation, into site/index.html
 
 PYTHON = .venv/bin/python
 # flag NAME VARIABLE: as it was given, whatever quotes and dollars it holds.
@@ -26,7 +27,7 @@ endif
 endif
 endif
 
-.PHONY: run test test-slow test-slow-brief test-current lint lock env clean
+.PHONY: run test test-slow test-slow-brief test-current lint docs lock env clean
 
 run: env
 	@$(PYTHON) -m pipeline.local_runner $(FLAGS) $(ARGS)
@@ -51,6 +52,12 @@ lint: env
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
+# Strict: a link to nowhere, or a name that is not in the sources, ends the build.
+docs:
+	@scripts/setup_env.sh docs
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/python -m mkdocs build --strict --quiet
+	@echo "wrote site/index.html; with its search: python3 -m http.server --directory site"
+
 env:
 	@scripts/setup_env.sh
 
@@ -60,7 +67,9 @@ lock: env
 	$$uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --python-version $${lane#*:} --extra kubeflow --extra onnx --extra dev --override requirements/overrides.txt \
 	  pyproject.toml requirements/lane-$${lane%:*}.in -o requirements/lane-$${lane%:*}.lock || exit 1; \
-	done
+	done; \
+	$$uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --python-version 3.10 requirements/docs.in -o requirements/docs.lock
 
 clean:
-	rm -rf .venv .tools
+	rm -rf .venv .venv-docs .tools site

@@ -1,7 +1,7 @@
 """Extensions of the spectral contrastive loss that benchmarks.variants compares.
 
 All work on unit vectors u_i^v, for images i = 1..N and views v = 1..V, with mu = a / r
-as `mu="auto"` has it (docs/mu.md):
+as `mu="auto"` has it (docs/explanation/mu.md):
 
     a = 1 / (N V (V - 1)) sum_i (|sum_v u_i^v|^2 - sum_v |u_i^v|^2)
     r = 1 / (N (N - 1) V^2) (|M|^2 - sum_i sum_vw (u_i^v.u_i^w)^2),   M = sum_iv u_i^v u_i^vT

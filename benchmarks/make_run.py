@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.make_run
     .venv/bin/python -m benchmarks.make_run --data photos --seeds 0 1 2
 
-Runs the pipeline itself, once a seed, and prints the README's tables: accuracy over the
-seeds, the 95 % interval of each gain on the evaluation images, and the minutes taken.
+Runs the pipeline itself, once a seed, and prints the tables of docs/benchmarks.md: accuracy
+over the seeds, the 95 % interval of each gain on the evaluation images, and the minutes taken.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """mu="auto" against a sweep of mu: by d and batch, by budget and seed, on two sets of photos.
 
-    .venv/bin/python -m benchmarks.mu --plot docs/mu-on-images.svg
+    .venv/bin/python -m benchmarks.mu --plot docs/explanation/mu-on-images.svg
 
 needs cifar10-images.tar.xz and trash-photos.tar.xz in ../shared/data. The encoder and the
 views are those of benchmarks.methods, the rate is 0.3. All is judged on a quarter of the

@@ -10,7 +10,7 @@ each batch size every contender is a process of its own; they take turns, one
 at work while the others sleep, and ratios are those of the same round. Each
 turn begins with a request that is not counted.
 
-TensorFlow runs with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1, as docs/serving
+TensorFlow runs with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1, as docs/how-to/serve.md
 advises for servers: kernels are brought into oneDNN's layout once, and not at
 each request. `--plain` leaves it out.
 """

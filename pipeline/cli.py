@@ -43,7 +43,7 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
         InputError: An unknown flag, or a value out of range.
         SystemExit: --help.
     """
-    given = vars(_parser(argv).parse_args(argv))
+    given = vars(build_parser(argv).parse_args(argv))
     data, out, beam = given.pop("data"), given.pop("out"), given.pop("beam")
     preset = given["preset"] or _default_preset(data)
     fit_batch = preset in FITTED_TO_THE_IMAGES and "train.batch_size" not in given
@@ -66,7 +66,13 @@ def _default_preset(data: str | None) -> str:
     return "digits" if data is None else "laptop"
 
 
-def _parser(argv: Sequence[str] | None) -> Parser:
+def build_parser(argv: Sequence[str] | None = None) -> Parser:
+    """The parser of the local runner, an `argparse.ArgumentParser`.
+
+    Args:
+        argv: List of str, or None for the arguments of the program: --help shows the
+            values of the preset that is named there.
+    """
     parser = Parser(
         prog="python -m pipeline.local_runner",
         description="From images to a served encoder, on this machine.",

@@ -58,7 +58,7 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
         InputError: An unknown or missing flag, or a value that cannot be used.
         SystemExit: --help.
     """
-    given = vars(_parser(argv).parse_args(argv))
+    given = vars(build_parser(argv).parse_args(argv))
     own = {name: given.pop(name) for name in list(given) if name in _OWN}
     config = config_from(given, "laptop")
     target = next((one for one in (KFP, VERTEX) if own["output"].endswith(one)), None)
@@ -125,7 +125,13 @@ def _pair(flag: str, text: str | None, form: str) -> tuple[str, str] | None:
     return first, second
 
 
-def _parser(argv: Sequence[str] | None) -> Parser:
+def build_parser(argv: Sequence[str] | None = None) -> Parser:
+    """The parser of the Kubeflow runner, an `argparse.ArgumentParser`.
+
+    Args:
+        argv: List of str, or None for the arguments of the program: --help shows the
+            values of the preset that is named there.
+    """
     parser = Parser(
         prog="python -m pipeline.kubeflow_runner",
         description="Compiles the pipeline for Kubeflow Pipelines or Vertex AI.",

@@ -2,7 +2,10 @@
 # Makes the environment in .venv, or finds it ready. Needs python3 with pip; all
 # else is fetched from PyPI, at the versions (and hashes) in requirements/.
 #
-# Two lanes, by what the machine can run:
+#   scripts/setup_env.sh         .venv, for everything but the docs
+#   scripts/setup_env.sh docs    .venv-docs, for `make docs`: without TensorFlow and TFX
+#
+# Two lanes of .venv, by what the machine can run:
 #   b  tfx 1.21.0, TF 2.21, Python 3.11-3.13, where glibc >= 2.39
 #   a  tfx 1.16.0, TF 2.16, Python 3.10 or 3.11, elsewhere
 set -eu
@@ -13,22 +16,34 @@ fail() {
     exit 1
 }
 
-[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
-    fail "TFX has wheels for Linux on x86-64 only; this is $(uname -s) on $(uname -m)." \
-        "The library alone runs here too: pip install ."
+choose_lane() {
+    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
+        fail "TFX has wheels for Linux on x86-64 only; this is $(uname -s) on $(uname -m)." \
+            "The library alone runs here too: pip install ."
 
-glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/^glibc //')
-[ -n "$glibc" ] || fail "TFX's wheels need glibc; this system has another C library." \
-    "Use Debian, Ubuntu, Fedora or another glibc system."
-if [ "$(printf '2.39\n%s\n' "$glibc" | sort -V | head -n 1)" = 2.39 ]; then
-    lane=b pythons='>=3.11,<3.14' names='3.11, 3.12 or 3.13'
-else
-    lane=a pythons='>=3.10,<3.12' names='3.10 or 3.11'
-fi
-lock=requirements/lane-$lane.lock
+    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/^glibc //')
+    [ -n "$glibc" ] || fail "TFX's wheels need glibc; this system has another C library." \
+        "Use Debian, Ubuntu, Fedora or another glibc system."
+    if [ "$(printf '2.39\n%s\n' "$glibc" | sort -V | head -n 1)" = 2.39 ]; then
+        lane=b pythons='>=3.11,<3.14' names='3.11, 3.12 or 3.13'
+    else
+        lane=a pythons='>=3.10,<3.12' names='3.10 or 3.11'
+    fi
+    venv=.venv ready=$venv/ready-$lane lock=requirements/lane-$lane.lock
+    needs="with glibc $glibc the pipeline needs"
+    title="lane $lane, glibc $glibc, $(grep '^tfx==' $lock | cut -d' ' -f1)"
+}
 
-ready=.venv/ready-$lane
-if [ -x .venv/bin/python ] && cmp -s "$lock" "$ready"; then
+case ${1:-} in
+'') choose_lane ;;
+docs)
+    venv=.venv-docs ready=$venv/ready lock=requirements/docs.lock
+    pythons='>=3.10' names='3.10 or newer' needs='the docs need' title='the docs'
+    ;;
+*) fail "usage: $0 [docs]" ;;
+esac
+
+if [ -x $venv/bin/python ] && cmp -s "$lock" "$ready"; then
     exit 0
 fi
 
@@ -53,15 +68,17 @@ problem=$(mktemp)
 trap 'rm -f "$problem"' EXIT
 if ! python=$("$uv" python find --no-project "$pythons" 2>"$problem"); then
     cat "$problem" >&2
-    fail "no suitable Python: with glibc $glibc the pipeline needs Python $names, and there is" \
-        "none on PATH (python3 is $(python3 --version 2>&1 | cut -d' ' -f2))." \
+    fail "no suitable Python: $needs Python $names, and there is none on PATH" \
+        "(python3 is $(python3 --version 2>&1 | cut -d' ' -f2))." \
         "Get one with: $uv python install 3.11 (or your system's packages), then run this again."
 fi
 
-echo "lane $lane: $(grep '^tfx==' $lock | cut -d' ' -f1), $("$python" --version), glibc $glibc"
+echo "$title: $("$python" --version)"
 rm -f "$ready"
-"$uv" --quiet venv --clear --python "$python" .venv
-"$uv" pip sync --quiet --python .venv/bin/python --require-hashes "$lock"
-"$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+"$uv" --quiet venv --clear --python "$python" $venv
+"$uv" pip sync --quiet --python $venv/bin/python --require-hashes "$lock"
+# The docs' pages are made from the checkout; there tf_scl's own requirements are not installed.
+[ $venv != .venv ] ||
+    "$uv" pip install --quiet --python $venv/bin/python --no-deps --no-build-isolation --editable .
 cp "$lock" "$ready.partial"
 mv "$ready.partial" "$ready"

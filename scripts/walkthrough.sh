@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every command of docs/walkthrough.md, in a fresh clone of this checkout's HEAD.
+# Runs every command of docs/tutorials/walkthrough.md, in a fresh clone of this checkout's HEAD.
 # Usage: scripts/walkthrough.sh FOLDER
 #
 # Where tensorflow_model_server is not on PATH, TensorFlow's own loader stands in for it,
@@ -18,7 +18,7 @@ if ! command -v tensorflow_model_server >/dev/null; then
     chmod +x "$work/bin/tensorflow_model_server"
     PATH=$PATH:$work/bin
 fi
-sed -n '/^```sh$/,/^```$/{/^```/!p}' docs/walkthrough.md >"$work/commands.sh"
+sed -n '/^```sh$/,/^```$/{/^```/!p}' docs/tutorials/walkthrough.md >"$work/commands.sh"
 [ -s "$work/commands.sh" ]
 PS4='
 $ ' bash -euxo pipefail "$work/commands.sh"

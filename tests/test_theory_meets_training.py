@@ -2,7 +2,7 @@
 
 The encoder is a table, a free vector for each node, so that only the loss decides what
 is learnt (arXiv 2106.04156, section 3.2). The graph is that of
-`docs/theory_three_components.py`: three classes of 10, 8 and 6 images, nearly apart.
+`docs/explanation/theory_three_components.py`: three classes of 10, 8 and 6 images, nearly apart.
 """
 
 import keras
@@ -12,7 +12,7 @@ import tensorflow as tf
 from scipy import linalg
 
 import tf_scl
-from docs.theory_three_components import make_world
+from docs.explanation.theory_three_components import make_world
 from tf_scl.evaluation.spectrum import estimate_spectrum
 from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.theory.bounded_norms import attraction_and_repulsion

@@ -32,11 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> None:
-    given = vars(_parser(argv).parse_args(argv))
+    given = vars(build_parser(argv).parse_args(argv))
     print(given.pop("run")(given), flush=True)
 
 
-def _parser(argv: Sequence[str] | None) -> Parser:
+def build_parser(argv: Sequence[str] | None = None) -> Parser:
+    """The parser of `tf-scl`, an `argparse.ArgumentParser`.
+
+    Args:
+        argv: List of str, or None for the arguments of the program: --help shows the
+            values of the preset that is named there.
+    """
     parser = Parser(prog="tf-scl", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_views(commands, argv)

@@ -168,7 +168,7 @@ class ModelConfig(_Section):
     encoder: str = _setting(
         RESNET,
         (f"{RESNET}, a name of keras.applications, a KerasHub preset or a .keras file", bool),
-        "what is trained, see docs/backbones.md",
+        "what is trained, see docs/how-to/backbones.md",
     )
     weights: str = _setting(
         NO_WEIGHTS,
@@ -350,7 +350,7 @@ PRESETS: dict[str, Settings] = {
         },
     },
     # A folder of 1,000 to 20,000 photographs on a processor of a few cores
-    # (docs/recipes.md). A stem of stride 4 makes 64 pixels as cheap as 16 without.
+    # (docs/explanation/recipes.md). A stem of stride 4 makes 64 pixels as cheap as 16 without.
     "laptop": {
         "model": {
             "image_size": 64,

@@ -174,7 +174,7 @@ def test_a_model_without_a_known_input_is_refused_with_the_remedy(tmp_path):
 
 
 def test_answers_are_the_same_where_weights_are_assumed_frozen(exported, tmp_path):
-    """With the setting that docs/serving advises, which keeps kernels in a layout of oneDNN's."""
+    """With the setting of docs/how-to/serve.md, which keeps kernels in a layout of oneDNN's."""
     encoder, path = exported
     other = keras.models.clone_model(encoder)
     other.set_weights([weight * 0.5 + 0.1 for weight in encoder.get_weights()])

@@ -26,7 +26,7 @@ from tests.model_server import RefusedError, embedding, predict_request  # noqa:
 _REAL = shutil.which(ports.BINARY) is not None
 _KIND = ports.BINARY if _REAL else "TensorFlow's loader and session, standing in"
 _DIMENSION = 32
-_SCRIPTS = pathlib.Path(__file__).parents[2] / "docs" / "serving"
+_SCRIPTS = pathlib.Path(__file__).parents[2] / "docs" / "how-to" / "serving"
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def spectral_contrastive_loss(
             sqrt(mu) and divides the loss by mu, as the official code does
             (the paper's experiments use it). A row that reaches sqrt(mu) is
             clipped: its gradient has no radial part. "auto" brings all rows to
-            the squared norm at which they have the least loss, see `docs/mu.md`:
+            the squared norm at which they have the least loss, see `docs/explanation/mu.md`:
             with u of norm 1, a = mean u.u' over pairs and r = mean (u.u')^2
             over others, mu = a / r, a constant to the gradient. The loss is
             then -a, and its gradient 1 / mu times that of -a^2 / r, the least

@@ -35,7 +35,7 @@ class SpectralContrastive(TwoViewModel):
             and the loss is divided by mu, as in the official code. "auto": in
             each batch all rows are brought to the squared norm at which they
             have the least loss, exactly over replicas and micro-batches
-            (`docs/mu.md`). None for the plain loss.
+            (`docs/explanation/mu.md`). None for the plain loss.
         negatives: "global", the images of all replicas; or "replica", those of
             the same replica, as in the official code under DataParallel.
         form: "auto", "sample" or "moment": how the loss is computed, see

@@ -26,7 +26,7 @@ from tf_scl.data import embed, embed_parts, embed_plan, embed_rows
 from tf_scl.data.sources.open_source import open_source
 from tf_scl.errors import InputError
 
-_DOCS = pathlib.Path(__file__).parents[3] / "docs" / "embedding.md"
+_DOCS = pathlib.Path(__file__).parents[3] / "docs" / "how-to" / "embed.md"
 
 
 def _export(path, seed=0, **options):

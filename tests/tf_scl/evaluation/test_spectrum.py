@@ -5,7 +5,7 @@ import pytest
 from scipy import linalg
 
 import tf_scl
-from docs.theory_three_components import make_world
+from docs.explanation.theory_three_components import make_world
 from tests.tf_scl.theory.graphs import random_classes
 from tf_scl.evaluation.spectrum import at_best_scale, estimate_spectrum
 from tf_scl.theory import bounds

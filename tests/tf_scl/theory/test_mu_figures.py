@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from docs import mu_figures as example
+from docs.explanation import mu_figures as example
 from tf_scl.theory.population_losses import population_minimizer
 
 

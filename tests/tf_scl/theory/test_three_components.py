@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from docs import theory_three_components as example
+from docs.explanation import theory_three_components as example
 from tf_scl.theory.bounds import probe_bound
 from tf_scl.theory.population_losses import population_minimizer
 from tf_scl.theory.population_probe import probe_error

@@ -1,6 +1,6 @@
 """A picture of the theory: three classes, nearly three components, and no label in sight.
 
-    .venv/bin/python -m docs.theory_three_components     # writes docs/theory-three-components.svg
+    .venv/bin/python -m docs.explanation.theory_three_components
 
 A world of 24 images on three rings, one ring for each class. An image's augmentations
 are its neighbours on the ring and, rarely, an image of the next class. What follows

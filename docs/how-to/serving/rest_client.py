@@ -1,6 +1,6 @@
 """Embeds image files by TF Serving's REST interface; Python alone is needed.
 
-    python docs/serving/rest_client.py http://localhost:8501 encoder a.png b.jpg
+    python docs/how-to/serving/rest_client.py http://localhost:8501 encoder a.png b.jpg
 
 Prints a line of JSON for each file: its name and its embedding.
 """

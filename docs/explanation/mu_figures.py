@@ -1,6 +1,6 @@
-"""Pictures and numbers of docs/mu.md: what mu does, on graphs where all is known.
+"""Pictures and numbers of `mu.md`: what mu does, on graphs where all is known.
 
-    .venv/bin/python -m docs.mu_figures     # writes docs/mu-threshold.svg and docs/mu-sweep.svg
+    .venv/bin/python -m docs.explanation.mu_figures
 
 Two worlds of 96 images in 16 clusters, four of which make a group. An image's
 augmentations are its neighbors in the cluster, more rarely images of the group, and
@@ -228,7 +228,7 @@ def _text(x, y, content, anchor="middle", fill="#111", weight="normal"):
 
 
 def main(arguments=None):
-    """Writes the pictures and prints the tables of docs/mu.md."""
+    """Writes the pictures and prints the tables of `mu.md`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     here = pathlib.Path(__file__).parent
     parser.add_argument("--out", type=pathlib.Path, default=here, help="a folder")

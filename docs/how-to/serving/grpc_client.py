@@ -1,7 +1,7 @@
 """Embeds image files by TF Serving's gRPC interface: quicker than REST, above all for pixels.
 
     pip install tensorflow-serving-api
-    python docs/serving/grpc_client.py localhost:8500 encoder a.png b.jpg
+    python docs/how-to/serving/grpc_client.py localhost:8500 encoder a.png b.jpg
 
 Prints a line of JSON for each file: its name and its embedding.
 """

@@ -52,10 +52,11 @@ lint: env
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-# Strict: a link to nowhere, or a name that is not in the sources, ends the build.
+# Strict: a link to nowhere, or a name that is not in the sources, ends the build. Not --quiet: only
+# warnings that are printed count.
 docs:
 	@scripts/setup_env.sh docs
-	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/python -m mkdocs build --strict
 	@echo "wrote site/index.html; with its search: python3 -m http.server --directory site"
 
 env:

@@ -353,11 +353,11 @@ def _exif_in_segments():
     ],
 )
 def test_a_small_file_cannot_make_hours_of_work(make, reason):
-    data, start = make(), time.monotonic()
+    data, start = make(), time.process_time()
     if reason:
         with pytest.raises(RejectedImageError) as caught:
             check_image(data, _MAX)
         assert caught.value.reason == reason
     else:
         assert check_image(data, _MAX).encoded == data
-    assert time.monotonic() - start < 3
+    assert time.process_time() - start < 3  # of the processor, whatever else runs

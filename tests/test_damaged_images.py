@@ -37,12 +37,12 @@ def _outcomes(folder, kinds):
         if os.path.isfile(full) and os.access(full, os.R_OK):
             with open(full, "rb") as file:
                 data = file.read()
-            start = time.monotonic()
+            start = time.process_time()
             try:
                 outcome = check_image(data, 10**8)
             except RejectedImageError as error:
                 outcome = error
-            assert time.monotonic() - start < 2, (path, kind)
+            assert time.process_time() - start < 2, (path, kind)
             yield kind, data, outcome
 
 

@@ -35,9 +35,9 @@ class IngestSummary:
 
     source: str
     files: int
-    kept: dict
-    rejected: dict
-    classes: dict
+    kept: dict[str, int]
+    rejected: dict[str, int]
+    classes: dict[str, int]
     gray: int = 0
 
 

@@ -1,6 +1,5 @@
 """The page: one string of HTML that needs no network, no script and no other file."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,7 +56,7 @@ def render(facts: ReportFacts) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {filter.__name__: filter for filter in _FILTERS}
-    environment.filters["setting"] = _setting
+    environment.filters["metric_name"] = tables.metric_name
     return environment.get_template("page.html").render(
         facts=facts,
         reasons={name: _reason(facts.missing, name) for name in REASONS},
@@ -70,8 +69,3 @@ def render(facts: ReportFacts) -> str:
 
 def _reason(missing: Mapping[str, str], name: str) -> str:
     return str(missing.get(name) or REASONS[name]).rstrip(". ")
-
-
-def _setting(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return formats.shorten(text, 400)

@@ -1,8 +1,10 @@
 """Rows and sentences that the page shows, made from the facts."""
 
+import itertools
+import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.results import (
@@ -24,8 +26,8 @@ from tf_scl.evaluation.results import (
 )
 from tf_scl.evaluation.spectrum import SpectrumEstimate
 from tf_scl.report.charts import Row
-from tf_scl.report.facts import ReportFacts
-from tf_scl.report.formats import NOTHING, number, percent, percent_interval
+from tf_scl.report.facts import Ingestion, ReportFacts
+from tf_scl.report.formats import NOTHING, number, percent, percent_interval, shorten
 
 VIEW_MATCHING = "View matching"
 _HEADLINES = {
@@ -258,19 +260,47 @@ def is_share(metric: str) -> bool:
     return metric == "clipped" or metric.endswith("_accuracy")
 
 
-def extremes(values: tuple[float, ...]) -> list[str]:
-    """Returns the first, last, lowest and highest of a metric's values, as text."""
-    known = [(value, epoch) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
-    ends = (
-        [f"{number(v)} (epoch {number(e)})" for v, e in (min(known), max(known))] if known else []
-    )
-    return [number(values[0]), number(values[-1]), *(ends or [NOTHING, NOTHING])]
+def extremes(history: Mapping[str, tuple[float, ...]]) -> Iterator[list[str]]:
+    """Yields name, first, last, lowest and highest value of each metric, as text."""
+    for metric, values in history.items():
+        known = [(value, epoch) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
+        ends = (min(known), max(known)) if known else ()
+        shown = [f"{number(value)} (epoch {number(epoch)})" for value, epoch in ends]
+        name = metric_name(metric)
+        yield [name, number(values[0]), number(values[-1]), *(shown or [NOTHING, NOTHING])]
 
 
-def spectrum_numbers(estimate: SpectrumEstimate) -> list[tuple[str, str]]:
+def epochs(history: Mapping[str, tuple[float, ...]]) -> Iterator[tuple[float | None, ...]]:
+    """Yields the number of each epoch and the values of all metrics at its end."""
+    for epoch, values in enumerate(itertools.zip_longest(*history.values()), 1):
+        yield epoch, *values
+
+
+def spectrum_numbers(estimate: SpectrumEstimate) -> list[tuple[str, float]]:
     """Returns names and values of what a spectrum says besides its eigenvalues."""
     values = [(name, getattr(estimate, field)) for field, name in _SPECTRUM.items()]
-    return [(name, number(value)) for name, value in values if value is not None]
+    return [(name, value) for name, value in values if value is not None]
+
+
+def eigenvalues(estimate: SpectrumEstimate) -> Iterator[tuple[float, ...]]:
+    """Yields number, value and interval of each eigenvalue."""
+    rows = zip(estimate.eigenvalues, estimate.low, estimate.high, strict=True)
+    return ((place, *row) for place, row in enumerate(rows, 1))
+
+
+def rejected(ingestion: Ingestion) -> list[tuple[str, str, str]]:
+    """Returns file, reason and detail of the first images that were rejected."""
+    return [
+        (shorten(one.file, 120), one.reason, shorten(one.detail, 200))
+        for one in ingestion.first_rejected
+    ]
+
+
+def settings(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the names and values of a section of the settings, as text."""
+    for name, value in section.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield name, shorten(text, 400)
 
 
 def same_class(facts: ReportFacts) -> tuple[int, int]:

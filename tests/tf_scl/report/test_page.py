@@ -111,8 +111,7 @@ def test_a_page_loads_and_runs_nothing(case):
 
 
 def test_no_name_becomes_a_tag_or_is_computed(case):
-    for text in (case[1], *Page(case[1]).texts):
-        assert "49" not in re.findall(r"'&amp;(\d+)|'&(\d+)", text)
+    assert "'&49" not in Page(case[1]).text
     assert "<script" not in case[1] and "\x1b" not in case[1]
 
 

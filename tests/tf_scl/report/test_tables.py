@@ -60,9 +60,11 @@ def test_the_worst_of_many_classes():
 
 
 def test_first_last_lowest_highest():
-    shown = tables.extremes((0.5, math.nan, -1.5, 0.25))
-    assert shown == ["0.5", "0.25", "−1.5 (epoch 3)", "0.5 (epoch 1)"]
-    assert tables.extremes((math.nan,)) == ["–"] * 4
+    history = {"scaled_loss": (0.5, math.nan, -1.5, 0.25), "lost": (math.nan,)}
+    assert list(tables.extremes(history)) == [
+        ["loss times mu", "0.5", "0.25", "−1.5 (epoch 3)", "0.5 (epoch 1)"],
+        ["lost", *["–"] * 4],
+    ]
 
 
 def test_every_kind_of_verdict_has_a_headline():

@@ -18,6 +18,7 @@ training images, and judges on 5,000 others of them.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -120,7 +121,8 @@ def _contenders():
 def run(method, minutes, records, folder):
     """Trains by a method, judges what it made and writes both down."""
     from tf_scl.config import Config
-    from tf_scl.evaluation.representation import measure
+    from tf_scl.dataclass_json import to_plain
+    from tf_scl.evaluation.representation import evaluate_representation
     from tf_scl.evaluation.served import embed_with_saved_models
     from tf_scl.export import export_saved_model
     from tf_scl.training import pretrain
@@ -156,16 +158,17 @@ def run(method, minutes, records, folder):
     (train, _, labels), (test, _, truth) = (
         embed_with_saved_models(models, [records[part]]) for part in ("train", "test")
     )
-    measured = measure(train["encoder"], labels, test["encoder"], truth, config.evaluate).result
+    found = train["encoder"], labels, test["encoder"], truth
+    measured = evaluate_representation(*found, config.evaluate)
     result = {
         "method": method,
         "settings": settled[0].to_dict("model", "train"),
         "images": [len(labels), len(truth)],
-        "measured": measured,
+        "measured": to_plain(measured),
         "curve": curve.points(),
         "minutes": (time.time() - start) / 60,
     }
-    print(f"{method}: {_line(measured)}; {result['minutes']:.1f} minutes", flush=True)
+    print(f"{method}: {_line(result['measured'])}; {result['minutes']:.1f} minutes", flush=True)
     _report(folder, records, settled[0], history)
     (folder / RESULT).write_text(json.dumps(result, indent=1))
 
@@ -175,7 +178,6 @@ def _report(folder, records, config, history):
     from tf_scl.evaluation.gate import PRETRAINED, UNTRAINED
     from tf_scl.evaluation.judge import judge
     from tf_scl.report.files import write_report
-    from tf_scl.report.next_steps import next_steps
     from tf_scl.report.records import read_class_names
     from tf_scl.report.run_facts import run_facts
 
@@ -183,10 +185,9 @@ def _report(folder, records, config, history):
     train, test = ([records[part]] for part in ("train", "test"))
     names, cache = read_class_names(train), (str(folder.parent / "baselines"), "benchmarks.cifar10")
     judgement = judge(models, str(folder / "projected"), train, test, config, names, cache)
-    facts = run_facts(judgement, models, train, test, config, names)
-    facts["history"], facts["data"] = history, CIFAR
-    facts["missing"]["dead_letters"] = "the archive's images are taken as they are"
-    facts["next"] = next_steps(facts)
+    facts = run_facts(judgement, models, train, test, config, names, history, data=CIFAR)
+    why = {**facts.missing, "ingestion": "the archive's images are taken as they are"}
+    facts = dataclasses.replace(facts, missing=why)
     print(f"wrote {write_report(facts, folder)}", flush=True)
 
 
@@ -277,16 +278,13 @@ def _curve(folder, images, labels):
 
 
 def _line(measured):
-    few, whole = measured["probe_few"], measured["probe_all"]
-    return (
-        f"{_percent(whole['accuracy'], whole['interval'])} with all labels, "
-        f"{_percent(few['mean'], few['interval'])} with 10 per class, "
-        f"kNN {_percent(measured['knn_accuracy'], measured['knn_interval'])}"
-    )
+    few, whole = _percent(measured["few_shot_probe"]), _percent(measured["linear_probe"])
+    return f"{whole} with all labels, {few} with 10 per class, kNN {_percent(measured['knn'])}"
 
 
-def _percent(value, interval):
-    return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+def _percent(score):
+    low, high = score["interval"]
+    return f"{100 * score['accuracy']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def table(results):
@@ -295,12 +293,8 @@ def table(results):
     print("|---" * 6 + "|")
     for method, result in results.items():
         measured, epochs = result["measured"], result["settings"]["train"]["epochs"]
-        whole, few = measured["probe_all"], measured["probe_few"]
-        cells = [
-            _percent(whole["accuracy"], whole["interval"]),
-            _percent(few["mean"], few["interval"]),
-            _percent(measured["knn_accuracy"], measured["knn_interval"]),
-        ]
+        scores = ("linear_probe", "few_shot_probe", "knn")
+        cells = [_percent(measured[score]) for score in scores]
         print(f"| {method} | {' | '.join(cells)} | {epochs} | {result['minutes']:.1f} |")
 
 

@@ -18,12 +18,14 @@ import time
 import numpy as np
 
 from benchmarks._machine import machine
+from tf_scl.dataclass_json import from_plain
+from tf_scl.evaluation.results import Evaluation
 
 ENCODERS = ("pretrained encoder", "untrained encoder", "raw pixels")
 MEASURES = {
-    "10 per class": lambda found: found["probe_few"]["mean"],
-    "all labels": lambda found: found["probe_all"]["accuracy"],
-    "kNN": lambda found: found["knn_accuracy"],
+    "10 per class": lambda found: found.few_shot_probe.accuracy,
+    "all labels": lambda found: found.linear_probe.accuracy,
+    "kNN": lambda found: found.knn.accuracy,
 }
 
 
@@ -39,14 +41,14 @@ def main():
     for name in ENCODERS:
         cells = []
         for read in MEASURES.values():
-            values = [100 * read(run["representations"][name]) for run in runs]
+            values = [100 * read(run.representations[name]) for run in runs]
             cells.append(f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}")
         print(f"| {name} | {' | '.join(cells)} |")
     for seed, run in zip(options.seeds, runs, strict=True):
-        print(f"\nseed {seed}: {run['verdict']}. {run['reason']}")
-        for check in run["checks"]:
-            if check["baseline"]:
-                print(f"- {check['name']}: {check['state']}; {check['text']}")
+        print(f"\nseed {seed}: {run.verdict.state}. {run.verdict.reason}")
+        for check in run.checks:
+            if check.baseline:
+                print(f"- {check.name}: {check.state}; {check.text}")
     print(f"\n{machine('tensorflow', 'keras', 'tfx')}")
 
 
@@ -61,7 +63,7 @@ def _run(data, seed):
         )
         print(f"seed {seed}: {(time.time() - start) / 60:.1f} minutes", flush=True)
         with open(os.path.join(out, "summary.json")) as file:
-            return json.load(file)["evaluation"]
+            return from_plain(Evaluation, json.load(file)["evaluation"], file.name)
 
 
 if __name__ == "__main__":

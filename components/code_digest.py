@@ -16,6 +16,7 @@ import tf_scl
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _OURS = ("tf_scl", "components")
+_SUFFIXES = (".py", ".html", ".css")  # a module, its template and its style sheet
 
 
 def code_digest(*modules: str, leave_out: Collection[str] = ()) -> str:
@@ -23,8 +24,9 @@ def code_digest(*modules: str, leave_out: Collection[str] = ()) -> str:
 
     Imports are read from the source: those at the top of a file and those
     inside functions, names of the public API (`tf_scl.pretrain`) included, but
-    not those for types alone, below `if TYPE_CHECKING:`. A
-    package's `__init__` counts where it is imported by name (`import tf_scl`).
+    not those for types alone, below `if TYPE_CHECKING:`. A package's `__init__`
+    counts where it is imported by name (`import tf_scl`), and so does a template
+    or style sheet of a module's name beside it.
 
     Args:
         modules: Dotted names, such as "tf_scl.training".
@@ -40,7 +42,8 @@ def code_digest(*modules: str, leave_out: Collection[str] = ()) -> str:
     for name, path in sorted(import_closure(*modules).items()):
         if name in leave_out:
             continue
-        digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        for file in filter(pathlib.Path.is_file, map(path.with_suffix, _SUFFIXES)):
+            digest.update(f"{name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -1,7 +1,8 @@
 """What a person wants to know after a run, read from ML Metadata and the artifacts."""
 
 import contextlib
-import json
+import dataclasses
+import functools
 import os
 import textwrap
 from typing import Any
@@ -15,6 +16,8 @@ from components import last_blessed
 from components.artifacts import KERAS_FILE
 from components.representation_evaluator.executor import EVALUATION_FILE
 from tf_scl.data import ingest_summary
+from tf_scl.data.ingest_summary import IngestSummary
+from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.gate import (
     LAST_BLESSED,
     PIXELS,
@@ -22,23 +25,55 @@ from tf_scl.evaluation.gate import (
     UNTRAINED,
     why_not_probed,
 )
-from tf_scl.report.files import HTML_FILE, JSON_FILE
+from tf_scl.evaluation.results import Evaluation
+from tf_scl.report.files import HTML_FILE, JSON_FILE, read_report
 from tf_scl.write_aside import write_file
 
 SUMMARY_FILE = "summary.json"
-_WIDTH = 100
-_WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+_wrap = functools.partial(textwrap.wrap, width=100, break_long_words=False, break_on_hyphens=False)
 _STATES = {
     metadata_store_pb2.Execution.CACHED: "cached",
     metadata_store_pb2.Execution.COMPLETE: "ran",
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class RunSummary:
+    """What a run made, as `OUT/summary.json` holds it.
+
+    Attributes:
+        components: From component to "ran", "cached" or "failed".
+        images: What became of the images.
+        rejected_list: Path of the list of the images that were rejected.
+        evaluation: Scores, checks and verdict.
+        next_steps: What to do next.
+        report: Path of the report.
+        keras_model: Path of the Keras model.
+        pushed: Whether the model is served.
+        model: Folder of the SavedModel, the pushed one if there is one.
+    """
+
+    components: dict[str, str]
+    images: IngestSummary
+    rejected_list: str
+    evaluation: Evaluation
+    next_steps: tuple[str, ...]
+    report: str
+    keras_model: str
+    pushed: bool
+    model: str
+
+
 def write(connection_config: metadata_store_pb2.ConnectionConfig, out: str) -> str:
-    """Collects the last run, writes OUT/summary.json, returns it as text."""
-    facts = collect(connection_config)
-    write_file(os.path.join(out, SUMMARY_FILE), json.dumps(facts, indent=2))
-    return render(facts)
+    """Collects the last run, writes OUT/summary.json, returns it as text.
+
+    Args:
+        connection_config: Of ML Metadata.
+        out: The run's folder.
+    """
+    summary = collect(connection_config)
+    write_file(os.path.join(out, SUMMARY_FILE), dumps(summary))
+    return render(summary)
 
 
 def remove(out: str) -> None:
@@ -47,62 +82,60 @@ def remove(out: str) -> None:
         os.remove(os.path.join(out, SUMMARY_FILE))
 
 
-def collect(connection_config: metadata_store_pb2.ConnectionConfig) -> dict[str, Any]:
-    """Facts of the last run, a dict that JSON can hold."""
+def collect(connection_config: metadata_store_pb2.ConnectionConfig) -> RunSummary:
+    """Collects what the last run made.
+
+    Raises:
+        InputError: A JSON file of the run that is damaged.
+    """
     with tfx_metadata.Metadata(connection_config) as handle:
         nodes = _last_run(handle.store)
     report = nodes["ImageExampleGen"]["outputs"]["report"].uri
-    with open(os.path.join(report, ingest_summary.SUMMARY_FILE)) as file:
-        images = json.load(file)
     evaluation_dir = nodes["RepresentationEvaluator"]["outputs"]["evaluation"].uri
-    with open(os.path.join(evaluation_dir, EVALUATION_FILE)) as file:
-        evaluation = json.load(file)
-    with open(os.path.join(evaluation_dir, JSON_FILE)) as file:
-        advice = json.load(file).get("next") or []
     model_run = nodes["Trainer"]["outputs"]["model_run"].uri
     pushed = nodes["Pusher"]["outputs"]["pushed_model"].custom_properties
     trained = path_utils.serving_model_path(nodes["Trainer"]["outputs"]["model"].uri)
-    return {
-        "components": {name: node["state"] for name, node in nodes.items()},
-        "images": images,
-        "rejected_list": os.path.join(report, ingest_summary.REJECTED_FILE),
-        "evaluation": evaluation,
-        "next": advice,
-        "report": os.path.join(evaluation_dir, HTML_FILE),
-        "keras_model": os.path.join(model_run, KERAS_FILE),
-        "pushed": bool(pushed["pushed"].int_value),
-        "model": pushed["pushed_destination"].string_value or trained,
-    }
+    return RunSummary(
+        components={name: node["state"] for name, node in nodes.items()},
+        images=read_json(IngestSummary, os.path.join(report, ingest_summary.SUMMARY_FILE)),
+        rejected_list=os.path.join(report, ingest_summary.REJECTED_FILE),
+        evaluation=read_json(Evaluation, os.path.join(evaluation_dir, EVALUATION_FILE)),
+        next_steps=read_report(os.path.join(evaluation_dir, JSON_FILE)).next_steps,
+        report=os.path.join(evaluation_dir, HTML_FILE),
+        keras_model=os.path.join(model_run, KERAS_FILE),
+        pushed=bool(pushed["pushed"].int_value),
+        model=pushed["pushed_destination"].string_value or trained,
+    )
 
 
-def render(facts: dict[str, Any]) -> str:
-    """The facts as text of at most 100 columns, but for paths."""
-    images = ingest_summary.IngestSummary(**facts["images"])
+def render(summary: RunSummary) -> str:
+    """Renders the summary as text of at most 100 columns, but for paths."""
+    images = summary.images
     by_state: dict[str, list[str]] = {}
-    for name, state in facts["components"].items():
+    for name, state in summary.components.items():
         by_state.setdefault(state, []).append(name)
     lines = ["", "=" * 78]
     for state, names in by_state.items():
         lines += [f"{state:<11} {', '.join(names)}"]
     lines += [f"images      {ingest_summary.describe(images)}"]
     if images.rejected:
-        lines += [f"            each with its reason in {facts['rejected_list']}"]
+        lines += [f"            each with its reason in {summary.rejected_list}"]
     single = [name for name, count in images.classes.items() if count == 1]
     if single:
         lines += [
             f"            one image only in: {', '.join(single)} (learnt from, hardly judged)"
         ]
     lines += [f"labels      {_labeled(images)}"]
-    lines += ["", *_accuracies(facts["evaluation"]), ""]
-    lines += _verdict(facts)
-    for text in facts["next"]:
-        lines += textwrap.wrap(f"- {text}", _WIDTH, subsequent_indent="  ", **_WHOLE_WORDS)
-    lines += ["", f"report: {facts['report']}", f"as a Keras model: {facts['keras_model']}"]
-    lines += ["", "Embed an image:", f"  {embedding_line(facts['model'])}", "=" * 78]
+    lines += ["", *_accuracies(summary.evaluation), ""]
+    lines += _verdict(summary)
+    for text in summary.next_steps:
+        lines += _wrap(f"- {text}", subsequent_indent="  ")
+    lines += ["", f"report: {summary.report}", f"as a Keras model: {summary.keras_model}"]
+    lines += ["", "Embed an image:", f"  {embedding_line(summary.model)}", "=" * 78]
     return "\n".join(lines)
 
 
-def _labeled(images: ingest_summary.IngestSummary) -> str:
+def _labeled(images: IngestSummary) -> str:
     kept, labeled = sum(images.kept.values()), sum(images.classes.values())
     if not labeled:
         return "none"
@@ -118,41 +151,41 @@ def embedding_line(model: str) -> str:
     )
 
 
-def _accuracies(evaluation: dict[str, Any]) -> list[str]:
-    results = evaluation["representations"]
+def _accuracies(evaluation: Evaluation) -> list[str]:
+    results = evaluation.representations
     encoder = results[PRETRAINED]
-    if not encoder["finite"]:
+    few, whole = encoder.few_shot_probe, encoder.linear_probe
+    if not encoder.finite:
         return ["The features are NaN or infinite: nothing could be measured."]
-    if "probe_all" not in encoder:
+    if few is None or whole is None:
         return [
             why_not_probed(evaluation),
-            f"effective rank of the features: {encoder['effective_rank']:.1f} "
-            f"of {encoder['dimension']}",
+            f"effective rank of the features: {encoder.effective_rank:.1f} of {encoder.dimension}",
         ]
-    few, whole = encoder["probe_few"], encoder["probe_all"]
     lines = [
-        f"Linear probe: accuracy on {evaluation['labeled_test_images']:,} labeled images that were "
+        f"Linear probe: accuracy on {evaluation.labeled_test_images:,} labeled images that were "
         "not trained on",
-        f"{'':20}{few['labels_per_class']:>6} labels per class{whole['labels']:>10,} labels"
+        f"{'':20}{few.labels_per_class:>6} labels per class{whole.labels:>10,} labels"
         f"{'kNN':>9}{'eff. rank':>12}",
     ]
     for name in (PRETRAINED, LAST_BLESSED, UNTRAINED, PIXELS):
-        result = results.get(name, {})
-        if "probe_few" not in result:  # no predecessor, or one whose features are not finite
-            continue
-        few = f"{100 * result['probe_few']['mean']:.1f} ± {100 * result['probe_few']['std']:.1f} %"
-        lines.append(
-            f"{name:20}{few:>23}{100 * result['probe_all']['accuracy']:>15.1f} %"
-            f"{100 * result['knn_accuracy']:>7.1f} %{result['effective_rank']:>12.1f}"
-        )
+        result = results.get(name)
+        # There may be no predecessor, or one whose features are not finite.
+        if result and result.few_shot_probe and result.linear_probe and result.knn:
+            few = result.few_shot_probe
+            lines.append(
+                f"{name:20}{f'{100 * few.accuracy:.1f} ± {100 * few.std:.1f} %':>23}"
+                f"{100 * result.linear_probe.accuracy:>15.1f} %"
+                f"{100 * result.knn.accuracy:>7.1f} %{result.effective_rank:>12.1f}"
+            )
     return lines
 
 
-def _verdict(facts: dict[str, Any]) -> list[str]:
-    reason = textwrap.wrap(facts["evaluation"]["reason"], _WIDTH, **_WHOLE_WORDS)
-    if facts["pushed"]:
-        return [f"blessed and pushed: {facts['model']}", *reason]
-    return ["NOT blessed, not pushed", *reason, f"unblessed model: {facts['model']}"]
+def _verdict(summary: RunSummary) -> list[str]:
+    reason = _wrap(summary.evaluation.verdict.reason)
+    if summary.pushed:
+        return [f"blessed and pushed: {summary.model}", *reason]
+    return ["NOT blessed, not pushed", *reason, f"unblessed model: {summary.model}"]
 
 
 def _last_run(store: MetadataStore) -> dict[str, dict[str, Any]]:

@@ -13,9 +13,9 @@ from tf_scl.data.ingest_summary import SUMMARY_FILE, describe_reasons
 from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
 from tf_scl.export import METADATA_FILE, read_metadata
-from tf_scl.report.collect import installed_versions, now
 from tf_scl.serving.model_folder import find_saved_model
 from tf_scl.typing import PathLike
+from tf_scl.versions import installed_versions, now
 
 KEY = "lineage"  # of the dict in `METADATA_FILE`
 

@@ -43,8 +43,8 @@ class RepresentationEvaluator(base_component.BaseComponent):
 
     Outputs:
         evaluation: `ModelEvaluation`, `evaluation.json`
-            (`tf_scl.evaluation.representation.evaluate_all`), `report.html`
-            and what it was made from, `report.json` (`tf_scl.report.facts`).
+            (`tf_scl.evaluation.results.Evaluation`), `report.html`
+            and what it was made from, `report.json` (`tf_scl.report.facts.ReportFacts`).
         blessing: `ModelBlessing`, as TFX's Pusher reads it; the conditions are
             those of `tf_scl.evaluation.gate`.
     """

@@ -16,14 +16,13 @@ from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.runtime_settings import overridden
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
+from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.judge import judge
 from tf_scl.export import read_metadata
-from tf_scl.report.collect import read_dead_letters, read_source
 from tf_scl.report.files import write_report
-from tf_scl.report.next_steps import next_steps
 from tf_scl.report.records import read_class_names
-from tf_scl.report.run_facts import run_facts
+from tf_scl.report.run_facts import read_ingestion, run_facts
 
 EVALUATION_FILE = "evaluation.json"
 
@@ -72,18 +71,24 @@ class Executor(base_executor.BaseExecutor):
         judgement = judge(models, projected, train, test, config, names, cache)
         directory = artifact_utils.get_single_uri(output_dict["evaluation"])
         with tf.io.gfile.GFile(os.path.join(directory, EVALUATION_FILE), "w") as file:
-            file.write(json.dumps(judgement.evaluation, indent=2))
+            file.write(dumps(judgement.evaluation))
         _log.info("writing the report")
-        facts = run_facts(judgement, models, train, test, config, names)
-        ingestion = artifact_utils.get_single_uri(input_dict["report"])
-        with tf.io.gfile.GFile(os.path.join(run_dir, HISTORY_FILE)) as file:
-            facts["history"] = json.loads(file.read())
-        facts["data"] = read_source(ingestion)
-        facts["dead_letters"] = read_dead_letters(ingestion)
-        facts["next"] = next_steps(facts)
+        ingestion = read_ingestion(artifact_utils.get_single_uri(input_dict["report"]))
+        history = read_json(dict[str, tuple[float, ...]], os.path.join(run_dir, HISTORY_FILE))
+        facts = run_facts(
+            judgement,
+            models,
+            train,
+            test,
+            config,
+            names,
+            history,
+            data=ingestion.summary.source,
+            ingestion=ingestion,
+        )
         write_report(facts, directory)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        _bless(blessing, model, judgement.evaluation["blessed"])
+        _bless(blessing, model, judgement.evaluation.verdict.blessed)
 
 
 def _last_blessed(

@@ -42,6 +42,14 @@ def test_the_digest_changes_with_the_code_that_runs(tree, changed, differs):
     assert (code_digest("tf_scl.a") != before) == differs
 
 
+@pytest.mark.parametrize("suffix,differs", [("html", True), ("css", True), ("txt", False)])
+def test_a_template_beside_a_module_counts(tree, suffix, differs):
+    (tree / f"b.{suffix}").write_text("<p>one</p>")
+    before = code_digest("tf_scl.a")
+    (tree / f"b.{suffix}").write_text("<p>two</p>")
+    assert (code_digest("tf_scl.a") != before) == differs
+
+
 def test_what_is_left_out_does_not_count(tree):
     before = code_digest("tf_scl.a", leave_out=["tf_scl.b"])
     (tree / "b.py").write_text("X = 2\n")

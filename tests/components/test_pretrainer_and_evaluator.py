@@ -24,8 +24,11 @@ from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
 from tf_scl.data.check_image import check_image
 from tf_scl.data.decode import fit_to_square
+from tf_scl.dataclass_json import read_json
+from tf_scl.evaluation.results import Evaluation
 from tf_scl.export import read_metadata
 from tf_scl.lineage import read_lineage
+from tf_scl.report.files import read_report
 
 _CONFIG = Config.from_dict(
     {
@@ -136,7 +139,7 @@ def trained(tmp_path_factory):
     _write_examples(root)
     (root / "report").mkdir()
     summary = {"source": "photos", "files": 45, "kept": {"train": 32, "eval": 12}}
-    summary["rejected"] = {"not an image": 1}
+    summary |= {"rejected": {"not an image": 1}, "classes": {}}
     (root / "report" / "summary.json").write_text(json.dumps(summary))
     arguments = _arguments(root, root)
     arguments.custom_config |= {"report": str(root / "report"), "run": {"execution": "7"}}
@@ -319,37 +322,37 @@ def _evaluate(trained, tmp_path, config, last_blessed=()):
         {"evaluation": [evaluation], "blessing": [blessing]},
         {"evaluate_config": json.dumps(vars(config))},
     )
-    return json.loads((tmp_path / "evaluation" / "evaluation.json").read_text()), blessing
+    return read_json(Evaluation, tmp_path / "evaluation" / "evaluation.json"), blessing
 
 
 def test_evaluator_measures_the_three_representations(trained, tmp_path):
     evaluation, blessing = _evaluate(trained, tmp_path, EvaluateConfig(draws=2))
-    results = evaluation["representations"]
+    results = evaluation.representations
     assert sorted(results) == ["pretrained encoder", "raw pixels", "untrained encoder"]
-    assert results["raw pixels"]["dimension"] == 8 * 8 * 3
-    assert results["pretrained encoder"]["dimension"] == 32
+    assert results["raw pixels"].dimension == 8 * 8 * 3
+    assert results["pretrained encoder"].dimension == 32
     for result in results.values():
-        assert 0 <= result["probe_few"]["mean"] <= 1
-        assert result["probe_all"]["labels"] == 32
-    assert (evaluation["train_images"], evaluation["test_images"]) == (32, 12)
-    assert blessing.get_int_custom_property("blessed") == evaluation["blessed"]
+        assert 0 <= result.few_shot_probe.accuracy <= 1
+        assert result.linear_probe.labels == 32
+    assert (evaluation.train_images, evaluation.test_images) == (32, 12)
+    assert blessing.get_int_custom_property("blessed") == evaluation.verdict.blessed
     assert blessing.get_string_custom_property("current_model") == trained[1]["model"].uri
 
 
 def test_evaluator_leaves_a_report_of_the_run(trained, tmp_path):
     evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2))
-    facts = json.loads((tmp_path / "evaluation" / "report.json").read_text())
-    assert facts["evaluation"] == evaluation
-    assert facts["data"] == "photos"
-    assert facts["dead_letters"]["first"][0]["file"] == "bad.png"
-    assert len(facts["history"]["loss"]) == 1
-    assert sorted(facts["spectrum"]) == ["encoder features", "projected embeddings"]
-    assert facts["spectrum"]["projected embeddings"]["dimension"] == 8
-    assert facts["spectrum"]["encoder features"]["images"] == 12
-    assert len(facts["map"]["points"]) == 12
-    assert len(facts["neighbours"]["queries"]) == 10
-    assert facts["config"]["train"]["batch_size"] == 16
-    assert facts["config"]["evaluate"]["draws"] == 2
+    facts = read_report(tmp_path / "evaluation" / "report.json")
+    assert facts.evaluation == evaluation
+    assert facts.data == "photos"
+    assert facts.ingestion.first_rejected[0].file == "bad.png"
+    assert len(facts.history["loss"]) == 1
+    assert sorted(facts.spectrum) == ["encoder features", "projected embeddings"]
+    assert facts.spectrum["projected embeddings"].dimension == 8
+    assert facts.spectrum["encoder features"].images == 12
+    assert len(facts.map.points) == 12
+    assert len(facts.neighbors) == 10
+    assert facts.settings["train"]["batch_size"] == 16
+    assert facts.settings["evaluate"]["draws"] == 2
     page = (tmp_path / "evaluation" / "report.html").read_text()
     assert "photos" in page and "bad.png" in page
 
@@ -361,8 +364,8 @@ def test_the_last_blessed_model_is_compared_with(trained, tmp_path):
     predecessor.uri = str(tmp_path / "predecessor")
     config = EvaluateConfig(draws=2)
     evaluation, _ = _evaluate(trained, tmp_path, config, last_blessed=[predecessor])
-    assert evaluation["comparison"]["difference"] == 0.0
-    assert evaluation["comparison"]["images"] == 12
+    assert evaluation.comparison.linear_probe.value == 0.0
+    assert evaluation.comparison.images == 12
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -371,12 +374,12 @@ def test_a_last_blessed_model_that_is_gone_or_the_same_is_left_out(trained, tmp_
     last = standard_artifacts.Model()
     last.uri = str(tmp_path / "nowhere") if gone else artifacts["model"].uri
     evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[last])
-    assert evaluation["comparison"] is None
+    assert evaluation.comparison is None
 
 
 def test_a_gate_that_fails_gives_no_blessing(trained, tmp_path):
     evaluation, blessing = _evaluate(trained, tmp_path, EvaluateConfig(min_effective_rank=1e6))
-    assert not evaluation["blessed"]
+    assert not evaluation.verdict.blessed
     assert blessing.get_int_custom_property("blessed") == 0
     assert (tmp_path / "blessing" / "NOT_BLESSED").exists()
     assert not (tmp_path / "blessing" / "BLESSED").exists()

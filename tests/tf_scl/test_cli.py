@@ -15,6 +15,7 @@ from tests.conftest import write_bright_and_dark
 from tests.interrupt import importing, interrupt, listening
 from tests.tf_scl.report import examples
 from tf_scl import cli
+from tf_scl.dataclass_json import dumps
 from tf_scl.report.files import write_report
 
 
@@ -75,13 +76,15 @@ def test_report_draws_the_page_again(tmp_path, capsys):
         ("", [], "holds no report.json"),
         ("bad.json", [], "is not JSON"),
         ("report.json", ["--out", "report.pdf"], "--out must end in .html. Received: 'report.pdf'"),
+        ("old.json", [], "old.json': the whole has no 'made'. Was it changed by hand"),
         ("report.json", ["--out", "/proc/nowhere/r.html"], "cannot write '/proc/nowhere/r.html'"),
     ],
 )
 def test_mistakes_of_report_are_one_line(tmp_path, capsys, run, flags, message):
     if run:
         (tmp_path / "bad.json").write_text("{")
-        (tmp_path / "report.json").write_text("{}")
+        (tmp_path / "old.json").write_text("{}")
+        (tmp_path / "report.json").write_text(dumps(examples.empty()))
     out = tmp_path / "out.html"
     assert cli.main(["report", str(tmp_path / run), *(flags or ["--out", str(out)])]) == 2
     error = capsys.readouterr().err

@@ -6,18 +6,29 @@ import io
 import json
 import logging
 import os
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_scl.config import EvaluateConfig
+from tf_scl.dataclass_json import dumps, from_plain
 from tf_scl.evaluation import representation
 from tf_scl.evaluation.gate import Correct
+from tf_scl.evaluation.results import Representation
 from tf_scl.write_aside import write_file
 
 _log = logging.getLogger(__name__)
 
 
-def measure(cache, train, train_labels, test, test_labels, config):
+def measure(
+    cache: tuple[str, str],
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    config: EvaluateConfig,
+) -> representation.Measured:
     """As `representation.measure`, but looks the numbers up where they are known.
 
     They are kept under a digest of all that they depend on: both arrays of pixels,
@@ -48,16 +59,16 @@ def measure(cache, train, train_labels, test, test_labels, config):
     return measured
 
 
-def _digest(text, config, *arrays):
+def _digest(text: str, config: EvaluateConfig, *arrays: np.ndarray) -> str:
     digest = hashlib.sha256(json.dumps([text, dataclasses.asdict(config)]).encode())
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def _to_bytes(measured):
-    arrays = {"result": np.array(json.dumps(measured.result))}
+def _to_bytes(measured: representation.Measured) -> bytes:
+    arrays: dict[str, Any] = {"result": np.array(dumps(measured.result))}
     if measured.correct is not None:
         arrays.update(vars(measured.correct))
         arrays.update(truth=measured.truth, predictions=measured.predictions)
@@ -66,14 +77,14 @@ def _to_bytes(measured):
     return buffer.getvalue()
 
 
-def _read(path):
+def _read(path: str) -> representation.Measured | None:
     """`representation.Measured`, or None where there is no such file, or it is damaged."""
     try:
         if not tf.io.gfile.exists(path):
             return None
         with tf.io.gfile.GFile(path, "rb") as file:
             arrays = dict(np.load(io.BytesIO(file.read()), allow_pickle=False))
-        result = json.loads(str(arrays.pop("result")))
+        result = from_plain(Representation, json.loads(str(arrays.pop("result"))), path)
         if not arrays:
             return representation.Measured(result)
         truth, predictions = arrays.pop("truth"), arrays.pop("predictions")

@@ -17,13 +17,16 @@ the encoder, and the labelled images that labels are chosen from.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 
 _CROSSED = 10  # of fewer images a square array may be repetitions by chance
 
 
-def accuracy_interval(correct, level=0.95, resamples=1000, seed=0):
+def accuracy_interval(
+    correct: ArrayLike, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
     """Interval of an accuracy.
 
     Args:
@@ -46,7 +49,13 @@ def accuracy_interval(correct, level=0.95, resamples=1000, seed=0):
     return _interval(_check("correct", correct), 0.0, level, resamples, seed)
 
 
-def difference_interval(correct_a, correct_b, level=0.95, resamples=1000, seed=0):
+def difference_interval(
+    correct_a: ArrayLike,
+    correct_b: ArrayLike,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
     """Interval of accuracy a minus accuracy b on the same test images.
 
     Args:
@@ -60,16 +69,18 @@ def difference_interval(correct_a, correct_b, level=0.95, resamples=1000, seed=0
     Raises:
         InputError: As there, or two shapes.
     """
-    correct_a, correct_b = _check("correct_a", correct_a), _check("correct_b", correct_b)
-    if correct_a.shape != correct_b.shape:
+    values_a, values_b = _check("correct_a", correct_a), _check("correct_b", correct_b)
+    if values_a.shape != values_b.shape:
         raise InputError(
             "a paired difference needs the same images and repetitions on both sides. "
-            f"Received: correct_a {correct_a.shape}, correct_b {correct_b.shape}"
+            f"Received: correct_a {values_a.shape}, correct_b {values_b.shape}"
         )
-    return _interval(correct_a - correct_b, -1.0, level, resamples, seed)
+    return _interval(values_a - values_b, -1.0, level, resamples, seed)
 
 
-def _interval(values, worst, level, resamples, seed):
+def _interval(
+    values: np.ndarray, worst: float, level: float, resamples: int, seed: int
+) -> tuple[float, float]:
     """Interval of the mean of values [R, M] in worst..1."""
     if not 0 < level < 1 or resamples < 1:
         raise InputError(
@@ -83,7 +94,7 @@ def _interval(values, worst, level, resamples, seed):
     weights = rng.standard_gamma(images, (resamples, len(images)))
     one_more = rng.standard_exponential(resamples)
     total, weighted = weights.sum(axis=1) + one_more, weights @ value
-    by_repetition = 0.0
+    by_repetition = np.zeros(resamples)
     if repetitions > 1:
         error = values.mean(axis=1).std(ddof=1) / np.sqrt(repetitions)
         by_repetition = error * rng.standard_t(repetitions - 1, resamples)
@@ -92,10 +103,10 @@ def _interval(values, worst, level, resamples, seed):
     return max(worst, float(low)), min(1.0, float(high))
 
 
-def _check(name, correct):
+def _check(name: str, values: ArrayLike) -> np.ndarray:
     """float64 [R, M]."""
     try:
-        correct = np.asarray(correct, np.float64)
+        correct = np.asarray(values, np.float64)
     except (TypeError, ValueError):
         correct = np.empty(())
     if correct.ndim not in (1, 2) or not correct.size:
@@ -117,7 +128,7 @@ def _check(name, correct):
     return correct
 
 
-def _crossed(correct):
+def _crossed(correct: np.ndarray) -> bool:
     """Whether an array [M, M] compares each prediction with each label.
 
     Then two rows, each of one label, are equal or share no image; repetitions of a

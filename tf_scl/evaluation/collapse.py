@@ -1,11 +1,12 @@
 """Does the encoder still tell images apart?"""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.evaluation.features import check_features
 
 
-def effective_rank(features):
+def effective_rank(features: ArrayLike) -> float:
     """Effective rank of centred features (Roy and Vetterli, EUSIPCO 2007).
 
     exp of the entropy of the normalised singular values: about how many

@@ -1,12 +1,16 @@
 """What every measure asks of the features that it is given."""
 
+from collections.abc import Sized
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.labels import check_label_pair
 
 
-def check_features(name, features, labels=None):
+def check_features(name: str, features: ArrayLike, labels: Sized | None = None) -> np.ndarray:
     """Features as float64 [N, D].
 
     Args:
@@ -18,23 +22,25 @@ def check_features(name, features, labels=None):
         InputError: Another shape, values that are not finite, or another
             number of labels.
     """
-    features = _as_numbers(name, features)
-    count = len(features) if labels is None else len(labels)
-    if features.ndim != 2 or not features.size or len(features) != count:
+    rows = _as_numbers(name, features)
+    count = len(rows) if labels is None else len(labels)
+    if rows.ndim != 2 or not rows.size or len(rows) != count:
         raise InputError(
             f"{name} features must be [N, D] with N >= 1 and D >= 1, and labels as many. "
-            f"Received: features {features.shape}, {count} labels"
+            f"Received: features {rows.shape}, {count} labels"
         )
-    if not np.isfinite(features).all():
+    if not np.isfinite(rows).all():
         raise InputError(
-            f"{np.count_nonzero(~np.isfinite(features))} of the {features.size} {name} "
+            f"{np.count_nonzero(~np.isfinite(rows))} of the {rows.size} {name} "
             "features are NaN or infinite; the encoder has diverged, train it with a "
             "smaller learning rate"
         )
-    return features
+    return rows
 
 
-def check_parts(train_features, train_labels, test_features, test_labels):
+def check_parts(
+    train_features: ArrayLike, train_labels: Any, test_features: ArrayLike, test_labels: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """What a classifier learns from and is tested on, checked.
 
     Args:
@@ -56,7 +62,7 @@ def check_parts(train_features, train_labels, test_features, test_labels):
     return train, train_labels, test, test_labels
 
 
-def check_widths(train, test):
+def check_widths(train: np.ndarray, test: np.ndarray) -> None:
     """Raises InputError unless arrays [N, D] and [M, D] have one D."""
     if train.shape[1] != test.shape[1]:
         raise InputError(
@@ -65,13 +71,13 @@ def check_widths(train, test):
         )
 
 
-def unit_rows(features):
+def unit_rows(features: np.ndarray) -> np.ndarray:
     """Rows of norm 1, float [N, D]; rows of zeros stay as they are."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(norms, 1e-12)
 
 
-def _as_numbers(name, features):
+def _as_numbers(name: str, features: ArrayLike) -> np.ndarray:
     try:
         return np.asarray(features, np.float64)
     except (TypeError, ValueError) as error:

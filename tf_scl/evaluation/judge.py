@@ -1,13 +1,16 @@
 """From SavedModels and records to a verdict."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tf_scl.config import Config
 from tf_scl.evaluation import baseline_cache
 from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import usable_k
 from tf_scl.evaluation.representation import evaluate_all
+from tf_scl.evaluation.results import Evaluation
 from tf_scl.evaluation.served import embed_with_saved_models
 from tf_scl.evaluation.spectrum import MIN_IMAGES
 from tf_scl.evaluation.views import embed_views
@@ -20,7 +23,7 @@ class Judgement:
     """A verdict, and what it was passed on.
 
     Attributes:
-        evaluation: Dict, `tf_scl.evaluation.representation.evaluate_all`.
+        evaluation: Measures, checks and verdict.
         train_features: float32 [N, D], of the pretrained encoder.
         test_features: float32 [M, D], likewise.
         test_labels: int64 [M], negative where an image has no label.
@@ -30,15 +33,23 @@ class Judgement:
         view_labels: int64 [N], likewise.
     """
 
-    evaluation: dict
+    evaluation: Evaluation
     train_features: np.ndarray
     test_features: np.ndarray
     test_labels: np.ndarray
-    views: dict
+    views: dict[str, np.ndarray]
     view_labels: np.ndarray
 
 
-def judge(models, projected, train_files, test_files, config, class_names=None, cache=None):
+def judge(
+    models: Mapping[str, str],
+    projected: str,
+    train_files: Sequence[str],
+    test_files: Sequence[str],
+    config: Config,
+    class_names: Sequence[str] | None = None,
+    cache: tuple[str, str] | None = None,
+) -> Judgement:
     """Embeds both parts with every model, measures these and raw pixels, judges.
 
     Args:
@@ -64,7 +75,8 @@ def judge(models, projected, train_files, test_files, config, class_names=None, 
     evaluate, labeled = config.evaluate, train_labels[train_labels >= 0]
     if len(labeled):  # said once, not for each representation
         evaluate = dataclasses.replace(evaluate, knn_k=usable_k(labeled, evaluate.knn_k))
-    views, view_labels = {}, test_labels[:0]
+    views: dict[str, np.ndarray] = {}
+    view_labels = test_labels[:0]
     if len(test_labels) >= MIN_IMAGES and np.isfinite(test[PRETRAINED]).all():
         shown = {PRETRAINED: models[PRETRAINED], UNTRAINED: models[UNTRAINED], PROJECTED: projected}
         views, view_labels = embed_views(shown, test_files, config)

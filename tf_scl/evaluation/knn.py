@@ -2,8 +2,10 @@
 
 import logging
 from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, check_parts, check_widths, unit_rows
@@ -15,7 +17,14 @@ _LEAST_K = 5  # is not reduced for a class of fewer images
 _log = logging.getLogger(__name__)
 
 
-def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200, temperature=0.1):
+def knn_accuracy(
+    train_features: ArrayLike,
+    train_labels: Any,
+    test_features: ArrayLike,
+    test_labels: Any,
+    k: int = 200,
+    temperature: float = 0.1,
+) -> float:
     """Accuracy of `knn_predict`.
 
     Args:
@@ -39,7 +48,13 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k=200
     return float(np.mean(predicted == test_labels))
 
 
-def knn_predict(train_features, train_labels, test_features, k=200, temperature=0.1):
+def knn_predict(
+    train_features: ArrayLike,
+    train_labels: Any,
+    test_features: ArrayLike,
+    k: int = 200,
+    temperature: float = 0.1,
+) -> np.ndarray:
     """Classes by the cosine kNN vote of Wu et al. (CVPR 2018, arXiv 1805.01978).
 
     Each of the k nearest training images votes for its class with weight
@@ -78,7 +93,7 @@ def knn_predict(train_features, train_labels, test_features, k=200, temperature=
     return np.concatenate(predicted)
 
 
-def usable_k(train_labels, k):
+def usable_k(train_labels: Any, k: int) -> int:
     """The number of neighbors that vote: k, or fewer where a class is small.
 
     Of more neighbors than a class has training images, some must be of other
@@ -113,7 +128,7 @@ def usable_k(train_labels, k):
     return usable
 
 
-def check_vote(k, temperature=1.0):
+def check_vote(k: Any, temperature: Any = 1.0) -> None:
     """Raises InputError unless `k` is a whole number >= 1 and `temperature` above 0."""
     numbers = isinstance(k, Real) and isinstance(temperature, Real)
     if not numbers or not k >= 1 or k % 1 or not temperature > 0:

@@ -1,11 +1,13 @@
 """Labels as every measure takes them: one class for each image."""
 
+from typing import Any
+
 import numpy as np
 
 from tf_scl.errors import InputError
 
 
-def check_labels(name, labels):
+def check_labels(name: str, labels: Any) -> np.ndarray:
     """Labels as an array [N].
 
     Args:
@@ -36,7 +38,7 @@ def check_labels(name, labels):
     return labels if labels.dtype.kind == "U" else _whole_numbers(name, labels)
 
 
-def check_label_pair(train_labels, test_labels):
+def check_label_pair(train_labels: Any, test_labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """`check_labels` of both parts, which must be numbers both or text both.
 
     Args:
@@ -58,7 +60,7 @@ def check_label_pair(train_labels, test_labels):
     return train, test
 
 
-def number_classes(owner, labels):
+def number_classes(owner: str, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The classes among labels that were checked, and the number of each label's class.
 
     Args:
@@ -81,7 +83,7 @@ def number_classes(owner, labels):
     return classes, targets
 
 
-def _as_array(name, labels):
+def _as_array(name: str, labels: Any) -> np.ndarray:
     try:
         array = np.asarray(labels)
         if isinstance(labels, (list, tuple)) and array.dtype.kind in "SU":
@@ -96,7 +98,7 @@ def _as_array(name, labels):
     return array
 
 
-def _from_objects(name, labels):
+def _from_objects(name: str, labels: np.ndarray) -> np.ndarray:
     """Python objects as text or as numbers."""
     values = labels.tolist()
     if all(isinstance(value, (str, bytes)) for value in values):
@@ -111,7 +113,7 @@ def _from_objects(name, labels):
     return np.array(values)
 
 
-def _whole_numbers(name, labels):
+def _whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:
     """int64 of numbers and bools."""
     if labels.dtype.kind not in "biuf":
         raise InputError(f"`{name}` must be whole numbers or text. Received: dtype {labels.dtype}")
@@ -126,5 +128,5 @@ def _whole_numbers(name, labels):
     return whole
 
 
-def _form(labels):
+def _form(labels: np.ndarray) -> str:
     return f"{'text' if labels.dtype.kind == 'U' else 'numbers'} such as {labels[0].item()!r}"

@@ -6,9 +6,13 @@ training part; the test part is looked at once.
 """
 
 import dataclasses
+import functools
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_parts
@@ -40,7 +44,13 @@ class ProbeResult:
     predictions: np.ndarray
 
 
-def linear_probe(train_features, train_labels, test_features, test_labels, seed=0):
+def linear_probe(
+    train_features: ArrayLike,
+    train_labels: Any,
+    test_features: ArrayLike,
+    test_labels: Any,
+    seed: int = 0,
+) -> ProbeResult:
     """Trains a linear classifier on frozen features and tests it.
 
     Features are standardized with the training part's mean and standard
@@ -62,14 +72,14 @@ def linear_probe(train_features, train_labels, test_features, test_labels, seed=
             features that are not finite, labels that name no class, or arrays
             that do not match.
     """
-    train_features, train_labels, test_features, test_labels = check_parts(
+    train, train_labels, test, test_labels = check_parts(
         train_features, train_labels, test_features, test_labels
     )
     classes, targets = number_classes("the probe", train_labels)
-    train_features, test_features = _standardize(train_features, test_features)
-    size = "{:,} images x {:,} features".format(*train_features.shape)
+    train, test = _standardize(train, test)
+    size = "{:,} images x {:,} features".format(*train.shape)
     progress = Progress(_log, f"linear probe on {size}, {len(classes)} classes")
-    components, to_features = principal_components(train_features)
+    components, to_features = principal_components(train)
     l2, start = _choose_l2(components, targets, len(classes), seed, progress)
     weights = fit_logistic_regression(
         components,
@@ -77,15 +87,17 @@ def linear_probe(train_features, train_labels, test_features, test_labels, seed=
         len(classes),
         l2,
         start=start,
-        callback=lambda _: progress.report(f"all folds are done, fitting with L2 strength {l2:g}"),
+        callback=functools.partial(
+            _report, progress, f"all folds are done, fitting with L2 strength {l2:g}"
+        ),
     )[:, 0]
-    logits = test_features @ to_features(weights[:-1]) + weights[-1]
+    logits = test @ to_features(weights[:-1]) + weights[-1]
     predictions = classes[np.argmax(logits, axis=1)]
     accuracy = float(np.mean(predictions == test_labels))
     return ProbeResult(accuracy, l2, len(targets), predictions)
 
 
-def draw_labelled(labels, per_class, rng):
+def draw_labelled(labels: Any, per_class: int, rng: np.random.Generator) -> np.ndarray:
     """Indices of random examples of each class, sorted.
 
     Args:
@@ -101,7 +113,7 @@ def draw_labelled(labels, per_class, rng):
     return _draw(labels, lambda members: per_class, rng)
 
 
-def draw_fraction(labels, fraction, rng):
+def draw_fraction(labels: Any, fraction: float, rng: np.random.Generator) -> np.ndarray:
     """Indices of a random share of the examples, the same share of each class.
 
     Args:
@@ -121,7 +133,7 @@ def draw_fraction(labels, fraction, rng):
     return _draw(labels, lambda members: max(1, round(fraction * members)), rng)
 
 
-def _draw(labels, count, rng):
+def _draw(labels: Any, count: Callable[[int], int], rng: np.random.Generator) -> np.ndarray:
     """Sorted indices of count(n) random examples of each class of n."""
     labels = check_labels("labels", labels)
     chosen = [np.zeros(0, int)]
@@ -131,13 +143,15 @@ def _draw(labels, count, rng):
     return np.sort(np.concatenate(chosen))
 
 
-def _standardize(train, test):
+def _standardize(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, std = train.mean(0), train.std(0)
     std[std <= 1e-7 * (np.abs(mean) + 1e-30)] = 1.0  # a constant feature tells nothing
     return (train - mean) / std, (test - mean) / std
 
 
-def _choose_l2(components, targets, classes, seed, progress):
+def _choose_l2(
+    components: np.ndarray, targets: np.ndarray, classes: int, seed: int, progress: Progress
+) -> tuple[float, np.ndarray | None]:
     """The strength with the best cross-validated accuracy; of equals, the strongest.
 
     Returns:
@@ -149,7 +163,8 @@ def _choose_l2(components, targets, classes, seed, progress):
         return max(L2_GRID), None
     sample_weights = trained / trained.sum(axis=1, keepdims=True)
     rows = components.astype(np.float32)  # half the memory traffic, and exact enough to choose
-    best, weights = (-1, None, None), None
+    best: tuple[int, float, np.ndarray | None] = (-1, 0.0, None)
+    weights: np.ndarray | None = None
     for number, l2 in enumerate(sorted(L2_GRID, reverse=True), 1):  # each a warm start
         where = f"choosing the L2 strength, {number} of {len(L2_GRID)}: {l2:g}"
         weights = fit_logistic_regression(
@@ -160,16 +175,20 @@ def _choose_l2(components, targets, classes, seed, progress):
             sample_weights,
             weights,
             _FOLDS_TOLERANCE,
-            lambda _, where=where: progress.report(where),
+            functools.partial(_report, progress, where),
         )
         logits = np.tensordot(components, weights[:-1], 1) + weights[-1]
         correct = np.sum((np.argmax(logits, axis=2) == targets[:, None]) & ~trained.T)
         if correct > best[0]:
-            best = correct, l2, weights.mean(axis=1, keepdims=True)
-    return best[1:]
+            best = int(correct), l2, weights.mean(axis=1, keepdims=True)
+    return best[1], best[2]
 
 
-def _folds(targets, classes, seed):
+def _report(progress: Progress, where: str, _: np.ndarray) -> None:
+    progress.report(where)
+
+
+def _folds(targets: np.ndarray, classes: int, seed: int) -> np.ndarray:
     """int [N], the fold that holds each image out; of each class about as many."""
     fold = np.empty(len(targets), int)
     rng = np.random.default_rng(seed)

@@ -5,6 +5,9 @@ training image is cropped and mirrored anew and goes through the frozen encoder;
 images are resized and their center is cut out. `sgd_linear_probe` is the rest.
 """
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -12,7 +15,7 @@ from tf_scl.augmentation import draws
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.errors import InputError
 from tf_scl.evaluation.labels import check_label_pair
-from tf_scl.evaluation.sgd_probe import sgd_linear_probe
+from tf_scl.evaluation.sgd_probe import SGDProbeResult, sgd_linear_probe
 
 _CROP_SCALE = (0.08, 1.0)
 _BATCH = 256  # images that are embedded at a time
@@ -20,17 +23,17 @@ _RESIZED = {32: 40, 64: 74, 224: 256}  # the official code's; other sizes as Ima
 
 
 def paper_probe(
-    embed,
-    train_images,
-    train_labels,
-    test_images,
-    test_labels,
-    size,
-    epochs=100,
-    batch_size=256,
-    learning_rate=30.0,
-    seed=0,
-):
+    embed: Callable[[Any], Any],
+    train_images: np.ndarray,
+    train_labels: Any,
+    test_images: np.ndarray,
+    test_labels: Any,
+    size: int,
+    epochs: int = 100,
+    batch_size: int = 256,
+    learning_rate: float = 30.0,
+    seed: int = 0,
+) -> SGDProbeResult:
     """Linear probe with the paper's whole protocol: augmentation, center crop and SGD.
 
     Every training image is embedded once in each epoch, so 100 epochs take as long as
@@ -67,7 +70,9 @@ def paper_probe(
     )
 
 
-def augmented_features(embed, images, size, seed=0):
+def augmented_features(
+    embed: Callable[[Any], Any], images: np.ndarray, size: int, seed: int = 0
+) -> Callable[[int], np.ndarray]:
     """Features of images that are cropped and mirrored anew in each epoch.
 
     RandomResizedCrop (area 0.08..1, ratio 3/4..4/3, bilinear) and a mirror at
@@ -87,7 +92,7 @@ def augmented_features(embed, images, size, seed=0):
     _check_images(images)
     views = TwoViews(size, crop_scale=_CROP_SCALE, jitter=0.0, grayscale=0.0)
 
-    def of_epoch(epoch):
+    def of_epoch(epoch: int) -> np.ndarray:
         features = []
         for start, batch in _batches(images):
             drawn = views.draw(draws.fold_in([seed, epoch], start), *batch.shape[:3])
@@ -97,7 +102,7 @@ def augmented_features(embed, images, size, seed=0):
     return of_epoch
 
 
-def center_features(embed, images, size):
+def center_features(embed: Callable[[Any], Any], images: np.ndarray, size: int) -> np.ndarray:
     """Features of the center of each image, as the paper tests its probe.
 
     The shorter side is resized, keeping the ratio, to 40 pixels for `size` 32, to 74
@@ -123,7 +128,7 @@ def center_features(embed, images, size):
     return np.concatenate(features)
 
 
-def _center(images, size):
+def _center(images: np.ndarray, size: int) -> tf.Tensor:
     """float32 [n, size, size, C], whole numbers, as PIL resizes and torchvision crops."""
     resized = _RESIZED.get(size, round(size * 8 / 7))
     height, width = images.shape[1:3]
@@ -134,13 +139,13 @@ def _center(images, size):
     return images[:, top : top + size, left : left + size]
 
 
-def _batches(images):
+def _batches(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Pairs of where a batch starts and its float32 [n, H, W, C]."""
     for start in range(0, len(images), _BATCH):
         yield start, np.asarray(images[start : start + _BATCH], np.float32)
 
 
-def _check_images(images):
+def _check_images(images: Any) -> None:
     shape = np.shape(images)
     if len(shape) != 4 or shape[-1] not in (1, 3) or not all(shape):
         raise InputError(

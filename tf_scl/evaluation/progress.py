@@ -1,5 +1,6 @@
 """A line in the log now and then, from what takes long."""
 
+import logging
 import time
 
 EVERY = 5.0  # seconds between two lines, at least
@@ -13,11 +14,11 @@ class Progress:
         what: Str, what takes long, with which each line begins.
     """
 
-    def __init__(self, log, what):
+    def __init__(self, log: logging.Logger, what: str) -> None:
         self._log, self._what = log, what
         self._last = time.monotonic()
 
-    def report(self, where):
+    def report(self, where: str) -> None:
         """Logs at level INFO that it is at `where`, a str, if a line is due."""
         now = time.monotonic()
         if now - self._last >= EVERY:

@@ -20,7 +20,7 @@ _RIDGE = 1e-6  # of the whole sample's variance, for directions that a fold alon
 _CHUNK = 50  # resamples at a time
 
 
-def white(views, rank):
+def white(views: np.ndarray, rank: float) -> tuple[np.ndarray, int]:
     """Centred views in the directions used, of mean square 1; and how many vary at all."""
     if rank == 0.0:
         return np.zeros((*views.shape[:2], 0)), 0
@@ -31,13 +31,15 @@ def white(views, rank):
     return x @ (directions[:, -used:] / np.sqrt(variances[-used:])), varying
 
 
-def second_moment(x):
+def second_moment(x: np.ndarray) -> np.ndarray:
     """The mean of x x^T over images and views: float64 [D, D] of [N, V, D]."""
     flat = x.reshape(x.shape[0] * x.shape[1], x.shape[2])
     return flat.T @ flat / len(flat)
 
 
-def ritz_values(x, fold, rng, resamples):
+def ritz_values(
+    x: np.ndarray, fold: np.ndarray, rng: np.random.Generator, resamples: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The values, and both ends of their intervals.
 
     Args:
@@ -52,7 +54,7 @@ def ritz_values(x, fold, rng, resamples):
     inside, outside = _quotients(x, fold)
     weight = FOLDS / (2 * FOLDS - 1)  # of errors +b and -b folds/(folds - 1)
 
-    def mean(counts):
+    def mean(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         high, low = ((counts @ a) / (counts @ b) for a, b in (inside, outside))
         return weight * high + (1 - weight) * low, np.abs(high - low)
 
@@ -66,10 +68,11 @@ def ritz_values(x, fold, rng, resamples):
     below, above = (np.hypot(end - estimate, between) for end in ends)
     estimate = np.clip(estimate, 0.0, 1.0)  # what views of one image share is not negative
     rows = estimate, np.maximum(estimate - below, 0.0), np.minimum(estimate + above, 1.0)
-    return tuple(np.concatenate([[1.0], np.sort(row)[::-1]]) for row in rows)
+    values, low, high = (np.concatenate([[1.0], np.sort(row)[::-1]]) for row in rows)
+    return values, low, high
 
 
-def _quotients(x, fold):
+def _quotients(x: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Per image w^T A w and w^T B w, [N, directions], w of all images and of other folds."""
     folds = [x[fold == k] for k in range(FOLDS)]
     a, b = np.array([_moments(part) for part in folds]).swapaxes(0, 1)
@@ -81,20 +84,20 @@ def _quotients(x, fold):
     return inside, outside
 
 
-def _moments(x):
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums over images of their parts of A and B."""
     n, v, _ = x.shape
     total, b = x.sum(axis=1), n * second_moment(x)
     return (total.T @ total - v * b) / (v * (v - 1)), b
 
 
-def _forms(projected):
+def _forms(projected: np.ndarray) -> np.ndarray:
     v = projected.shape[1]
     b = np.mean(projected**2, axis=1)
     return np.array([(projected.sum(axis=1) ** 2 - v * b) / (v * (v - 1)), b])
 
 
-def _ritz_vectors(a, b):
+def _ritz_vectors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Columns of norm 1 in the white coordinates, largest value first."""
     if not len(a):
         return a

@@ -1,5 +1,7 @@
 """Features from SavedModels, the very ones that are served."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,7 +13,9 @@ _BATCH = 256
 _PIXELS = 32  # largest side of the raw-pixel baseline: its probe has 32 * 32 * C inputs
 
 
-def embed_with_saved_models(paths, files):
+def embed_with_saved_models(
+    paths: Mapping[str, str], files: Sequence[str]
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Embeds all images of record files with several SavedModels.
 
     The files are read once for each image size that the models have.
@@ -27,19 +31,21 @@ def embed_with_saved_models(paths, files):
         resized to 32 x 32 where they are larger;
         int64 [N], negative where an image has no label.
     """
-    sizes = {}
+    sizes: dict[tuple[int, int], dict[str, str]] = {}
     for name, path in paths.items():
         metadata = read_metadata(path)
         sizes.setdefault((metadata["image_size"], metadata["channels"]), {})[name] = path
     parts = [_embed(models, files, *size) for size, models in sizes.items()]
     features = {name: rows for found, _, _ in parts for name, rows in found.items()}
-    return features, *parts[0][1:]
+    return features, parts[0][1], parts[0][2]
 
 
-def _embed(paths, files, size, channels):
+def _embed(
+    paths: Mapping[str, str], files: Sequence[str], size: int, channels: int
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     # A loaded model must stay referenced while its signature is in use.
     models = {name: tf.saved_model.load(path) for name, path in paths.items()}
-    features = {name: [] for name in models}
+    features: dict[str, list[np.ndarray]] = {name: [] for name in models}
     pixels, labels = [], []
     for images, batch_labels, _ in labelled_batches(files, _BATCH, size, channels):
         images = tf.cast(images, tf.float32)

@@ -10,8 +10,11 @@ rate and is the better judge.
 
 import dataclasses
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, check_widths
@@ -43,20 +46,20 @@ class SGDProbeResult:
     accuracy: float
     best_accuracy: float
     best_epoch: int
-    accuracies: dict
+    accuracies: dict[int, float]
     predictions: np.ndarray
 
 
 def sgd_linear_probe(
-    train_features,
-    train_labels,
-    test_features,
-    test_labels,
-    epochs=100,
-    batch_size=256,
-    learning_rate=30.0,
-    seed=0,
-):
+    train_features: ArrayLike | Callable[[int], ArrayLike],
+    train_labels: Any,
+    test_features: ArrayLike,
+    test_labels: Any,
+    epochs: int = 100,
+    batch_size: int = 256,
+    learning_rate: float = 30.0,
+    seed: int = 0,
+) -> SGDProbeResult:
     """Trains a linear classifier on frozen features by SGD and tests it.
 
     Momentum is 0.9, without weight decay, in float32; the learning rate falls
@@ -100,7 +103,8 @@ def sgd_linear_probe(
     weights = np.zeros((test.shape[1] + 1, len(classes)), np.float32)  # the bias in the last row
     weights[:-1] = rng.normal(0.0, 0.01, (test.shape[1], len(classes)))
     velocity = np.zeros_like(weights)
-    accuracies, features = {}, None
+    accuracies: dict[int, float] = {}
+    features: np.ndarray | None = None
     for epoch in range(1, epochs + 1):
         if features is None or callable(train_features):
             features = _features_of(train_features, epoch, train_labels, test)
@@ -112,11 +116,19 @@ def sgd_linear_probe(
             predictions = classes[np.argmax(test @ weights[:-1] + weights[-1], axis=1)]
             accuracies[epoch] = float(np.mean(predictions == test_labels))
         progress.report(f"epoch {epoch} of {epochs} is done")
-    best = max(accuracies, key=accuracies.get)
+    best = max(accuracies, key=accuracies.__getitem__)
     return SGDProbeResult(accuracies[epochs], accuracies[best], best, accuracies, predictions)
 
 
-def sgd_epoch(weights, velocity, features, targets, order, batch_size, rate):
+def sgd_epoch(
+    weights: np.ndarray,
+    velocity: np.ndarray,
+    features: np.ndarray,
+    targets: np.ndarray,
+    order: np.ndarray,
+    batch_size: int,
+    rate: float,
+) -> None:
     """One pass of SGD over the mean cross-entropy of each batch, in place.
 
     velocity <- 0.9 velocity + gradient; weights <- weights - rate * velocity.
@@ -146,15 +158,22 @@ def sgd_epoch(weights, velocity, features, targets, order, batch_size, rate):
             weights -= rate * velocity
 
 
-def _features_of(train_features, epoch, labels, test):
+def _features_of(
+    train_features: ArrayLike | Callable[[int], ArrayLike],
+    epoch: int,
+    labels: np.ndarray,
+    test: np.ndarray,
+) -> np.ndarray:
     """float32 [N, D] of an epoch, checked."""
-    features = train_features(epoch) if callable(train_features) else train_features
-    features = check_features("train", features, labels)
+    given = train_features(epoch) if callable(train_features) else train_features
+    features = check_features("train", given, labels)
     check_widths(features, test)
     return features.astype(np.float32)
 
 
-def _require_finite(weights, learning_rate, epoch, features):
+def _require_finite(
+    weights: np.ndarray, learning_rate: float, epoch: int, features: np.ndarray
+) -> None:
     if not np.isfinite(weights).all():
         size = np.abs(features).max()
         raise InputError(

@@ -24,8 +24,11 @@ image are independent draws of the training's augmentation. It fails
 """
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import linalg
 
 from tf_scl.errors import InputError
@@ -84,9 +87,9 @@ class SpectrumEstimate:
             mu, or where mu is 0.
     """
 
-    eigenvalues: tuple
-    low: tuple
-    high: tuple
+    eigenvalues: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
     level: float
     effective_rank: float
     eigengap: float | None
@@ -95,7 +98,7 @@ class SpectrumEstimate:
     optimum: float
     loss_gap: float
     collapsed: bool
-    flags: tuple
+    flags: tuple[str, ...]
     images: int
     views: int
     dimension: int
@@ -106,13 +109,21 @@ class SpectrumEstimate:
     probe_error: float | None
     bound: float | None
 
-    def to_dict(self):
-        """All attributes by name, tuples as lists, for JSON."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    def __post_init__(self) -> None:
+        if not len(self.eigenvalues) == len(self.low) == len(self.high):
+            raise ValueError(
+                "each eigenvalue has an interval. Received: "
+                f"{len(self.eigenvalues)} values, {len(self.low)} and {len(self.high)} ends"
+            )
 
 
-def estimate_spectrum(views, labels=None, dimension=None, resamples=500, seed=0):
+def estimate_spectrum(
+    views: ArrayLike,
+    labels: Any = None,
+    dimension: int | None = None,
+    resamples: int = 500,
+    seed: int = 0,
+) -> SpectrumEstimate:
     """Estimates the top eigenvalues of the augmentation graph behind views, and more.
 
     The labels of augmented images that the theorem of `tf_scl.theory.bounds` asks for are
@@ -159,7 +170,9 @@ def estimate_spectrum(views, labels=None, dimension=None, resamples=500, seed=0)
         *_bound_flags(alpha, bound, mu, most),
     ]
     return SpectrumEstimate(
-        *(tuple(map(float, numbers)) for numbers in (values, low, high)),
+        eigenvalues=tuple(values.tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
         level=LEVEL,
         effective_rank=rank,
         eigengap=gap,
@@ -181,7 +194,7 @@ def estimate_spectrum(views, labels=None, dimension=None, resamples=500, seed=0)
     )
 
 
-def at_best_scale(views):
+def at_best_scale(views: ArrayLike) -> np.ndarray:
     """Views times the factor at which their spectral contrastive loss is least.
 
     Args:
@@ -200,14 +213,16 @@ def at_best_scale(views):
     return views * np.sqrt(cosine / squared) if min(cosine, squared) > 0 else views
 
 
-def _eigengap(values, low, high):
+def _eigengap(
+    values: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[float | None, int | None]:
     gaps = np.where(low[:-1] > high[1:], values[:-1] - values[1:], 0.0)[1:]
     if not gaps.any():
         return None, None
     return float(gaps.max()), int(np.argmax(gaps)) + 2
 
 
-def _first_left_out(values, k):
+def _first_left_out(values: np.ndarray, k: int | None) -> float | None:
     """1 - value k + 1, or None where it is not known; rounding is 0."""
     if k is None or k >= len(values):
         return None
@@ -215,13 +230,13 @@ def _first_left_out(values, k):
     return mu if mu > _ZERO else 0.0
 
 
-def _loss(views):
+def _loss(views: np.ndarray) -> float:
     """-2 E f(x).f(x') + E (f(x).f(y))^2, x and y views of different images: both unbiased."""
     inner, squared = _products(views)
     return float(squared - 2.0 * inner)
 
 
-def _products(views):
+def _products(views: np.ndarray) -> tuple[float, float]:
     """E f(x).f(x') and E (f(x).f(y))^2."""
     n, v, _ = views.shape
     inner = views @ views.swapaxes(1, 2)
@@ -231,7 +246,9 @@ def _products(views):
     return (inner.sum() - trace) / (n * v * (v - 1)), squared
 
 
-def _measure_labels(x, fold, labels, mu):
+def _measure_labels(
+    x: np.ndarray, fold: np.ndarray, labels: np.ndarray | None, mu: float | None
+) -> tuple[float | None, float | None, float | None, float | None]:
     """alpha, phi and the bound of the held-out probe, and the share of the commonest class."""
     if labels is None:
         return None, None, None, None
@@ -251,7 +268,7 @@ def _measure_labels(x, fold, labels, mu):
     return alpha, phi, bound, np.bincount(targets).max() / len(targets)
 
 
-def _feature_flags(views, rank, used, varying):
+def _feature_flags(views: np.ndarray, rank: float, used: int, varying: int) -> Iterator[str]:
     n, _, d = views.shape
     if rank == 0.0:
         yield "f is constant: all features are equal, the encoder has collapsed"
@@ -267,7 +284,9 @@ def _feature_flags(views, rank, used, varying):
         )
 
 
-def _value_flags(low, gap, k, mu):
+def _value_flags(
+    low: np.ndarray, gap: float | None, k: int | None, mu: float | None
+) -> Iterator[str]:
     if len(low) > 1 and low[1] < _NOISE:
         yield "no value but the first stands out of noise: views of one image share nothing in f"
     if len(low) > 2 and gap is None:
@@ -276,17 +295,19 @@ def _value_flags(low, gap, k, mu):
         yield f"f shows {len(low)} values, so mu, which is 1 - value {k + 1}, is not known"
 
 
-def _bound_flags(alpha, bound, mu, most):
+def _bound_flags(
+    alpha: float | None, bound: float | None, mu: float | None, most: float | None
+) -> Iterator[str]:
     if alpha is not None and mu == 0.0:
         yield "mu is 0: f shows more components of the graph than dimensions, so there is no bound"
-    if bound is not None and bound >= 1.0 - most:
+    if bound is not None and most is not None and bound >= 1.0 - most:
         yield (
             f"the bound of {bound:.3f} is vacuous: to give every image the commonest class is "
             f"wrong for {1.0 - most:.3f}"
         )
 
 
-def _check_views(views):
+def _check_views(views: ArrayLike) -> np.ndarray:
     views = np.asarray(views, np.float64)
     if views.ndim != 3 or views.shape[0] < MIN_IMAGES or views.shape[1] < 2 or not views.shape[2]:
         raise InputError(
@@ -302,7 +323,7 @@ def _check_views(views):
     return views
 
 
-def _check_numbers(dimension, resamples, d):
+def _check_numbers(dimension: int | None, resamples: int, d: int) -> None:
     if dimension is not None and (dimension != int(dimension) or not 1 <= dimension <= d):
         raise InputError(
             f"`dimension` must be None or a whole number 1..{d}, f having {d} dimensions. "
@@ -312,7 +333,7 @@ def _check_numbers(dimension, resamples, d):
         raise InputError(f"`resamples` must be a whole number >= 20. Received: {resamples}")
 
 
-def _check_labels(labels, count):
+def _check_labels(labels: Any, count: int) -> np.ndarray | None:
     """Labels as an array, or None where they tell no classes apart."""
     if labels is None:
         return None

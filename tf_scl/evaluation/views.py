@@ -1,16 +1,20 @@
 """Views of evaluation images, embedded: for the spectrum of their graph, and to match them."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from tf_scl.augmentation.two_views import TwoViews
-from tf_scl.config import MU_AUTO
+from tf_scl.config import Config, ModelConfig
 from tf_scl.data.input_pipeline import labelled_batches
 
 _BATCH = 256
 
 
-def embed_views(paths, files, config):
+def embed_views(
+    paths: Mapping[str, str], files: Sequence[str], config: Config
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Embeds several views of each image with every model, the same views with each.
 
     Records are ordered by the hash of their image, so the first ones are a
@@ -32,11 +36,11 @@ def embed_views(paths, files, config):
     model = config.model
     images, views = config.evaluate.spectrum_images, config.evaluate.spectrum_views
     layer = TwoViews(model.image_size, **vars(config.augment))
-    found = {name: [] for name in models}
-    labels = []
+    found: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    labels: list[np.ndarray] = []
     batches = labelled_batches(files, _BATCH, model.image_size, model.channels)
     for number, (pixels, batch_labels, _) in enumerate(batches):
-        drawn = []
+        drawn: list[tf.Tensor] = []
         for pair in range(views // 2):
             seed = [config.train.seed, number * views + pair]
             drawn += layer.pair(pixels, tf.constant(seed, tf.int32))
@@ -51,7 +55,7 @@ def embed_views(paths, files, config):
     return joined, np.concatenate(labels)[:images]
 
 
-def compared(embeddings, model):
+def compared(embeddings: np.ndarray, model: ModelConfig) -> np.ndarray:
     """Embeddings as the loss of a method compares them.
 
     Args:
@@ -66,6 +70,6 @@ def compared(embeddings, model):
     # In float64, which holds the squares of all that float32 holds.
     norms = np.linalg.norm(np.asarray(embeddings, np.float64), axis=-1, keepdims=True)
     norms = np.maximum(norms, np.finfo(np.float64).tiny)
-    if model.method == "spectral" and model.mu != MU_AUTO:
+    if model.method == "spectral" and not isinstance(model.mu, str):
         return embeddings * np.minimum(1.0, np.sqrt(model.mu) / norms)
     return embeddings / norms

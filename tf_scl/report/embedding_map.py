@@ -1,17 +1,28 @@
 """A map of features: a point in the plane for each image."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, unit_rows
+from tf_scl.report.facts import EmbeddingMap
 
 _DIRECTIONS = 50  # principal components that t-SNE starts from, as van der Maaten (2008) has it
 _PERPLEXITY = 30
 _LEAST = 5  # images; with fewer t-SNE means nothing
 
 
-def embedding_map(features, labels, classes, seed=0, limit=1000):
-    """The section "map" of a report's facts: t-SNE of principal components.
+def embedding_map(
+    features: ArrayLike,
+    labels: ArrayLike,
+    classes: Sequence[str],
+    seed: int = 0,
+    limit: int = 1000,
+) -> EmbeddingMap:
+    """Places features in the plane: t-SNE of principal components.
 
     Features are brought to norm 1 first, as the kNN vote compares them. The
     same arguments give the same map.
@@ -23,15 +34,12 @@ def embedding_map(features, labels, classes, seed=0, limit=1000):
         seed: Int, which images are shown and where t-SNE begins.
         limit: Int, the largest number of images that are shown.
 
-    Returns:
-        Dict: "points" [[x, y]], "labels" [int or None], "classes", "method".
-
     Raises:
         InputError: Features that are not finite, labels that do not match, or
             no scikit-learn.
     """
     labels = np.asarray(labels)
-    features = check_features("the map's", features, labels)
+    rows = check_features("the map's", features, labels)
     if labels.size and labels.max() >= len(classes):
         raise InputError(
             f"labels of the map must be below the number of classes, {len(classes)}. "
@@ -39,16 +47,16 @@ def embedding_map(features, labels, classes, seed=0, limit=1000):
         )
     chosen = np.random.default_rng(seed).permutation(len(labels))[:limit]
     chosen.sort()
-    points, method = _coordinates(unit_rows(features[chosen]), seed)
-    return {
-        "points": np.round(points, 3).tolist(),
-        "labels": [int(label) if label >= 0 else None for label in labels[chosen]],
-        "classes": [str(name) for name in classes],
-        "method": f"{method} of {len(chosen):,} of {len(labels):,} images' features at norm 1",
-    }
+    points, method = _coordinates(unit_rows(rows[chosen]), seed)
+    return EmbeddingMap(
+        points=tuple((x, y) for x, y in np.round(points, 3).tolist()),
+        labels=tuple(label if label >= 0 else None for label in labels[chosen].tolist()),
+        classes=tuple(map(str, classes)),
+        method=f"{method} of {len(chosen):,} of {len(labels):,} images' features at norm 1",
+    )
 
 
-def principal_components(features, count):
+def principal_components(features: np.ndarray, count: int) -> np.ndarray:
     """Coordinates along the first principal components.
 
     Args:
@@ -68,7 +76,7 @@ def principal_components(features, count):
     return np.pad(components, ((0, 0), (0, count - components.shape[1])))
 
 
-def _coordinates(features, seed):
+def _coordinates(features: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
     """float [N, 2] and how they came about."""
     images, dimension = features.shape
     directions = min(_DIRECTIONS, dimension, images)
@@ -88,7 +96,7 @@ def _coordinates(features, seed):
     return points.fit_transform(reduced), method
 
 
-def _import_manifold():
+def _import_manifold() -> Any:
     try:
         from sklearn import manifold
     except ImportError as error:

@@ -1,12 +1,13 @@
 """A report's two files: `report.html` for people, `report.json` with the same facts."""
 
-import json
+import glob
 import os
 
 import tensorflow as tf
 
+from tf_scl.dataclass_json import dumps, from_plain, read_json, to_plain
 from tf_scl.errors import InputError
-from tf_scl.report.facts import check_facts, plain
+from tf_scl.report.facts import ReportFacts
 from tf_scl.report.page import render
 from tf_scl.write_aside import write_file
 
@@ -14,52 +15,39 @@ HTML_FILE, JSON_FILE = "report.html", "report.json"
 _BELOW_RUN = os.path.join("pipeline", "RepresentationEvaluator", "evaluation")
 
 
-def write_report(facts, directory):
+def write_report(facts: ReportFacts, directory: str | os.PathLike[str]) -> str:
     """Writes both files, each complete or not at all.
 
     The page is made of exactly what the JSON holds.
 
     Args:
-        facts: Dict, see `tf_scl.report.facts`; numpy's numbers and arrays may
-            be in it, and NaN, which becomes null.
+        facts: What the report shows.
         directory: Path, local or of any file system that `tf.io.gfile` knows.
             It is made where it is missing.
 
     Returns:
         Path of the HTML file.
-
-    Raises:
-        InputError: Facts that do not follow the schema; nothing is written.
     """
-    facts = check_facts(plain(facts))
-    text = json.dumps(facts, indent=1, ensure_ascii=True, allow_nan=False)
-    page = render(facts)
     directory = os.fspath(directory)
+    page = render(from_plain(ReportFacts, to_plain(facts), JSON_FILE))
     tf.io.gfile.makedirs(directory)
-    write_file(os.path.join(directory, JSON_FILE), text)
+    write_file(os.path.join(directory, JSON_FILE), dumps(facts))
     path = os.path.join(directory, HTML_FILE)
     write_file(path, page)
     return path
 
 
-def read_report(path):
-    """The facts in a `report.json`.
+def read_report(path: str | os.PathLike[str]) -> ReportFacts:
+    """Reads a `report.json`.
 
     Raises:
         InputError: No such file, one that is not JSON, or not of a report.
     """
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            read = json.loads(file.read())
-    except (tf.errors.OpError, OSError) as error:
-        raise InputError(f"cannot read {path!r}: {_reason(error)}") from error
-    except ValueError as error:
-        raise InputError(f"{path!r} is not JSON ({error}); was it changed by hand?") from error
-    return check_facts(plain(read), os.path.basename(path))
+    return read_json(ReportFacts, path)
 
 
-def find_report(run):
-    """Path of the report's JSON that belongs to a run.
+def find_report(run: str | os.PathLike[str]) -> str:
+    """Returns the path of the `report.json` that belongs to a run.
 
     Args:
         run: Path of a `report.json`, of a folder that holds one, or of the
@@ -76,7 +64,7 @@ def find_report(run):
     direct = os.path.join(run, JSON_FILE)
     if tf.io.gfile.exists(direct):
         return direct
-    found = tf.io.gfile.glob(os.path.join(_escaped(run), _BELOW_RUN, "*", JSON_FILE))
+    found = tf.io.gfile.glob(os.path.join(glob.escape(run), _BELOW_RUN, "*", JSON_FILE))
     if not found:
         raise InputError(
             f"{run!r} holds no {JSON_FILE}, nor does {os.path.join(run, _BELOW_RUN, '*')}; "
@@ -85,16 +73,7 @@ def find_report(run):
     return max(found, key=_execution)
 
 
-def _execution(path):
-    """Number of the execution that wrote a file, which TFX names the folder after."""
+def _execution(path: str) -> int:
+    """Returns the number of the execution that wrote a file, which TFX names the folder after."""
     name = os.path.basename(os.path.dirname(path))
-    return (int(name) if name.isdecimal() else -1, name)
-
-
-def _escaped(path):
-    """A path for `glob` that means itself only."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
-
-
-def _reason(error):
-    return getattr(error, "message", None) or getattr(error, "strerror", None) or error
+    return int(name) if name.isdecimal() else -1

@@ -1,84 +1,95 @@
 """What to do next, from what was measured: a sentence for each thing that stands out."""
 
-from tf_scl.config import MU_AUTO
+import math
+from collections.abc import Mapping, Sequence
+
+from tf_scl.config import MU_AUTO, Config
 from tf_scl.evaluation.gate import PRETRAINED, labels_suffice, more_labels, why_not_probed
+from tf_scl.evaluation.results import Evaluation
 
 _BINDS = 0.5  # share of clipped embeddings from which mu shapes the whole training
 _STILL_FALLING = 0.05  # of the whole fall of the loss, in the last quarter of the epochs
 _FEW_IMAGES = 1000
 
+_History = Mapping[str, Sequence[float]]
 
-def next_steps(facts):
-    """Advice on a run.
+
+def next_steps(
+    evaluation: Evaluation, config: Config, history: _History, short_side: int | None
+) -> list[str]:
+    """Gives advice on a run.
 
     Args:
-        facts: Dict as `tf_scl.report.facts` describes it; of it "evaluation", "history",
-            "config" and "short_side" count, and each may be missing.
+        evaluation: Scores, checks and verdict.
+        config: Settings of the run.
+        history: From metric to its value at the end of each epoch.
+        short_side: Median of the shorter side of the images, pixels, or None.
 
     Returns:
-        List of str, the most useful first; empty where nothing stands out.
+        Sentences, the most useful first; none where nothing stands out.
     """
-    config, history = facts.get("config") or {}, facts.get("history") or {}
-    evaluation = facts.get("evaluation") or {}
     found = (
         _clipping(config, history),
         _longer(config, history),
-        _larger(config, facts.get("short_side")),
+        _larger(config, short_side),
         _more_images(evaluation),
         _more_labels(evaluation),
     )
     return [text for text in found if text]
 
 
-def _clipping(config, history):
-    mu, clipped = config.get("model", {}).get("mu"), history.get("clipped") or [None]
-    if clipped[-1] is None or clipped[-1] < _BINDS or mu in (None, MU_AUTO):
+def _last(history: _History, metric: str) -> float | None:
+    """Returns a metric at the end of the training, or None where it is not known."""
+    values = history.get(metric)
+    return values[-1] if values and math.isfinite(values[-1]) else None
+
+
+def _clipping(config: Config, history: _History) -> str | None:
+    mu, clipped = config.model.mu, _last(history, "clipped")
+    if clipped is None or clipped < _BINDS or isinstance(mu, str):
         return None
     best = _best_mu(history, mu)
     if best is not None and best <= mu:
         return None
     return (
-        f"{100 * clipped[-1]:.0f} % of the embeddings were clipped to norm sqrt(mu): mu = "
+        f"{100 * clipped:.0f} % of the embeddings were clipped to norm sqrt(mu): mu = "
         f"{mu:g} binds, and keeps the loss from what it is to learn. Try --model.mu "
-        "auto, which finds mu in each batch."
+        f"{MU_AUTO}, which finds mu in each batch."
     )
 
 
-def _best_mu(history, mu):
+def _best_mu(history: _History, mu: float) -> float | None:
     """a / r of embeddings that were clipped at the end, or None where it is not known.
 
     The terms of the loss are then -2 a and mu r (`tf_scl.losses.spectral`).
     """
-    attraction, repulsion = (
-        (history.get(name) or [None])[-1] for name in ("attraction", "repulsion")
-    )
+    attraction, repulsion = _last(history, "attraction"), _last(history, "repulsion")
     if attraction is None or repulsion is None or attraction >= 0 or repulsion <= 0:
         return None
     return -attraction / 2 * mu / repulsion
 
 
-def _longer(config, history):
+def _longer(config: Config, history: _History) -> str | None:
     # With mu = auto the loss says how alike two views are, no more.
-    loss = history.get("scaled_loss") or history.get("loss") or []
-    loss = [value for value in loss if value is not None]
+    values = history.get("scaled_loss") or history.get("loss") or []
+    loss = [value for value in values if math.isfinite(value)]
     if len(loss) < 4:
         return None
     fall, last = loss[0] - loss[-1], loss[-1 - len(loss) // 4] - loss[-1]
     if fall <= 0 or last < _STILL_FALLING * fall:
         return None
-    train = config.get("train", {})
-    longer = f"--train.epochs {2 * train.get('epochs', len(loss))}"
-    if train.get("minutes"):
-        longer = f"--minutes {2 * train['minutes']:g}"
+    longer = f"--train.epochs {2 * config.train.epochs}"
+    if config.train.minutes:
+        longer = f"--minutes {2 * config.train.minutes:g}"
     return (
         f"The loss was still falling: {100 * last / fall:.0f} % of its fall came in the last "
         f"quarter of the epochs. Train longer, such as {longer}."
     )
 
 
-def _larger(config, short_side):
-    size = config.get("model", {}).get("image_size")
-    if not size or not short_side or short_side < 2 * size:
+def _larger(config: Config, short_side: int | None) -> str | None:
+    size = config.model.image_size
+    if not short_side or short_side < 2 * size:
         return None
     return (
         f"The images have a short side of {short_side} pixels (median), and the encoder sees "
@@ -86,9 +97,9 @@ def _larger(config, short_side):
     )
 
 
-def _more_images(evaluation):
-    count = evaluation.get("train_images")
-    if count is None or count >= _FEW_IMAGES:
+def _more_images(evaluation: Evaluation) -> str | None:
+    count = evaluation.train_images
+    if count >= _FEW_IMAGES:
         return None
     return (
         f"{count:,} training images are few to learn from: add images, which need no labels; "
@@ -96,12 +107,11 @@ def _more_images(evaluation):
     )
 
 
-def _more_labels(evaluation):
-    encoder = (evaluation.get("representations") or {}).get(PRETRAINED) or {}
-    labeled = evaluation.get("labeled_test_images")
-    if labeled is None or not encoder.get("finite") or labels_suffice(encoder):
+def _more_labels(evaluation: Evaluation) -> str | None:
+    encoder, labeled = evaluation.representations[PRETRAINED], evaluation.labeled_test_images
+    if not encoder.finite or labels_suffice(encoder):
         return None
-    if not encoder.get("probe_all"):
+    if not encoder.linear_probe:
         return (
             f"{why_not_probed(evaluation)} So nobody knows how good the encoder is for a task: put "
             "some hundred images of each class into a folder of their own, to judge by; training "
@@ -109,5 +119,5 @@ def _more_labels(evaluation):
         )
     return (
         f"{labeled:,} labeled evaluation images are too few to judge by: "
-        f"{more_labels(labeled, evaluation['test_images'])}; training never sees the labels."
+        f"{more_labels(labeled, evaluation.test_images)}; training never sees the labels."
     )

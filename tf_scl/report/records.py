@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import PIL.Image
@@ -11,12 +12,13 @@ import tensorflow as tf
 from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
+from tf_scl.report.facts import Thumbnail
 
 _SIDE = 72  # pixels, the largest of a thumbnail
 
 
-def read_class_names(files):
-    """Names of the classes in record files, a list whose index is the label.
+def read_class_names(files: Sequence[str]) -> list[str]:
+    """Reads the names of the classes in record files; their index is the label.
 
     Args:
         files: List of TFRecord paths (`tf_scl.data.features`), of all splits.
@@ -25,18 +27,18 @@ def read_class_names(files):
         List of str, empty where no image has a label. A label below the
         largest that no record has is called "class 7".
     """
-    names = {}
+    names: dict[int, bytes] = {}
     for batch in open_records(files).batch(1024):
         _, labels, texts = features.parse_labelled(batch)
         names.update(zip(labels.numpy().tolist(), texts.numpy().tolist(), strict=True))
     names.pop(features.NO_LABEL, None)
     return [
-        _text(names[label]) if label in names else f"class {label}"
+        os.fsdecode(names[label]) if label in names else f"class {label}"
         for label in range(max(names, default=-1) + 1)
     ]
 
 
-def median_short_side(files):
+def median_short_side(files: Sequence[str]) -> int:
     """The median of the shorter side of the images in record files, int, pixels."""
     spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in (features.HEIGHT, features.WIDTH)}
     sides = []
@@ -46,16 +48,15 @@ def median_short_side(files):
     return int(np.median(np.concatenate(sides)))
 
 
-def read_thumbnails(files, rows):
-    """Some images of record files.
+def read_thumbnails(files: Sequence[str], rows: Iterable[int]) -> dict[int, Thumbnail]:
+    """Reads some images of record files.
 
     Args:
         files: List of TFRecord paths.
         rows: Iterable of ints, places in the order of files and records.
 
     Returns:
-        Dict from row to a dict: "image", `thumbnail`; "name", path below the
-        image folder; "label", name of the class or None.
+        Dict from row to its image.
 
     Raises:
         InputError: A row that the files do not have.
@@ -74,9 +75,9 @@ def read_thumbnails(files, rows):
             with PIL.Image.open(io.BytesIO(parsed[features.ENCODED].numpy())) as image:
                 shown = thumbnail(image)
             name, label = (
-                _text(parsed[key].numpy()) for key in (features.FILENAME, features.CLASS)
+                os.fsdecode(parsed[key].numpy()) for key in (features.FILENAME, features.CLASS)
             )
-            found[row] = {"image": shown, "name": name, "label": label or None}
+            found[row] = Thumbnail(shown, name, label or None)
     if len(found) < len(wanted):
         raise InputError(
             f"record {max(wanted)} is asked for, but {files[:1]} and the other files of it hold "
@@ -85,8 +86,8 @@ def read_thumbnails(files, rows):
     return found
 
 
-def thumbnail(image):
-    """A small copy of an image.
+def thumbnail(image: PIL.Image.Image | np.ndarray) -> str:
+    """Makes a small copy of an image.
 
     Args:
         image: `PIL.Image.Image`, or uint8 [H, W], [H, W, 1] or [H, W, 3].
@@ -102,7 +103,3 @@ def thumbnail(image):
     buffer = io.BytesIO()
     small.save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _text(encoded):
-    return os.fsdecode(encoded).encode("utf-8", "replace").decode()

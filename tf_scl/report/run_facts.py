@@ -1,86 +1,137 @@
 """The facts of the report on one run, gathered from what its training and evaluation left."""
 
-from tf_scl.config import MU_AUTO
+import dataclasses
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+import tensorflow as tf
+
+from tf_scl.config import MU_AUTO, Config
+from tf_scl.data.ingest_summary import REJECTED_FILE, SUMMARY_FILE, IngestSummary
+from tf_scl.dataclass_json import from_plain, read_json
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
-from tf_scl.evaluation.judge import PROJECTED
-from tf_scl.evaluation.spectrum import MIN_IMAGES, at_best_scale, estimate_spectrum
+from tf_scl.evaluation.judge import PROJECTED, Judgement
+from tf_scl.evaluation.spectrum import (
+    MIN_IMAGES,
+    SpectrumEstimate,
+    at_best_scale,
+    estimate_spectrum,
+)
 from tf_scl.evaluation.views import compared
-from tf_scl.report.collect import installed_versions, now
 from tf_scl.report.embedding_map import embedding_map
-from tf_scl.report.neighbours import neighbour_grid
+from tf_scl.report.facts import Ingestion, RejectedImage, ReportFacts
+from tf_scl.report.neighbors import neighbor_grid
+from tf_scl.report.next_steps import next_steps
 from tf_scl.report.records import median_short_side
+from tf_scl.versions import installed_versions, now
 
 FEATURES, EMBEDDINGS = "encoder features", "projected embeddings"
 _NOT_FINITE = "features are NaN or infinite"
 
 
-def run_facts(judgement, models, train_files, test_files, config, class_names):
-    """The facts that are made from images and features, and those that lie about.
+def run_facts(
+    judgement: Judgement,
+    models: Mapping[str, str],
+    train_files: Sequence[str],
+    test_files: Sequence[str],
+    config: Config,
+    class_names: Sequence[str],
+    history: dict[str, tuple[float, ...]],
+    data: str | None = None,
+    ingestion: Ingestion | None = None,
+) -> ReportFacts:
+    """Gathers the facts of a run.
 
     Args:
-        judgement: `tf_scl.evaluation.judge.Judgement`.
-        models: Dict from name to the folder of a SavedModel, as it was judged.
-        train_files, test_files: Lists of TFRecord paths.
-        config: `tf_scl.Config` of the run.
-        class_names: List of the names of the labels.
-
-    Returns:
-        Dict as `tf_scl.report.facts` describes it, without "title", "data",
-        "history", "dead_letters" and "next".
+        judgement: What the evaluation found, and the features it was made from.
+        models: From name to the folder of a SavedModel, as it was evaluated.
+        train_files, test_files: TFRecord paths.
+        config: Settings of the run.
+        class_names: Names of the labels.
+        history: From metric to its value at the end of each epoch.
+        data: Where the images came from.
+        ingestion: What became of the images of the source.
     """
-    facts = {
-        "made": now(),
-        "model": models[PRETRAINED],
-        "evaluation": judgement.evaluation,
-        "config": config.to_dict(),
-        "versions": installed_versions(),
-        "missing": {},
-    }
-    if test_files:
-        facts["short_side"] = median_short_side(test_files)
-    if LAST_BLESSED not in models:
-        facts["missing"]["comparison"] = "no other model has been blessed before"
-    if not judgement.evaluation["representations"][PRETRAINED]["finite"]:
-        facts["missing"].update(dict.fromkeys(("spectrum", "map", "neighbours"), _NOT_FINITE))
+    evaluation = judgement.evaluation
+    short_side = median_short_side(test_files) if test_files else None
+    finite = evaluation.representations[PRETRAINED].finite
+    facts = ReportFacts(
+        made=now(),
+        versions=installed_versions(),
+        data=data,
+        model=models[PRETRAINED],
+        short_side=short_side,
+        next_steps=tuple(next_steps(evaluation, config, history, short_side)),
+        history=history,
+        evaluation=evaluation,
+        spectrum=_spectrum(judgement, config) if judgement.views else None,
+        ingestion=ingestion,
+        settings=config.to_dict(),
+        missing=dict(_missing(judgement, LAST_BLESSED in models, finite)),
+    )
+    if not finite:
         return facts
-    if not judgement.views:
-        facts["missing"]["spectrum"] = (
-            f"it takes {MIN_IMAGES} evaluation images; there are {len(judgement.test_labels)}"
-        )
-    else:
-        facts["spectrum"] = _spectrum(judgement, config)
-    seed = config.evaluate.seed
-    facts["map"] = embedding_map(
-        judgement.test_features, judgement.test_labels, class_names, seed=seed
+    train, test = judgement.train_features, judgement.test_features
+    labels, seed = judgement.test_labels, config.evaluate.seed
+    return dataclasses.replace(
+        facts,
+        map=embedding_map(test, labels, class_names, seed=seed),
+        neighbors=neighbor_grid(train, test, labels, train_files, test_files, seed=seed),
     )
-    facts["neighbours"] = neighbour_grid(
-        judgement.train_features,
-        judgement.test_features,
-        judgement.test_labels,
-        train_files,
-        test_files,
-        seed=seed,
-    )
-    return facts
 
 
-def _spectrum(judgement, config):
+def read_ingestion(folder: str | os.PathLike[str], first: int = 20) -> Ingestion:
+    """Reads what became of the images of an ingestion.
+
+    Args:
+        folder: `report_dir` of `tf_scl.data.ingest.ingest`, local or remote.
+        first: How many rejected images are named.
+
+    Raises:
+        InputError: A file of it that is damaged.
+    """
+    path = os.path.join(folder, REJECTED_FILE)
+    with tf.io.gfile.GFile(path) as lines:
+        rejected = [json.loads(line) for line in itertools.islice(lines, first)]
+    return Ingestion(
+        summary=read_json(IngestSummary, os.path.join(folder, SUMMARY_FILE)),
+        first_rejected=from_plain(tuple[RejectedImage, ...], rejected, path),
+        rejected_list=path,
+    )
+
+
+def _missing(judgement: Judgement, compared: bool, finite: bool) -> Iterator[tuple[str, str]]:
+    if not compared:
+        yield "comparison", "no other model has been blessed before"
+    if not finite:
+        yield from ((name, _NOT_FINITE) for name in ("spectrum", "map", "neighbors"))
+    elif not judgement.views:
+        count = len(judgement.test_labels)
+        yield "spectrum", f"it takes {MIN_IMAGES} evaluation images; there are {count}"
+
+
+def _spectrum(judgement: Judgement, config: Config) -> dict[str, SpectrumEstimate]:
     embeddings, mu = compared(judgement.views[PROJECTED], config.model), config.model.mu
-    if config.model.method == "spectral" and mu == MU_AUTO:
+    spectral = config.model.method == "spectral"
+    if spectral and mu == MU_AUTO:
         embeddings = at_best_scale(embeddings)  # as in a batch of the training
     embedded = {FEATURES: judgement.views[PRETRAINED], EMBEDDINGS: embeddings}
     spectrum = {
-        kind: estimate_spectrum(found, judgement.view_labels, seed=config.evaluate.seed).to_dict()
+        kind: estimate_spectrum(found, judgement.view_labels, seed=config.evaluate.seed)
         for kind, found in embedded.items()
     }
-    if config.model.method == "spectral" and mu != MU_AUTO:
-        spectrum[EMBEDDINGS]["flags"] += _clip_flags(spectrum[EMBEDDINGS], mu)
+    if spectral and not isinstance(mu, str):
+        estimate = spectrum[EMBEDDINGS]
+        flags = (*estimate.flags, *_clip_flags(estimate, mu))
+        spectrum[EMBEDDINGS] = dataclasses.replace(estimate, flags=flags)
     return spectrum
 
 
-def _clip_flags(estimate, mu):
-    """What mu keeps the loss from: the minimiser has E|f|^2 = the sum of its eigenvalues."""
-    needed = sum(estimate["eigenvalues"][: estimate["dimension"]])
+def _clip_flags(estimate: SpectrumEstimate, mu: float) -> Iterator[str]:
+    """What mu keeps the loss from: the minimizer has E|f|^2 = the sum of its eigenvalues."""
+    needed = sum(estimate.eigenvalues[: estimate.dimension])
     if needed > mu:
         yield (
             f"embeddings are clipped to a squared norm of mu = {mu:g}, and the optimum has "

@@ -64,4 +64,4 @@ def test_a_damaged_file_is_made_again(tmp_path, calls, caplog):
 def test_a_folder_that_cannot_be_written_costs_the_next_run_time_alone(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     measured = baseline_cache.measure((str(tmp_path / "file" / "below"), ""), *_data(), _CONFIG)
-    assert measured.result["finite"] and "are not kept for the next run" in caplog.text
+    assert measured.result.finite and "are not kept for the next run" in caplog.text

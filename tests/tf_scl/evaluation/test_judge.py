@@ -39,17 +39,18 @@ def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_
     )
     judgement = judge(models, models[PRETRAINED], *files, config, ["dark", "bright"])
     evaluation = judgement.evaluation
-    assert list(evaluation["representations"]) == [PRETRAINED, UNTRAINED, LAST_BLESSED, PIXELS]
+    assert list(evaluation.representations) == [PRETRAINED, UNTRAINED, LAST_BLESSED, PIXELS]
     assert set(judgement.views) == {PRETRAINED, UNTRAINED, PROJECTED}
     assert judgement.views[PRETRAINED].shape == (30, 4, 48)
     assert judgement.view_labels.tolist() == [number % 2 for number in range(60, 90)]
-    matched = evaluation["representations"][PRETRAINED]["view_matching"]
-    assert matched == evaluation["representations"][UNTRAINED]["view_matching"] > 0.1
-    dimensions = [one["dimension"] for one in evaluation["representations"].values()]
+    matched = evaluation.representations[PRETRAINED].view_matching
+    assert matched == evaluation.representations[UNTRAINED].view_matching
+    assert matched.accuracy > 0.1
+    dimensions = [one.dimension for one in evaluation.representations.values()]
     assert dimensions == [4 * 4 * 3, 4 * 4 * 3, 2 * 2, 16 * 16 * 3]
-    assert evaluation["comparison"]["images"] == 40
-    assert evaluation["confusion"]["classes"] == ["dark", "bright"]
-    assert evaluation["verdict"] == "not shown"  # the untrained encoder is the same one
+    assert evaluation.comparison.images == 40
+    assert evaluation.confusion.classes == ("dark", "bright")
+    assert evaluation.verdict.state == "not shown"  # the untrained encoder is the same one
     assert judgement.train_features.shape == (60, 48)
     assert judgement.test_features.shape == (40, 48)
     assert judgement.test_labels.tolist() == [number % 2 for number in range(60, 100)]

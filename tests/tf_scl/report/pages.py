@@ -16,15 +16,15 @@ class Page(html.parser.HTMLParser):
         assert not self.open, f"never closed: {self.open}"
 
     def handle_starttag(self, tag, attrs):
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"an attribute twice: <{tag} {attrs}>"
-        self.tags.append((tag, dict(attrs)))
-        self.ids += [value for name, value in attrs if name == "id"]
+        self.handle_startendtag(tag, attrs)
         if tag not in _VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"an attribute twice: <{tag} {attrs}>"
         self.tags.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
 
     def handle_endtag(self, tag):
         assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"

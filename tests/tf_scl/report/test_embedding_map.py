@@ -16,12 +16,12 @@ def _clusters(count=60, classes=3, dimension=8, seed=0):
 def test_clusters_stay_apart_and_the_seed_decides():
     features, labels = _clusters()
     drawn = embedding_map(features, labels, ["a", "b", "c"])
-    points = np.array(drawn["points"])
+    points = np.array(drawn.points)
     assert points.shape == (60, 2)
     distance = np.linalg.norm(points[:, None] - points, axis=2) + 1e9 * np.eye(60)
     assert (labels[distance.argmin(axis=1)] == labels).all()
-    assert drawn["labels"] == labels.tolist()
-    assert drawn["method"].startswith("t-SNE (perplexity 19.7) of 8 principal components of 60")
+    assert list(drawn.labels) == labels.tolist()
+    assert drawn.method.startswith("t-SNE (perplexity 19.7) of 8 principal components of 60")
     assert embedding_map(features, labels, ["a", "b", "c"]) == drawn
 
 
@@ -30,17 +30,17 @@ def test_a_random_part_is_shown_with_its_labels():
     labels[::2] = -1
     features[:, 7] = np.arange(40)  # tells images apart
     drawn = embedding_map(features, labels, ["a", "b", "c"], limit=4)
-    assert len(drawn["points"]) == len(drawn["labels"]) == 4
-    assert drawn["method"].startswith("the first two principal components of 4 of 40 images")
+    assert len(drawn.points) == len(drawn.labels) == 4
+    assert drawn.method.startswith("the first two principal components of 4 of 40 images")
     chosen = np.sort(np.random.default_rng(0).permutation(40)[:4])
     expected = [None if labels[row] < 0 else labels[row] for row in chosen]
-    assert drawn["labels"] == expected
+    assert list(drawn.labels) == expected
 
 
 @pytest.mark.parametrize("features", [np.ones((9, 3)), np.zeros((9, 1)), np.ones((1, 4))])
 def test_equal_or_few_images_are_one_place(features):
     drawn = embedding_map(features, [-1] * len(features), [])
-    assert np.abs(drawn["points"]).max() == 0
+    assert np.abs(drawn.points).max() == 0
 
 
 def test_principal_components_against_the_covariance():

@@ -1,6 +1,7 @@
+import dataclasses
 import json
+import math
 
-import numpy as np
 import pytest
 
 from tests.tf_scl.report import examples
@@ -10,45 +11,44 @@ from tf_scl.report.page import render
 
 
 def test_both_files_hold_the_same_facts(tmp_path):
-    facts = examples.labelled()
-    facts["history"]["loss"][3] = float("nan")
-    facts["map"]["points"] = np.array(facts["map"]["points"])
+    facts = examples.labelled(epochs=3)
+    facts = dataclasses.replace(facts, history={"loss": (0.5, math.nan, math.inf)})
     folder = tmp_path / "new" / "folder"
     path = write_report(facts, folder)
     assert path == str(folder / "report.html")
     assert sorted(one.name for one in folder.iterdir()) == ["report.html", "report.json"]
     read = read_report(str(folder / "report.json"))
-    assert read["history"]["loss"][3] is None
-    assert read["evaluation"] == facts["evaluation"]
+    assert all(map(math.isnan, read.history["loss"][1:]))
+    assert read.evaluation == facts.evaluation
     assert render(read) == (folder / "report.html").read_text(encoding="utf-8")
-    write_report({"title": "second"}, folder)
+    write_report(examples.empty(title="second"), folder)
     assert "second" in (folder / "report.html").read_text()
 
 
 def test_bad_facts_write_nothing(tmp_path):
-    with pytest.raises(InputError, match="facts.history"):
-        write_report({"history": 3}, tmp_path / "out")
+    with pytest.raises(InputError, match="short_side must be a whole number"):
+        write_report(examples.empty(short_side="x"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch):
-    write_report({"title": "old"}, tmp_path)
+    write_report(examples.empty(title="old"), tmp_path)
 
     def fail(*args, **kwargs):
         raise OSError("no space")
 
     monkeypatch.setattr("tf_scl.write_aside.os.replace", fail)
     with pytest.raises(OSError, match="no space"):
-        write_report({"title": "new"}, tmp_path)
+        write_report(examples.empty(title="new"), tmp_path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["report.html", "report.json"]
-    assert json.loads((tmp_path / "report.json").read_text()) == {"title": "old"}
+    assert json.loads((tmp_path / "report.json").read_text())["title"] == "old"
 
 
 def test_the_newest_report_of_a_run_is_found(tmp_path):
     out = tmp_path / "out [1]"
     below = out / "pipeline" / "RepresentationEvaluator" / "evaluation"
     for number in (9, 10, 2):
-        write_report({"title": str(number)}, below / str(number))
+        write_report(examples.empty(title=str(number)), below / str(number))
     (below / "11").mkdir()
     newest = find_report(out)
     assert newest == str(below / "10" / "report.json")
@@ -61,8 +61,9 @@ def test_the_newest_report_of_a_run_is_found(tmp_path):
     [
         (b"{not json", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b"[1]", "report.json must be an object"),
-        (b'{"map": {}}', "report.json.map has no 'points'; is it a report of another version?"),
+        (b"[1]", "report.json': the whole must be an object"),
+        (b"{}", "report.json': the whole has no 'made'"),
+        (b'{"made": "", "versions": {}, "map": {}}', "report.json': map has no 'points'"),
     ],
 )
 def test_what_is_no_report_is_named(tmp_path, content, message):

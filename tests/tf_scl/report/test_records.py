@@ -43,18 +43,18 @@ def test_thumbnails_are_the_images_asked_for(tmp_path):
     files += write_records(tmp_path / "b", [("dog", 1)])
     found = read_thumbnails(files, np.array([2, 1, 1]))
     assert sorted(found) == [1, 2]
-    np.testing.assert_array_equal(_pixels(found[1]["image"]), photo(1))
-    np.testing.assert_array_equal(_pixels(found[2]["image"]), photo(0))
-    assert (found[1]["label"], found[2]["label"]) == (None, "dog")
-    assert found[2]["name"] == "dog/0.png"
+    np.testing.assert_array_equal(_pixels(found[1].image), photo(1))
+    np.testing.assert_array_equal(_pixels(found[2].image), photo(0))
+    assert (found[1].label, found[2].label) == (None, "dog")
+    assert found[2].name == "dog/0.png"
     assert read_thumbnails(files, []) == {}
     with pytest.raises(InputError, match="record 3 is asked for"):
         read_thumbnails(files, [0, 3])
 
 
-def test_thumbnails_are_small_and_keep_grey_and_colour():
-    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    np.testing.assert_array_equal(_pixels(thumbnail(grey)), grey)
-    np.testing.assert_array_equal(_pixels(thumbnail(grey[..., None])), grey)
+def test_thumbnails_are_small_and_keep_gray_and_color():
+    gray = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    np.testing.assert_array_equal(_pixels(thumbnail(gray)), gray)
+    np.testing.assert_array_equal(_pixels(thumbnail(gray[..., None])), gray)
     assert _pixels(thumbnail(photo(0, 300, 100))).shape == (72, 24, 3)
     assert _pixels(thumbnail(PIL.Image.new("RGBA", (5, 4)))).shape == (4, 5, 3)

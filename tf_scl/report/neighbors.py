@@ -1,27 +1,34 @@
 """The training images nearest to some evaluation images: what the features hold for alike."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, unit_rows
+from tf_scl.report.facts import Neighbor, Query
 from tf_scl.report.records import read_thumbnails
 
 
-def neighbour_grid(train_features, test_features, test_labels, train_files, test_files, **settings):
-    """The section "neighbours" of a report's facts, with the images themselves.
+def neighbor_grid(
+    train_features: ArrayLike,
+    test_features: ArrayLike,
+    test_labels: ArrayLike,
+    train_files: Sequence[str],
+    test_files: Sequence[str],
+    **settings: Any,
+) -> tuple[Query, ...]:
+    """Finds the neighbors of some images, with the images themselves.
 
     Args:
         train_features: Float array [N, D], of the records of `train_files` in
             their order.
         test_features: Float array [M, D], likewise.
         test_labels: Int array [M], negative where an image has no label.
-        train_files, test_files: Lists of TFRecord paths.
-        **settings: `queries`, `neighbours` and `seed` of `nearest`.
-
-    Returns:
-        Dict: "queries", a list of dicts with "image" (data URI of a PNG),
-        "name" and "label" (str or None), and "neighbours": dicts with "image",
-        "similarity" (cosine), "label" and "name", the nearest first.
+        train_files, test_files: TFRecord paths.
+        **settings: `queries`, `neighbors` and `seed` of `nearest`.
 
     Raises:
         InputError: As `nearest`, or features that are not of these records.
@@ -29,29 +36,34 @@ def neighbour_grid(train_features, test_features, test_labels, train_files, test
     chosen, found, similarity = nearest(train_features, test_features, test_labels, **settings)
     queries = read_thumbnails(test_files, chosen)
     known = read_thumbnails(train_files, found.ravel())
-    return {
-        "queries": [
-            {
-                **queries[query],
-                "neighbours": [
-                    {**known[one], "similarity": float(cosine)}
-                    for one, cosine in zip(row.tolist(), cosines, strict=True)
-                ],
-            }
-            for query, row, cosines in zip(chosen.tolist(), found, similarity, strict=True)
-        ]
-    }
+    return tuple(
+        Query(
+            queries[query],
+            tuple(
+                Neighbor(**vars(known[one]), similarity=float(cosine))
+                for one, cosine in zip(row.tolist(), cosines, strict=True)
+            ),
+        )
+        for query, row, cosines in zip(chosen.tolist(), found, similarity, strict=True)
+    )
 
 
-def nearest(train_features, test_features, test_labels, queries=10, neighbours=6, seed=0):
-    """Chooses evaluation images at random, by turns from each class, and their neighbours.
+def nearest(
+    train_features: ArrayLike,
+    test_features: ArrayLike,
+    test_labels: ArrayLike,
+    queries: int = 10,
+    neighbors: int = 6,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Chooses evaluation images at random, by turns from each class, and their neighbors.
 
     Args:
         train_features: Float array [N, D].
         test_features: Float array [M, D].
         test_labels: Int array [M], negative where an image has no label.
         queries: Int >= 1, images to choose; at most M are.
-        neighbours: Int >= 1, training images for each; at most N are.
+        neighbors: Int >= 1, training images for each; at most N are.
         seed: Int, of the choice.
 
     Returns:
@@ -63,20 +75,21 @@ def nearest(train_features, test_features, test_labels, queries=10, neighbours=6
         InputError: Numbers out of range, features that are not finite, or
             arrays that do not match.
     """
-    if queries < 1 or neighbours < 1:
+    if queries < 1 or neighbors < 1:
         raise InputError(
-            "`queries` and `neighbours` must be at least 1. "
-            f"Received: queries={queries}, neighbours={neighbours}"
+            "`queries` and `neighbors` must be at least 1. "
+            f"Received: queries={queries}, neighbors={neighbors}"
         )
     train = check_features("train", train_features)
-    test = check_features("test", test_features, test_labels)
-    chosen = _spread_over_classes(np.asarray(test_labels), queries, seed)
+    labels = np.asarray(test_labels)
+    test = check_features("test", test_features, labels)
+    chosen = _spread_over_classes(labels, queries, seed)
     cosine = unit_rows(test[chosen]) @ unit_rows(train).T
-    found = np.argsort(-cosine, axis=1, kind="stable")[:, :neighbours]
+    found = np.argsort(-cosine, axis=1, kind="stable")[:, :neighbors]
     return chosen, found, np.take_along_axis(cosine, found, axis=1)
 
 
-def _spread_over_classes(labels, count, seed):
+def _spread_over_classes(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Rows of random images: one of each class, then a second, until there are enough."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))

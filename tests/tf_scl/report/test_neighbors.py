@@ -3,16 +3,16 @@ import pytest
 
 from tests.tf_scl.report.test_records import write_records
 from tf_scl.errors import InputError
-from tf_scl.report.neighbours import nearest, neighbour_grid
+from tf_scl.report.neighbors import nearest, neighbor_grid
 
 
 def _features(count, seed):
     return np.random.default_rng(seed).normal(size=(count, 5))
 
 
-def test_neighbours_against_a_double_loop():
+def test_neighbors_against_a_double_loop():
     train, test, labels = _features(40, 0), _features(12, 1), np.arange(12) % 3
-    chosen, found, similarity = nearest(train, test, labels, queries=6, neighbours=4)
+    chosen, found, similarity = nearest(train, test, labels, queries=6, neighbors=4)
     assert found.shape == similarity.shape == (6, 4)
     for query, row, cosines in zip(chosen, found, similarity, strict=True):
         expected = []
@@ -47,13 +47,13 @@ def test_a_grid_shows_the_images_of_the_records(tmp_path):
     train = write_records(tmp_path / "train", [("cat", 0), ("dog", 1), ("dog", 1)])
     test = write_records(tmp_path / "test", [("dog", 1)])
     features = np.array([[1.0, 0.0], [0.0, 1.0], [0.1, 1.0]])
-    grid = neighbour_grid(features, [[0.0, 2.0]], [1], train, test, neighbours=2)
-    (query,) = grid["queries"]
-    assert (query["label"], query["name"]) == ("dog", "dog/0.png")
-    assert query["image"].startswith("data:image/png;base64,")
-    near = query["neighbours"]
-    assert [(one["name"], one["label"]) for one in near] == [
+    grid = neighbor_grid(features, [[0.0, 2.0]], [1], train, test, neighbors=2)
+    (query,) = grid
+    assert (query.image.label, query.image.name) == ("dog", "dog/0.png")
+    assert query.image.image.startswith("data:image/png;base64,")
+    near = query.neighbors
+    assert [(one.name, one.label) for one in near] == [
         ("dog/1.png", "dog"),
         ("dog/2.png", "dog"),
     ]
-    assert [one["similarity"] for one in near] == pytest.approx([1.0, 1 / np.sqrt(1.01)])
+    assert [one.similarity for one in near] == pytest.approx([1.0, 1 / np.sqrt(1.01)])

@@ -213,7 +213,7 @@ def _cell(score: Score | None) -> tuple[str, str]:
 
 def most_confused(confusion: Confusion) -> list[tuple[str, str, int, str]]:
     """Returns true class, predicted class, count and share of the true class, most first."""
-    names = confusion.classes
+    names = [shorten(name, 40) for name in confusion.classes]
     found = [
         (count, row, column)
         for row, line in enumerate(confusion.counts)
@@ -234,7 +234,10 @@ def worst_classes(confusion: Confusion) -> list[tuple[str, int, str]]:
         for row, line in enumerate(confusion.counts)
         if sum(line)
     ]
-    return [(confusion.classes[row], count, percent(share)) for share, row, count in sorted(found)]
+    return [
+        (shorten(confusion.classes[row], 40), count, percent(share))
+        for share, row, count in sorted(found)
+    ]
 
 
 def curves(history: Mapping[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:

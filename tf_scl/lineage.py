@@ -66,7 +66,7 @@ def facts_of_run(
         model_files: Dict from path to SHA-256, of the files that the encoder
             began with, or None.
     """
-    code = {"digest": code_digest, **({"commit": commit} if commit else {})}
+    code: dict[str, Any] = {"digest": code_digest, **({"commit": commit} if commit else {})}
     code["versions"] = installed_versions()
     facts = {"images": images, "code": code, "run": run or {}, "began": now()}
     return {**facts, **({"model_files": model_files} if model_files else {})}

@@ -16,6 +16,7 @@ from tf_scl.dataclass_json import dumps, from_plain
 from tf_scl.evaluation import representation
 from tf_scl.evaluation.gate import Correct
 from tf_scl.evaluation.results import Representation
+from tf_scl.typing import Array
 from tf_scl.write_aside import write_file
 
 _log = logging.getLogger(__name__)
@@ -23,10 +24,10 @@ _log = logging.getLogger(__name__)
 
 def measure(
     cache: tuple[str, str],
-    train: np.ndarray,
-    train_labels: np.ndarray,
-    test: np.ndarray,
-    test_labels: np.ndarray,
+    train: Array,
+    train_labels: Array,
+    test: Array,
+    test_labels: Array,
     config: EvaluateConfig,
 ) -> representation.Measured:
     """As `representation.measure`, but looks the numbers up where they are known.
@@ -59,7 +60,7 @@ def measure(
     return measured
 
 
-def _digest(text: str, config: EvaluateConfig, *arrays: np.ndarray) -> str:
+def _digest(text: str, config: EvaluateConfig, *arrays: Array) -> str:
     digest = hashlib.sha256(json.dumps([text, dataclasses.asdict(config)]).encode())
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())

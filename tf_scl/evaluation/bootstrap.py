@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
+from tf_scl.typing import Array
 
 _CROSSED = 10  # of fewer images a square array may be repetitions by chance
 
@@ -79,7 +80,7 @@ def difference_interval(
 
 
 def _interval(
-    values: np.ndarray, worst: float, level: float, resamples: int, seed: int
+    values: Array, worst: float, level: float, resamples: int, seed: int
 ) -> tuple[float, float]:
     """Interval of the mean of values [R, M] in worst..1."""
     if not 0 < level < 1 or resamples < 1:
@@ -103,7 +104,7 @@ def _interval(
     return max(worst, float(low)), min(1.0, float(high))
 
 
-def _check(name: str, values: ArrayLike) -> np.ndarray:
+def _check(name: str, values: ArrayLike) -> Array:
     """float64 [R, M]."""
     try:
         correct = np.asarray(values, np.float64)
@@ -128,7 +129,7 @@ def _check(name: str, values: ArrayLike) -> np.ndarray:
     return correct
 
 
-def _crossed(correct: np.ndarray) -> bool:
+def _crossed(correct: Array) -> bool:
     """Whether an array [M, M] compares each prediction with each label.
 
     Then two rows, each of one label, are equal or share no image; repetitions of a

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.labels import check_label_pair
+from tf_scl.typing import Array
 
 
-def check_features(name: str, features: ArrayLike, labels: Sized | None = None) -> np.ndarray:
+def check_features(name: str, features: ArrayLike, labels: Sized | None = None) -> Array:
     """Features as float64 [N, D].
 
     Args:
@@ -40,7 +41,7 @@ def check_features(name: str, features: ArrayLike, labels: Sized | None = None) 
 
 def check_parts(
     train_features: ArrayLike, train_labels: Any, test_features: ArrayLike, test_labels: Any
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Array, Array, Array, Array]:
     """What a classifier learns from and is tested on, checked.
 
     Args:
@@ -62,7 +63,7 @@ def check_parts(
     return train, train_labels, test, test_labels
 
 
-def check_widths(train: np.ndarray, test: np.ndarray) -> None:
+def check_widths(train: Array, test: Array) -> None:
     """Raises InputError unless arrays [N, D] and [M, D] have one D."""
     if train.shape[1] != test.shape[1]:
         raise InputError(
@@ -71,13 +72,13 @@ def check_widths(train: np.ndarray, test: np.ndarray) -> None:
         )
 
 
-def unit_rows(features: np.ndarray) -> np.ndarray:
+def unit_rows(features: Array) -> Array:
     """Rows of norm 1, float [N, D]; rows of zeros stay as they are."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(norms, 1e-12)
 
 
-def _as_numbers(name: str, features: ArrayLike) -> np.ndarray:
+def _as_numbers(name: str, features: ArrayLike) -> Array:
     try:
         return np.asarray(features, np.float64)
     except (TypeError, ValueError) as error:

@@ -43,6 +43,7 @@ from tf_scl.evaluation.results import (
     VerdictState,
 )
 from tf_scl.evaluation.spectrum import MIN_IMAGES
+from tf_scl.typing import Array
 
 PRETRAINED, UNTRAINED, PIXELS = "pretrained encoder", "untrained encoder", "raw pixels"
 LAST_BLESSED = "last blessed encoder"
@@ -61,9 +62,9 @@ class Correct:
         near: Bool array [M], of kNN.
     """
 
-    few: np.ndarray
-    whole: np.ndarray
-    near: np.ndarray
+    few: Array
+    whole: Array
+    near: Array
 
 
 _MEASURES = {"few": "few-label probe", "whole": "probe with all labels", "near": "kNN"}
@@ -73,7 +74,7 @@ _VIEWS = "view matching"
 def run_checks(
     results: Mapping[str, Representation],
     correct: Mapping[str, Correct],
-    matched: Mapping[str, np.ndarray],
+    matched: Mapping[str, Array],
     config: EvaluateConfig,
 ) -> list[Check]:
     """Returns the checks of an encoder, in the order in which they are read.
@@ -162,7 +163,7 @@ def _against(
 
 
 def _compared(
-    measure: str, baseline: str, ours: np.ndarray, theirs: np.ndarray, config: EvaluateConfig
+    measure: str, baseline: str, ours: Array, theirs: Array, config: EvaluateConfig
 ) -> Check:
     value, other = float(np.mean(ours)), float(np.mean(theirs))
     low, high = difference_interval(ours, theirs, LEVEL, config.resamples, config.seed)

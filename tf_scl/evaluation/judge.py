@@ -14,6 +14,7 @@ from tf_scl.evaluation.results import Evaluation
 from tf_scl.evaluation.served import embed_with_saved_models
 from tf_scl.evaluation.spectrum import MIN_IMAGES
 from tf_scl.evaluation.views import embed_views
+from tf_scl.typing import Array
 
 PROJECTED = "pretrained encoder with its projector"
 
@@ -34,11 +35,11 @@ class Judgement:
     """
 
     evaluation: Evaluation
-    train_features: np.ndarray
-    test_features: np.ndarray
-    test_labels: np.ndarray
-    views: dict[str, np.ndarray]
-    view_labels: np.ndarray
+    train_features: Array
+    test_features: Array
+    test_labels: Array
+    views: dict[str, Array]
+    view_labels: Array
 
 
 def judge(
@@ -75,7 +76,7 @@ def judge(
     evaluate, labeled = config.evaluate, train_labels[train_labels >= 0]
     if len(labeled):  # said once, not for each representation
         evaluate = dataclasses.replace(evaluate, knn_k=usable_k(labeled, evaluate.knn_k))
-    views: dict[str, np.ndarray] = {}
+    views: dict[str, Array] = {}
     view_labels = test_labels[:0]
     if len(test_labels) >= MIN_IMAGES and np.isfinite(test[PRETRAINED]).all():
         shown = {PRETRAINED: models[PRETRAINED], UNTRAINED: models[UNTRAINED], PROJECTED: projected}

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, check_parts, check_widths, unit_rows
 from tf_scl.evaluation.labels import check_labels
+from tf_scl.typing import Array
 
 _CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
 _LEAST_K = 5  # is not reduced for a class of fewer images
@@ -54,7 +55,7 @@ def knn_predict(
     test_features: ArrayLike,
     k: int = 200,
     temperature: float = 0.1,
-) -> np.ndarray:
+) -> Array:
     """Classes by the cosine kNN vote of Wu et al. (CVPR 2018, arXiv 1805.01978).
 
     Each of the k nearest training images votes for its class with weight

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.typing import Array
 
 
-def check_labels(name: str, labels: Any) -> np.ndarray:
+def check_labels(name: str, labels: Any) -> Array:
     """Labels as an array [N].
 
     Args:
@@ -38,7 +39,7 @@ def check_labels(name: str, labels: Any) -> np.ndarray:
     return labels if labels.dtype.kind == "U" else _whole_numbers(name, labels)
 
 
-def check_label_pair(train_labels: Any, test_labels: Any) -> tuple[np.ndarray, np.ndarray]:
+def check_label_pair(train_labels: Any, test_labels: Any) -> tuple[Array, Array]:
     """`check_labels` of both parts, which must be numbers both or text both.
 
     Args:
@@ -60,7 +61,7 @@ def check_label_pair(train_labels: Any, test_labels: Any) -> tuple[np.ndarray, n
     return train, test
 
 
-def number_classes(owner: str, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def number_classes(owner: str, labels: Array) -> tuple[Array, Array]:
     """The classes among labels that were checked, and the number of each label's class.
 
     Args:
@@ -83,7 +84,7 @@ def number_classes(owner: str, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return classes, targets
 
 
-def _as_array(name: str, labels: Any) -> np.ndarray:
+def _as_array(name: str, labels: Any) -> Array:
     try:
         array = np.asarray(labels)
         if isinstance(labels, (list, tuple)) and array.dtype.kind in "SU":
@@ -98,7 +99,7 @@ def _as_array(name: str, labels: Any) -> np.ndarray:
     return array
 
 
-def _from_objects(name: str, labels: np.ndarray) -> np.ndarray:
+def _from_objects(name: str, labels: Array) -> Array:
     """Python objects as text or as numbers."""
     values = labels.tolist()
     if all(isinstance(value, (str, bytes)) for value in values):
@@ -113,7 +114,7 @@ def _from_objects(name: str, labels: np.ndarray) -> np.ndarray:
     return np.array(values)
 
 
-def _whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:
+def _whole_numbers(name: str, labels: Array) -> Array:
     """int64 of numbers and bools."""
     if labels.dtype.kind not in "biuf":
         raise InputError(f"`{name}` must be whole numbers or text. Received: dtype {labels.dtype}")
@@ -128,5 +129,5 @@ def _whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _form(labels: np.ndarray) -> str:
+def _form(labels: Array) -> str:
     return f"{'text' if labels.dtype.kind == 'U' else 'numbers'} such as {labels[0].item()!r}"

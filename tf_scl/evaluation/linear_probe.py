@@ -19,6 +19,7 @@ from tf_scl.evaluation.features import check_parts
 from tf_scl.evaluation.labels import check_labels, number_classes
 from tf_scl.evaluation.logistic_regression import fit_logistic_regression, principal_components
 from tf_scl.evaluation.progress import Progress
+from tf_scl.typing import Array
 
 L2_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 3
@@ -41,7 +42,7 @@ class ProbeResult:
     accuracy: float
     l2: float
     train_size: int
-    predictions: np.ndarray
+    predictions: Array
 
 
 def linear_probe(
@@ -97,7 +98,7 @@ def linear_probe(
     return ProbeResult(accuracy, l2, len(targets), predictions)
 
 
-def draw_labelled(labels: Any, per_class: int, rng: np.random.Generator) -> np.ndarray:
+def draw_labelled(labels: Any, per_class: int, rng: np.random.Generator) -> Array:
     """Indices of random examples of each class, sorted.
 
     Args:
@@ -113,7 +114,7 @@ def draw_labelled(labels: Any, per_class: int, rng: np.random.Generator) -> np.n
     return _draw(labels, lambda members: per_class, rng)
 
 
-def draw_fraction(labels: Any, fraction: float, rng: np.random.Generator) -> np.ndarray:
+def draw_fraction(labels: Any, fraction: float, rng: np.random.Generator) -> Array:
     """Indices of a random share of the examples, the same share of each class.
 
     Args:
@@ -133,7 +134,7 @@ def draw_fraction(labels: Any, fraction: float, rng: np.random.Generator) -> np.
     return _draw(labels, lambda members: max(1, round(fraction * members)), rng)
 
 
-def _draw(labels: Any, count: Callable[[int], int], rng: np.random.Generator) -> np.ndarray:
+def _draw(labels: Any, count: Callable[[int], int], rng: np.random.Generator) -> Array:
     """Sorted indices of count(n) random examples of each class of n."""
     labels = check_labels("labels", labels)
     chosen = [np.zeros(0, int)]
@@ -143,15 +144,15 @@ def _draw(labels: Any, count: Callable[[int], int], rng: np.random.Generator) ->
     return np.sort(np.concatenate(chosen))
 
 
-def _standardize(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _standardize(train: Array, test: Array) -> tuple[Array, Array]:
     mean, std = train.mean(0), train.std(0)
     std[std <= 1e-7 * (np.abs(mean) + 1e-30)] = 1.0  # a constant feature tells nothing
     return (train - mean) / std, (test - mean) / std
 
 
 def _choose_l2(
-    components: np.ndarray, targets: np.ndarray, classes: int, seed: int, progress: Progress
-) -> tuple[float, np.ndarray | None]:
+    components: Array, targets: Array, classes: int, seed: int, progress: Progress
+) -> tuple[float, Array | None]:
     """The strength with the best cross-validated accuracy; of equals, the strongest.
 
     Returns:
@@ -163,8 +164,8 @@ def _choose_l2(
         return max(L2_GRID), None
     sample_weights = trained / trained.sum(axis=1, keepdims=True)
     rows = components.astype(np.float32)  # half the memory traffic, and exact enough to choose
-    best: tuple[int, float, np.ndarray | None] = (-1, 0.0, None)
-    weights: np.ndarray | None = None
+    best: tuple[int, float, Array | None] = (-1, 0.0, None)
+    weights: Array | None = None
     for number, l2 in enumerate(sorted(L2_GRID, reverse=True), 1):  # each a warm start
         where = f"choosing the L2 strength, {number} of {len(L2_GRID)}: {l2:g}"
         weights = fit_logistic_regression(
@@ -184,11 +185,11 @@ def _choose_l2(
     return best[1], best[2]
 
 
-def _report(progress: Progress, where: str, _: np.ndarray) -> None:
+def _report(progress: Progress, where: str, _: Array) -> None:
     progress.report(where)
 
 
-def _folds(targets: np.ndarray, classes: int, seed: int) -> np.ndarray:
+def _folds(targets: Array, classes: int, seed: int) -> Array:
     """int [N], the fold that holds each image out; of each class about as many."""
     fold = np.empty(len(targets), int)
     rng = np.random.default_rng(seed)

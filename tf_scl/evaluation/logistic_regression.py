@@ -13,14 +13,16 @@ import numpy as np
 from scipy import linalg, optimize
 from scipy.special import log_softmax
 
+from tf_scl.typing import Array
+
 _MAX_ITERATIONS = 1000
 _LOGITS = 2**22  # at a time: memory is bounded, whatever the number of images
 _LEAST_CURVATURE = 1e-6  # probabilities of 0 and 1 have none
 
 
 def principal_components(
-    features: np.ndarray,
-) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    features: Array,
+) -> tuple[Array, Callable[[Array], Array]]:
     """Features on their principal axes, as many as they have directions.
 
     Args:
@@ -40,7 +42,7 @@ def principal_components(
     squared = squared[kept]
     components = left[:, kept] * np.sqrt(squared)
 
-    def to_features(weights: np.ndarray) -> np.ndarray:
+    def to_features(weights: Array) -> Array:
         scaled = (weights.T / squared).T  # axes = features^T components / squared
         return np.tensordot(features.T, np.tensordot(components, scaled, 1), 1)
 
@@ -48,15 +50,15 @@ def principal_components(
 
 
 def fit_logistic_regression(
-    features: np.ndarray,
-    targets: np.ndarray,
+    features: Array,
+    targets: Array,
     classes: int,
     l2: float,
-    sample_weights: np.ndarray | None = None,
-    start: np.ndarray | None = None,
+    sample_weights: Array | None = None,
+    start: Array | None = None,
     tolerance: float = 1e-7,
     callback: Callable[[Any], None] | None = None,
-) -> np.ndarray:
+) -> Array:
     """Minimizes weighted mean cross-entropy + l2/2 |W|^2; the bias is not penalized.
 
     Several problems that differ in the weights of their images, such as the folds of
@@ -86,7 +88,7 @@ def fit_logistic_regression(
     problem = _Problem(features, targets, sample_weights.T[:, :, None], l2)
     scale = problem.curvature(start)
 
-    def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss_and_gradient(flat: Array) -> tuple[float, Array]:
         loss, gradient = problem.loss_and_gradient(flat.reshape(shape) / scale)
         return loss, (gradient / scale).ravel()
 
@@ -104,13 +106,11 @@ def fit_logistic_regression(
 class _Problem:
     """The loss, its gradient and about its curvature, at weights [D + 1, problems, classes]."""
 
-    def __init__(
-        self, features: np.ndarray, targets: np.ndarray, sample_weights: np.ndarray, l2: float
-    ) -> None:
+    def __init__(self, features: Array, targets: Array, sample_weights: Array, l2: float) -> None:
         self.features, self.targets, self.l2 = features, targets, l2
         self.sample_weights = sample_weights  # [N, problems, 1]
 
-    def loss_and_gradient(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss_and_gradient(self, weights: Array) -> tuple[float, Array]:
         loss = 0.5 * self.l2 * np.sum(weights[:-1] ** 2)
         gradient = np.zeros_like(weights)
         gradient[:-1] = self.l2 * weights[:-1]
@@ -126,7 +126,7 @@ class _Problem:
             gradient[-1] += residual.sum(axis=0)
         return loss, gradient
 
-    def curvature(self, weights: np.ndarray) -> np.ndarray:
+    def curvature(self, weights: Array) -> Array:
         """Roots of the curvature along each axis, [D + 1, problems, 1], were axes alone."""
         confusion = np.zeros(weights.shape[1])
         for rows, log_p in self._log_probabilities(weights):
@@ -137,7 +137,7 @@ class _Problem:
         by_axis = np.outer(variances, confusion) + self.l2
         return np.sqrt(np.vstack([by_axis, confusion]))[:, :, None]
 
-    def _log_probabilities(self, weights: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    def _log_probabilities(self, weights: Array) -> Iterator[tuple[slice, Array]]:
         """Pairs of a slice of rows and their float64 [rows, problems, classes]."""
         step = max(1, _LOGITS // weights[0].size)
         flat = weights[:-1].reshape(len(weights) - 1, weights[0].size)

@@ -16,6 +16,7 @@ from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.errors import InputError
 from tf_scl.evaluation.labels import check_label_pair
 from tf_scl.evaluation.sgd_probe import SGDProbeResult, sgd_linear_probe
+from tf_scl.typing import Array
 
 _CROP_SCALE = (0.08, 1.0)
 _BATCH = 256  # images that are embedded at a time
@@ -24,9 +25,9 @@ _RESIZED = {32: 40, 64: 74, 224: 256}  # the official code's; other sizes as Ima
 
 def paper_probe(
     embed: Callable[[Any], Any],
-    train_images: np.ndarray,
+    train_images: Array,
     train_labels: Any,
-    test_images: np.ndarray,
+    test_images: Array,
     test_labels: Any,
     size: int,
     epochs: int = 100,
@@ -71,8 +72,8 @@ def paper_probe(
 
 
 def augmented_features(
-    embed: Callable[[Any], Any], images: np.ndarray, size: int, seed: int = 0
-) -> Callable[[int], np.ndarray]:
+    embed: Callable[[Any], Any], images: Array, size: int, seed: int = 0
+) -> Callable[[int], Array]:
     """Features of images that are cropped and mirrored anew in each epoch.
 
     RandomResizedCrop (area 0.08..1, ratio 3/4..4/3, bilinear) and a mirror at
@@ -92,7 +93,7 @@ def augmented_features(
     _check_images(images)
     views = TwoViews(size, crop_scale=_CROP_SCALE, jitter=0.0, grayscale=0.0)
 
-    def of_epoch(epoch: int) -> np.ndarray:
+    def of_epoch(epoch: int) -> Array:
         features = []
         for start, batch in _batches(images):
             drawn = views.draw(draws.fold_in([seed, epoch], start), *batch.shape[:3])
@@ -102,7 +103,7 @@ def augmented_features(
     return of_epoch
 
 
-def center_features(embed: Callable[[Any], Any], images: np.ndarray, size: int) -> np.ndarray:
+def center_features(embed: Callable[[Any], Any], images: Array, size: int) -> Array:
     """Features of the center of each image, as the paper tests its probe.
 
     The shorter side is resized, keeping the ratio, to 40 pixels for `size` 32, to 74
@@ -128,7 +129,7 @@ def center_features(embed: Callable[[Any], Any], images: np.ndarray, size: int) 
     return np.concatenate(features)
 
 
-def _center(images: np.ndarray, size: int) -> tf.Tensor:
+def _center(images: Array, size: int) -> tf.Tensor:
     """float32 [n, size, size, C], whole numbers, as PIL resizes and torchvision crops."""
     resized = _RESIZED.get(size, round(size * 8 / 7))
     height, width = images.shape[1:3]
@@ -139,7 +140,7 @@ def _center(images: np.ndarray, size: int) -> tf.Tensor:
     return images[:, top : top + size, left : left + size]
 
 
-def _batches(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _batches(images: Array) -> Iterator[tuple[int, Array]]:
     """Pairs of where a batch starts and its float32 [n, H, W, C]."""
     for start in range(0, len(images), _BATCH):
         yield start, np.asarray(images[start : start + _BATCH], np.float32)

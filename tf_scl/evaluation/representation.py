@@ -33,10 +33,11 @@ from tf_scl.evaluation.results import (
 )
 from tf_scl.evaluation.sgd_probe import sgd_linear_probe
 from tf_scl.evaluation.view_matching import match_views
+from tf_scl.typing import Array
 
 _log = logging.getLogger(__name__)
 
-_Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_Parts = tuple[Array, Array, Array, Array]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +53,14 @@ class Measured:
 
     result: Representation
     correct: gate.Correct | None = None
-    truth: np.ndarray | None = None
-    predictions: np.ndarray | None = None
+    truth: Array | None = None
+    predictions: Array | None = None
 
 
 def evaluate_representation(
-    train: np.ndarray,
+    train: Array,
     train_labels: Any,
-    test: np.ndarray,
+    test: Array,
     test_labels: Any,
     config: EvaluateConfig,
 ) -> Representation:
@@ -86,12 +87,12 @@ def evaluate_representation(
 
 
 def evaluate_all(
-    representations: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    representations: Mapping[str, tuple[Array, Array]],
     train_labels: Any,
     test_labels: Any,
     config: EvaluateConfig,
     class_names: Sequence[str] | None = None,
-    views: Mapping[str, np.ndarray] | None = None,
+    views: Mapping[str, Array] | None = None,
     known: Mapping[str, Measured] | None = None,
 ) -> Evaluation:
     """Measures each of `representations` and reaches a verdict.
@@ -140,9 +141,7 @@ def evaluate_all(
     )
 
 
-def _numbered(
-    train_labels: Any, test_labels: Any
-) -> tuple[np.ndarray, np.ndarray, list[str] | None]:
+def _numbered(train_labels: Any, test_labels: Any) -> tuple[Array, Array, list[str] | None]:
     """Labels as numbers [N] and [M]; and, where they were text, the sorted texts, else None."""
     train_labels, test_labels = check_label_pair(train_labels, test_labels)
     if train_labels.dtype.kind != "U":
@@ -179,9 +178,9 @@ def _confusion(encoder: Measured, class_names: Sequence[str] | None) -> Confusio
 
 
 def measure(
-    train: np.ndarray,
+    train: Array,
     train_labels: Any,
-    test: np.ndarray,
+    test: Array,
     test_labels: Any,
     config: EvaluateConfig,
 ) -> Measured:
@@ -226,8 +225,8 @@ def measure(
 
 
 def _drawn_probes(
-    data: _Parts, draw: Callable[..., np.ndarray], amount: float, config: EvaluateConfig
-) -> tuple[np.ndarray, DrawnProbeScore]:
+    data: _Parts, draw: Callable[..., Array], amount: float, config: EvaluateConfig
+) -> tuple[Array, DrawnProbeScore]:
     """bool [draws, M] and the score of probes on labels that are drawn several times."""
     train, train_labels, test, truth = data
     drawn = []
@@ -256,14 +255,14 @@ def _sgd_probe(data: _Parts, config: EvaluateConfig) -> SGDProbeScore:
     )
 
 
-def _score(correct: np.ndarray, config: EvaluateConfig) -> Score:
+def _score(correct: Array, config: EvaluateConfig) -> Score:
     return Score(float(np.mean(correct)), _interval(correct, config))
 
 
-def _interval(correct: np.ndarray, config: EvaluateConfig) -> Interval:
+def _interval(correct: Array, config: EvaluateConfig) -> Interval:
     return accuracy_interval(correct, LEVEL, config.resamples, config.seed)
 
 
-def _difference(ours: np.ndarray, theirs: np.ndarray, config: EvaluateConfig) -> Difference:
+def _difference(ours: Array, theirs: Array, config: EvaluateConfig) -> Difference:
     interval = difference_interval(ours, theirs, LEVEL, config.resamples, config.seed)
     return Difference(float(ours.mean() - theirs.mean()), interval)

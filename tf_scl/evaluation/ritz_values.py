@@ -12,6 +12,8 @@ too few: then the space is the widest directions (principal components) only.
 import numpy as np
 from scipy import linalg
 
+from tf_scl.typing import Array
+
 LEVEL = 0.95
 FOLDS = 5
 IMAGES_PER_DIRECTION = 5
@@ -20,7 +22,7 @@ _RIDGE = 1e-6  # of the whole sample's variance, for directions that a fold alon
 _CHUNK = 50  # resamples at a time
 
 
-def white(views: np.ndarray, rank: float) -> tuple[np.ndarray, int]:
+def white(views: Array, rank: float) -> tuple[Array, int]:
     """Centred views in the directions used, of mean square 1; and how many vary at all."""
     if rank == 0.0:
         return np.zeros((*views.shape[:2], 0)), 0
@@ -31,15 +33,15 @@ def white(views: np.ndarray, rank: float) -> tuple[np.ndarray, int]:
     return x @ (directions[:, -used:] / np.sqrt(variances[-used:])), varying
 
 
-def second_moment(x: np.ndarray) -> np.ndarray:
+def second_moment(x: Array) -> Array:
     """The mean of x x^T over images and views: float64 [D, D] of [N, V, D]."""
     flat = x.reshape(x.shape[0] * x.shape[1], x.shape[2])
     return flat.T @ flat / len(flat)
 
 
 def ritz_values(
-    x: np.ndarray, fold: np.ndarray, rng: np.random.Generator, resamples: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x: Array, fold: Array, rng: np.random.Generator, resamples: int
+) -> tuple[Array, Array, Array]:
     """The values, and both ends of their intervals.
 
     Args:
@@ -54,7 +56,7 @@ def ritz_values(
     inside, outside = _quotients(x, fold)
     weight = FOLDS / (2 * FOLDS - 1)  # of errors +b and -b folds/(folds - 1)
 
-    def mean(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def mean(counts: Array) -> tuple[Array, Array]:
         high, low = ((counts @ a) / (counts @ b) for a, b in (inside, outside))
         return weight * high + (1 - weight) * low, np.abs(high - low)
 
@@ -72,7 +74,7 @@ def ritz_values(
     return values, low, high
 
 
-def _quotients(x: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _quotients(x: Array, fold: Array) -> tuple[Array, Array]:
     """Per image w^T A w and w^T B w, [N, directions], w of all images and of other folds."""
     folds = [x[fold == k] for k in range(FOLDS)]
     a, b = np.array([_moments(part) for part in folds]).swapaxes(0, 1)
@@ -84,20 +86,20 @@ def _quotients(x: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return inside, outside
 
 
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(x: Array) -> tuple[Array, Array]:
     """Sums over images of their parts of A and B."""
     n, v, _ = x.shape
     total, b = x.sum(axis=1), n * second_moment(x)
     return (total.T @ total - v * b) / (v * (v - 1)), b
 
 
-def _forms(projected: np.ndarray) -> np.ndarray:
+def _forms(projected: Array) -> Array:
     v = projected.shape[1]
     b = np.mean(projected**2, axis=1)
     return np.array([(projected.sum(axis=1) ** 2 - v * b) / (v * (v - 1)), b])
 
 
-def _ritz_vectors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _ritz_vectors(a: Array, b: Array) -> Array:
     """Columns of norm 1 in the white coordinates, largest value first."""
     if not len(a):
         return a

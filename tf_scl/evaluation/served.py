@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_scl.data.decode import fit_to_square
 from tf_scl.data.input_pipeline import labelled_batches
 from tf_scl.export import read_metadata
+from tf_scl.typing import Array
 
 _BATCH = 256
 _PIXELS = 32  # largest side of the raw-pixel baseline: its probe has 32 * 32 * C inputs
@@ -15,7 +16,7 @@ _PIXELS = 32  # largest side of the raw-pixel baseline: its probe has 32 * 32 * 
 
 def embed_with_saved_models(
     paths: Mapping[str, str], files: Sequence[str]
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+) -> tuple[dict[str, Array], Array, Array]:
     """Embeds all images of record files with several SavedModels.
 
     The files are read once for each image size that the models have.
@@ -42,10 +43,10 @@ def embed_with_saved_models(
 
 def _embed(
     paths: Mapping[str, str], files: Sequence[str], size: int, channels: int
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+) -> tuple[dict[str, Array], Array, Array]:
     # A loaded model must stay referenced while its signature is in use.
     models = {name: tf.saved_model.load(path) for name, path in paths.items()}
-    features: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    features: dict[str, list[Array]] = {name: [] for name in models}
     pixels, labels = [], []
     for images, batch_labels, _ in labelled_batches(files, _BATCH, size, channels):
         images = tf.cast(images, tf.float32)

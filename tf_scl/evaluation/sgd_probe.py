@@ -20,6 +20,7 @@ from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, check_widths
 from tf_scl.evaluation.labels import check_label_pair, number_classes
 from tf_scl.evaluation.progress import Progress
+from tf_scl.typing import Array
 
 _MOMENTUM = 0.9
 _DROPS = (6, 8)  # tenths of the epochs after which the rate is a tenth of what it was
@@ -47,7 +48,7 @@ class SGDProbeResult:
     best_accuracy: float
     best_epoch: int
     accuracies: dict[int, float]
-    predictions: np.ndarray
+    predictions: Array
 
 
 def sgd_linear_probe(
@@ -104,7 +105,7 @@ def sgd_linear_probe(
     weights[:-1] = rng.normal(0.0, 0.01, (test.shape[1], len(classes)))
     velocity = np.zeros_like(weights)
     accuracies: dict[int, float] = {}
-    features: np.ndarray | None = None
+    features: Array | None = None
     for epoch in range(1, epochs + 1):
         if features is None or callable(train_features):
             features = _features_of(train_features, epoch, train_labels, test)
@@ -121,11 +122,11 @@ def sgd_linear_probe(
 
 
 def sgd_epoch(
-    weights: np.ndarray,
-    velocity: np.ndarray,
-    features: np.ndarray,
-    targets: np.ndarray,
-    order: np.ndarray,
+    weights: Array,
+    velocity: Array,
+    features: Array,
+    targets: Array,
+    order: Array,
     batch_size: int,
     rate: float,
 ) -> None:
@@ -161,9 +162,9 @@ def sgd_epoch(
 def _features_of(
     train_features: ArrayLike | Callable[[int], ArrayLike],
     epoch: int,
-    labels: np.ndarray,
-    test: np.ndarray,
-) -> np.ndarray:
+    labels: Array,
+    test: Array,
+) -> Array:
     """float32 [N, D] of an epoch, checked."""
     given = train_features(epoch) if callable(train_features) else train_features
     features = check_features("train", given, labels)
@@ -171,9 +172,7 @@ def _features_of(
     return features.astype(np.float32)
 
 
-def _require_finite(
-    weights: np.ndarray, learning_rate: float, epoch: int, features: np.ndarray
-) -> None:
+def _require_finite(weights: Array, learning_rate: float, epoch: int, features: Array) -> None:
     if not np.isfinite(weights).all():
         size = np.abs(features).max()
         raise InputError(

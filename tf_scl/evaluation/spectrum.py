@@ -43,6 +43,7 @@ from tf_scl.evaluation.ritz_values import (
     white,
 )
 from tf_scl.theory.bounds import ProbeBound
+from tf_scl.typing import Array
 
 MIN_IMAGES = 2 * FOLDS
 ASSUMES = (
@@ -194,7 +195,7 @@ def estimate_spectrum(
     )
 
 
-def at_best_scale(views: ArrayLike) -> np.ndarray:
+def at_best_scale(views: ArrayLike) -> Array:
     """Views times the factor at which their spectral contrastive loss is least.
 
     Args:
@@ -213,16 +214,14 @@ def at_best_scale(views: ArrayLike) -> np.ndarray:
     return views * np.sqrt(cosine / squared) if min(cosine, squared) > 0 else views
 
 
-def _eigengap(
-    values: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[float | None, int | None]:
+def _eigengap(values: Array, low: Array, high: Array) -> tuple[float | None, int | None]:
     gaps = np.where(low[:-1] > high[1:], values[:-1] - values[1:], 0.0)[1:]
     if not gaps.any():
         return None, None
     return float(gaps.max()), int(np.argmax(gaps)) + 2
 
 
-def _first_left_out(values: np.ndarray, k: int | None) -> float | None:
+def _first_left_out(values: Array, k: int | None) -> float | None:
     """1 - value k + 1, or None where it is not known; rounding is 0."""
     if k is None or k >= len(values):
         return None
@@ -230,13 +229,13 @@ def _first_left_out(values: np.ndarray, k: int | None) -> float | None:
     return mu if mu > _ZERO else 0.0
 
 
-def _loss(views: np.ndarray) -> float:
+def _loss(views: Array) -> float:
     """-2 E f(x).f(x') + E (f(x).f(y))^2, x and y views of different images: both unbiased."""
     inner, squared = _products(views)
     return float(squared - 2.0 * inner)
 
 
-def _products(views: np.ndarray) -> tuple[float, float]:
+def _products(views: Array) -> tuple[float, float]:
     """E f(x).f(x') and E (f(x).f(y))^2."""
     n, v, _ = views.shape
     inner = views @ views.swapaxes(1, 2)
@@ -247,7 +246,7 @@ def _products(views: np.ndarray) -> tuple[float, float]:
 
 
 def _measure_labels(
-    x: np.ndarray, fold: np.ndarray, labels: np.ndarray | None, mu: float | None
+    x: Array, fold: Array, labels: Array | None, mu: float | None
 ) -> tuple[float | None, float | None, float | None, float | None]:
     """alpha, phi and the bound of the held-out probe, and the share of the commonest class."""
     if labels is None:
@@ -268,7 +267,7 @@ def _measure_labels(
     return alpha, phi, bound, np.bincount(targets).max() / len(targets)
 
 
-def _feature_flags(views: np.ndarray, rank: float, used: int, varying: int) -> Iterator[str]:
+def _feature_flags(views: Array, rank: float, used: int, varying: int) -> Iterator[str]:
     n, _, d = views.shape
     if rank == 0.0:
         yield "f is constant: all features are equal, the encoder has collapsed"
@@ -284,9 +283,7 @@ def _feature_flags(views: np.ndarray, rank: float, used: int, varying: int) -> I
         )
 
 
-def _value_flags(
-    low: np.ndarray, gap: float | None, k: int | None, mu: float | None
-) -> Iterator[str]:
+def _value_flags(low: Array, gap: float | None, k: int | None, mu: float | None) -> Iterator[str]:
     if len(low) > 1 and low[1] < _NOISE:
         yield "no value but the first stands out of noise: views of one image share nothing in f"
     if len(low) > 2 and gap is None:
@@ -307,7 +304,7 @@ def _bound_flags(
         )
 
 
-def _check_views(views: ArrayLike) -> np.ndarray:
+def _check_views(views: ArrayLike) -> Array:
     views = np.asarray(views, np.float64)
     if views.ndim != 3 or views.shape[0] < MIN_IMAGES or views.shape[1] < 2 or not views.shape[2]:
         raise InputError(
@@ -333,7 +330,7 @@ def _check_numbers(dimension: int | None, resamples: int, d: int) -> None:
         raise InputError(f"`resamples` must be a whole number >= 20. Received: {resamples}")
 
 
-def _check_labels(labels: Any, count: int) -> np.ndarray | None:
+def _check_labels(labels: Any, count: int) -> Array | None:
     """Labels as an array, or None where they tell no classes apart."""
     if labels is None:
         return None

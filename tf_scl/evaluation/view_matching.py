@@ -3,11 +3,12 @@
 import numpy as np
 
 from tf_scl.evaluation.features import unit_rows
+from tf_scl.typing import Array
 
 _CHUNK = 1024  # rows at a time: memory is _CHUNK x N, whatever the number of views
 
 
-def match_views(views: np.ndarray) -> np.ndarray:
+def match_views(views: Array) -> Array:
     """How often a view of each image is nearest to another view of the same image.
 
     For a view of an image, the nearest by cosine among another view of every
@@ -32,7 +33,7 @@ def match_views(views: np.ndarray) -> np.ndarray:
     return right / (count * (count - 1))
 
 
-def _nearest_is_own(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
+def _nearest_is_own(queries: Array, keys: Array) -> Array:
     """Bool [N]: whether key i is nearer to query i than every other key."""
     found = []
     for start in range(0, len(queries), _CHUNK):

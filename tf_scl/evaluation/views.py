@@ -8,13 +8,14 @@ import tensorflow as tf
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.config import Config, ModelConfig
 from tf_scl.data.input_pipeline import labelled_batches
+from tf_scl.typing import Array
 
 _BATCH = 256
 
 
 def embed_views(
     paths: Mapping[str, str], files: Sequence[str], config: Config
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+) -> tuple[dict[str, Array], Array]:
     """Embeds several views of each image with every model, the same views with each.
 
     Records are ordered by the hash of their image, so the first ones are a
@@ -36,8 +37,8 @@ def embed_views(
     model = config.model
     images, views = config.evaluate.spectrum_images, config.evaluate.spectrum_views
     layer = TwoViews(model.image_size, **vars(config.augment))
-    found: dict[str, list[np.ndarray]] = {name: [] for name in models}
-    labels: list[np.ndarray] = []
+    found: dict[str, list[Array]] = {name: [] for name in models}
+    labels: list[Array] = []
     batches = labelled_batches(files, _BATCH, model.image_size, model.channels)
     for number, (pixels, batch_labels, _) in enumerate(batches):
         drawn: list[tf.Tensor] = []
@@ -55,7 +56,7 @@ def embed_views(
     return joined, np.concatenate(labels)[:images]
 
 
-def compared(embeddings: np.ndarray, model: ModelConfig) -> np.ndarray:
+def compared(embeddings: Array, model: ModelConfig) -> Array:
     """Embeddings as the loss of a method compares them.
 
     Args:

@@ -18,6 +18,7 @@ from tf_scl.evaluation.results import Confusion, Interval
 from tf_scl.evaluation.spectrum import SpectrumEstimate
 from tf_scl.report.facts import EmbeddingMap
 from tf_scl.report.formats import clean, percent, points, points_interval, shorten
+from tf_scl.typing import Array
 
 # Paul Tol's "muted" and black: color-blind people tell them apart. Markers differ too.
 COLORS = (
@@ -200,9 +201,9 @@ def map_chart(name: str, drawn: EmbeddingMap) -> Markup:
     return _svg(name, "map of embeddings, points by class", 860, 600, draw)
 
 
-def _number_classes(axes: Axes, members: dict[int, np.ndarray]) -> None:
+def _number_classes(axes: Axes, members: dict[int, Array]) -> None:
     """Writes the number of each class at the middle of its points, apart from the others."""
-    taken: list[np.ndarray] = []
+    taken: list[Array] = []
     for label, own in members.items():
         middle = axes.transData.transform(np.nanmedian(own, axis=0))
         turns = np.arange(0, 12, 0.5)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, unit_rows
 from tf_scl.report.facts import EmbeddingMap
+from tf_scl.typing import Array
 
 _DIRECTIONS = 50  # principal components that t-SNE starts from, as van der Maaten (2008) has it
 _PERPLEXITY = 30
@@ -56,7 +57,7 @@ def embedding_map(
     )
 
 
-def principal_components(features: np.ndarray, count: int) -> np.ndarray:
+def principal_components(features: Array, count: int) -> Array:
     """Coordinates along the first principal components.
 
     Args:
@@ -76,7 +77,7 @@ def principal_components(features: np.ndarray, count: int) -> np.ndarray:
     return np.pad(components, ((0, 0), (0, count - components.shape[1])))
 
 
-def _coordinates(features: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
+def _coordinates(features: Array, seed: int) -> tuple[Array, str]:
     """float [N, 2] and how they came about."""
     images, dimension = features.shape
     directions = min(_DIRECTIONS, dimension, images)

@@ -15,7 +15,7 @@ def clean(value: object) -> str:
     return "".join(c for c in text if unicodedata.category(c) != "Cc" and c not in _NOT_IN_XML)
 
 
-def number(value: float | None, digits: int = 4) -> str:
+def number(value: float | bool | None, digits: int = 4) -> str:
     """Formats a number with `digits` significant digits: 1,797 or 0.9581 or 3.2·10⁻⁵."""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -10,6 +10,7 @@ from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, unit_rows
 from tf_scl.report.facts import Neighbor, Query
 from tf_scl.report.records import read_thumbnails
+from tf_scl.typing import Array
 
 
 def neighbor_grid(
@@ -55,7 +56,7 @@ def nearest(
     queries: int = 10,
     neighbors: int = 6,
     seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Array, Array, Array]:
     """Chooses evaluation images at random, by turns from each class, and their neighbors.
 
     Args:
@@ -89,7 +90,7 @@ def nearest(
     return chosen, found, np.take_along_axis(cosine, found, axis=1)
 
 
-def _spread_over_classes(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _spread_over_classes(labels: Array, count: int, seed: int) -> Array:
     """Rows of random images: one of each class, then a second, until there are enough."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))

@@ -13,6 +13,7 @@ from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
 from tf_scl.report.facts import Thumbnail
+from tf_scl.typing import Array
 
 _SIDE = 72  # pixels, the largest of a thumbnail
 
@@ -86,7 +87,7 @@ def read_thumbnails(files: Sequence[str], rows: Iterable[int]) -> dict[int, Thum
     return found
 
 
-def thumbnail(image: PIL.Image.Image | np.ndarray) -> str:
+def thumbnail(image: PIL.Image.Image | Array) -> str:
     """Makes a small copy of an image.
 
     Args:

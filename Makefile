@@ -27,7 +27,7 @@ endif
 endif
 endif
 
-.PHONY: run test test-slow test-slow-brief test-current lint docs lock env clean
+.PHONY: run test test-brief test-slow test-slow-brief test-current lint docs lock env clean
 
 run: env
 	@$(PYTHON) -m pipeline.local_runner $(FLAGS) $(ARGS)
@@ -38,9 +38,16 @@ test: env
 test-slow: env
 	$(PYTHON) -m pytest $(SPREAD) -m slow $(ARGS)
 
-# The exports of fifteen encoders take ten minutes, the chain with encoders that are brought
-# another four: on one lane.
-test-slow-brief: ARGS += --ignore tests/tf_scl/test_export_applications.py \
+# For lane b, what does not depend on the lane left out: numpy alone, HTML, documents, examples;
+# and what takes long and is tested on lane a: the exports of fifteen encoders (ten minutes), the
+# chain with encoders that are brought (four).
+OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_examples.py \
+	test_notebooks.py test_project_files.py tf_scl/report tf_scl/theory)
+
+test-brief: ARGS += $(OF_ANY_LANE)
+test-brief: test
+
+test-slow-brief: ARGS += $(OF_ANY_LANE) --ignore tests/tf_scl/test_export_applications.py \
 	-k 'not test_a_network_of_keras_applications and not test_a_vit_of_a_file'
 test-slow-brief: test-slow
 

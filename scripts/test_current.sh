@@ -3,7 +3,7 @@
 # is: in a Debian 13 of its own, below .tools/trixie, which is made on the first call
 # (a minute, and the environment inside another four).
 #
-#   scripts/test_current.sh [TARGET ...]     default: run test test-slow-brief
+#   scripts/test_current.sh [TARGET ...]     default: run test-brief test-slow-brief
 #
 # Needs root, for debootstrap and chroot, and Debian's packages within reach.
 set -eu
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 suite=trixie
 root=$PWD/.tools/$suite
-here=/work/main # the checkout inside; /work/shared lies beside it, as outside
+here=/src/tf_scl # the checkout inside; /src/shared lies beside it, as outside
 
 fail() {
     echo "error: $*" >&2
@@ -54,10 +54,10 @@ mount --rbind /dev "$root/dev"
 mount --bind /sys "$root/sys"
 mount -t tmpfs tmpfs "$root/run"
 if [ -d ../shared ]; then
-    mkdir -p "$root/work/shared"
-    mount --bind ../shared "$root/work/shared"
+    mkdir -p "$root/src/shared"
+    mount --bind ../shared "$root/src/shared"
 fi
 
-[ $# -gt 0 ] || set -- run test test-slow-brief
+[ $# -gt 0 ] || set -- run test-brief test-slow-brief
 exec chroot "$root" /usr/bin/env HOME=/root PATH=/usr/local/bin:/usr/bin:/bin \
     TMPDIR=/tmp make --directory "$here" "$@"

@@ -83,7 +83,7 @@ def test_a_wheel_holds_the_license_the_marker_of_types_and_no_other_package(tmp_
         (license,) = [name for name in names if name.rpartition("/")[2] == "LICENSE"]
         assert file.read(license) == (_ROOT / "LICENSE").read_bytes()
         (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
-        assert b"\nLicense: Apache-2.0\n" in file.read(metadata)
-    assert "tf_scl/py.typed" in names
+        assert b"\nLicense-Expression: Apache-2.0\n" in file.read(metadata)
+    assert {"tf_scl/py.typed", "tf_scl/report/page.html", "tf_scl/report/page.css"} <= set(names)
     info = metadata.partition("/")[0]
     assert {name.partition("/")[0] for name in names} == {"tf_scl", info}

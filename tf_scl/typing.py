@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy.typing as npt
 
@@ -13,7 +13,8 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 Array: TypeAlias = npt.NDArray[Any]
 ArrayLike: TypeAlias = npt.ArrayLike  # what `numpy.asarray` takes
-Images: TypeAlias = "Array | tf.Tensor"  # a batch [N, H, W, C], values 0..255
+# A batch [N, H, W, C], values 0..255. Not with |, which a string has only with some types.
+Images: TypeAlias = Union[Array, "tf.Tensor"]  # noqa: UP007
 
 # The second part of what a function below `tf.custom_gradient` returns.
 Gradient: TypeAlias = Callable[..., Any]

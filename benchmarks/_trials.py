@@ -180,10 +180,11 @@ def _features(one, config, train, test):
 
 
 def _model(one, config):
-    from benchmarks._variants import Variant, build_variant
     from tf_scl.training import build_model
 
     if "variant" in one:
+        from benchmarks._variants import Variant, build_variant
+
         return build_variant(config, Variant(**one["variant"]))
     return build_model(config)
 

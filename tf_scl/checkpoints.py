@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, file_reason
 from tf_scl.typing import Array, PathLike
 
 _KEPT = 2  # the newest, and the one before it in case that is damaged
@@ -81,7 +81,7 @@ def save(folder: PathLike, step: int, arrays: Mapping[str, Array], progress: dic
             tf.io.gfile.remove(old)
     except (OSError, tf.errors.OpError) as error:
         raise InputError(
-            f"cannot write the checkpoint {path}: {_reason(error)}; make room or give another "
+            f"cannot write the checkpoint {path}: {file_reason(error)}; make room or give another "
             "checkpoint folder, then run the same again: it goes on from the checkpoint before"
         ) from error
     return path
@@ -110,7 +110,7 @@ def load_newest(folder: PathLike, tidy: bool = True) -> Checkpoint | None:
             continue
         except (OSError, tf.errors.OpError) as error:
             raise InputError(
-                f"cannot open the checkpoint {path}: {_reason(error)}; make it readable, "
+                f"cannot open the checkpoint {path}: {file_reason(error)}; make it readable, "
                 "delete it, or give another checkpoint folder"
             ) from error
         except _DamagedError as error:
@@ -257,7 +257,3 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)

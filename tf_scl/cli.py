@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tf_scl.config import IngestConfig
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, file_reason
 from tf_scl.flags import SOURCES, Parser, add_flags, config_from
 from tf_scl.quiet import load_tensorflow, start_xla
 from tf_scl.run_command import run_command
@@ -214,9 +214,8 @@ def _save(content: bytes | str, out: str) -> None:
     try:
         write_file(out, content)
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
         raise InputError(
-            f"cannot write {out!r}: {reason}; give another place with --out"
+            f"cannot write {out!r}: {file_reason(error)}; give another place with --out"
         ) from error
 
 

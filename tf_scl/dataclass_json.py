@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, file_reason
 
 T = TypeVar("T")
 
@@ -89,8 +89,7 @@ def read_json(kind: type[T], path: str | os.PathLike[str]) -> T:
         with tf.io.gfile.GFile(os.fspath(path), "rb") as file:
             value = json.loads(file.read())
     except (tf.errors.OpError, OSError) as error:
-        reason = getattr(error, "message", None) or getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {os.fspath(path)!r}: {reason}") from error
+        raise InputError(f"cannot read {os.fspath(path)!r}: {file_reason(error)}") from error
     except ValueError as error:
         raise InputError(
             f"{os.fspath(path)!r} is not JSON ({error}); was it changed by hand?"

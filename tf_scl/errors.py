@@ -11,6 +11,15 @@ class InputError(ValueError):
     """
 
 
+def file_reason(error: BaseException) -> str:
+    """Why a file could not be used: what an OSError or a tf.errors.OpError says, without its path.
+
+    Args:
+        error: Exception.
+    """
+    return getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+
+
 def first_sentence(error: BaseException, otherwise: str | None = None) -> str:
     """What a library's exception says, in a sentence of at most 300 characters.
 

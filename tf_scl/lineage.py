@@ -11,7 +11,7 @@ import tensorflow as tf
 from tf_scl.data import features
 from tf_scl.data.ingest_summary import SUMMARY_FILE, describe_reasons
 from tf_scl.data.input_pipeline import open_records
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, file_reason
 from tf_scl.export import METADATA_FILE, read_metadata
 from tf_scl.serving.model_folder import find_saved_model
 from tf_scl.typing import PathLike
@@ -154,7 +154,7 @@ def _reason(error: BaseException) -> str:
         return "it does not exist"
     if isinstance(error, KeyError):
         return f"it has no {error}"
-    return getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+    return file_reason(error)
 
 
 def _image_hashes(files: Sequence[str]) -> list[bytes]:

@@ -1,6 +1,7 @@
 import pytest
+import tensorflow as tf
 
-from tf_scl.errors import first_sentence
+from tf_scl.errors import file_reason, first_sentence
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,15 @@ def test_what_says_most_is_kept(error, expected):
 
 def test_silence_may_have_words():
     assert first_sentence(ValueError(" \n"), "no reason given") == "no reason given"
+
+
+@pytest.mark.parametrize(
+    "error, expected",
+    [
+        (OSError(28, "No space left on device", "/full"), "No space left on device"),
+        (tf.errors.NotFoundError(None, None, "no such object"), "no such object"),
+        (ValueError("not a zip file"), "not a zip file"),
+    ],
+)
+def test_a_reason_is_without_number_and_path(error, expected):
+    assert file_reason(error) == expected

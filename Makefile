@@ -47,7 +47,7 @@ OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_e
 test-brief: ARGS += $(OF_ANY_LANE)
 test-brief: test
 
-test-slow-brief: ARGS += $(OF_ANY_LANE) --ignore tests/tf_scl/test_export_applications.py \
+test-slow-brief: ARGS += $(OF_ANY_LANE) --ignore tests/tf_scl/serving/test_export_applications.py \
 	-k 'not test_a_network_of_keras_applications and not test_a_vit_of_a_file'
 test-slow-brief: test-slow
 

@@ -124,7 +124,7 @@ def run(method, minutes, records, folder):
     from tf_scl.dataclass_json import to_plain
     from tf_scl.evaluation.representation import evaluate_representation
     from tf_scl.evaluation.served import embed_with_saved_models
-    from tf_scl.export import export_saved_model
+    from tf_scl.serving.export import export_saved_model
     from tf_scl.training import pretrain
 
     start = time.time()
@@ -195,9 +195,9 @@ def _records(out, part, of_each):
     """Path of the record file of a part of the archive."""
     import tensorflow as tf
 
-    from tf_scl.data.check_image import check_image
-    from tf_scl.data.content_hash import content_sha256
     from tf_scl.data.features import encode_example
+    from tf_scl.images.check_image import check_image
+    from tf_scl.images.content_hash import content_sha256
 
     path = out / f"{part}-{of_each or 'all'}.tfrecord"
     if path.exists():

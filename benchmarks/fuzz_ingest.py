@@ -23,9 +23,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from benchmarks._machine import machine
 from tests.damaged_images import BAD, GOOD, KINDS, write_damaged_images
 from tf_scl.config import IngestConfig
-from tf_scl.data import features, ingest
+from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records, record_files
 from tf_scl.data.sources.open_source import open_source
+from tf_scl.ingestion import ingest
 
 _FLAGS = [
     "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",

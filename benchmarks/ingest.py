@@ -105,8 +105,9 @@ def _seconds(way, data, folder):
 
 def _ingest(way, data, out, answers):
     from tf_scl.config import IngestConfig
-    from tf_scl.data import ingest, ingest_summary
     from tf_scl.data.sources.open_source import absolute, open_source
+    from tf_scl.ingestion import ingest
+    from tf_scl.ingestion import summary as ingest_summary
 
     source, config = open_source(absolute(data)), IngestConfig()
     splits = {split: os.path.join(out, f"Split-{split}") for split in ingest_summary.SPLITS}
@@ -140,9 +141,10 @@ def _loop(source, config, splits, report):
     """The same checks and the same records, in the order of the source."""
     import tensorflow as tf
 
-    from tf_scl.data import features, ingest_summary
-    from tf_scl.data.check_image import RejectedImageError, check_image
-    from tf_scl.data.content_hash import split_of
+    from tf_scl.data import features
+    from tf_scl.images.check_image import RejectedImageError, check_image
+    from tf_scl.images.content_hash import split_of
+    from tf_scl.ingestion import summary as ingest_summary
 
     for folder in (*splits.values(), report):
         os.makedirs(folder)

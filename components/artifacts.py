@@ -20,6 +20,6 @@ CLASS_NAMES = "class_names"
 
 
 class IngestionReport(tfx.dsl.Artifact):
-    """`summary.json` and `rejected.jsonl` of an ingestion (`tf_scl.data.ingest`)."""
+    """`summary.json` and `rejected.jsonl` of an ingestion (`tf_scl.ingestion.ingest`)."""
 
     TYPE_NAME = "components.IngestionReport"

@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Iterator
 
 from tf_scl.config import Config
-from tf_scl.data import training_images
 from tf_scl.data.sources.folder_source import FolderSource
 from tf_scl.data.sources.open_source import open_source
 from tf_scl.encoders import model_files
 from tf_scl.errors import InputError
+from tf_scl.ingestion import training_images
 
 # In the output folder: TFX's record of what ran, the artifacts, what a model server watches.
 RECORD_FILE = "metadata.sqlite"

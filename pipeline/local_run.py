@@ -65,7 +65,7 @@ def run(arguments: cli.Arguments) -> str:
     """Runs the pipeline for `cli.Arguments` and returns the summary as text."""
     data = arguments.data
     if data is None:
-        from tf_scl.data.digits import write_digits
+        from tf_scl.images.digits import write_digits
 
         data = str(write_digits(os.path.join(arguments.out, "images")))
     data = absolute(data)  # Beam's workers start in folders of their own

@@ -15,8 +15,6 @@ from tfx.utils import path_utils
 from components import last_blessed
 from components.artifacts import KERAS_FILE
 from components.representation_evaluator.executor import EVALUATION_FILE
-from tf_scl.data import ingest_summary
-from tf_scl.data.ingest_summary import IngestSummary
 from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.gate import (
     LAST_BLESSED,
@@ -26,6 +24,8 @@ from tf_scl.evaluation.gate import (
     why_not_probed,
 )
 from tf_scl.evaluation.results import Evaluation
+from tf_scl.ingestion import summary as ingest_summary
+from tf_scl.ingestion.summary import IngestSummary
 from tf_scl.report.files import HTML_FILE, JSON_FILE, read_report
 from tf_scl.write_aside import write_file
 

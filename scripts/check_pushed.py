@@ -21,7 +21,7 @@ def write(encoder_path, path):
     import PIL.Image
 
     import tf_scl
-    from tf_scl.data.decode import decode_image, fit_to_square
+    from tf_scl.images.decode import decode_image, fit_to_square
 
     encoder = tf_scl.load_model(encoder_path)
     _, size, _, channels = encoder.input_shape

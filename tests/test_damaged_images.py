@@ -11,10 +11,10 @@ import pytest
 
 from tests.conftest import encode, photo
 from tests.damaged_images import BAD, GOOD, KINDS, write_damaged_images
-from tf_scl.data import check_image as module
-from tf_scl.data.check_image import RejectedImageError, check_image
-from tf_scl.data.decode import decode_image
 from tf_scl.data.image_folder import list_images
+from tf_scl.images import check_image as module
+from tf_scl.images.check_image import RejectedImageError, check_image
+from tf_scl.images.decode import decode_image
 
 _REASONS = {
     getattr(module, name)

@@ -18,8 +18,10 @@ import tensorflow as tf
 import tf_scl
 from tests.conftest import encode, photo
 from tf_scl.config import Config
-from tf_scl.data import check_image, embed, ingest_summary
 from tf_scl.data.sources import source
+from tf_scl.embedding import embed
+from tf_scl.images import check_image
+from tf_scl.ingestion import summary as ingest_summary
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _README = _ROOT / "README.md"

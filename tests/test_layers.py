@@ -16,7 +16,18 @@ _FORBIDDEN = {
 }
 # What a page that someone copies may need: `pip install tf_scl scikit-learn`.
 _IN_EXAMPLES = {"keras", "numpy", "PIL", "sklearn", "tensorflow", "tf_scl"}
-_WITH_BEAM = (_ROOT / "tf_scl/data/ingest.py", _ROOT / "tf_scl/data/embed.py")
+_WITH_BEAM = (_ROOT / "tf_scl/ingestion/ingest.py", _ROOT / "tf_scl/embedding/embed.py")
+
+
+# The rooms of the library, from the lowest: a folder, or a file beside them. A room may import from
+# those before it.
+_ROOMS = (
+    *("errors", "typing", "write_aside", "quiet", "versions", "run_command", "dataclass_json"),
+    *("losses", "theory", "config", "distribute", "normalization", "precision", "saving"),
+    *("time_budget", "checkpoints", "images", "augmentation", "flags", "optimizers", "models"),
+    *("encoders", "data", "ingestion", "serving", "evaluation", "embedding", "callbacks"),
+    *("training", "report", "cli"),
+)
 
 
 def _imports(path):
@@ -34,6 +45,32 @@ def test_imports_point_down(layer):
         allowed = {"apache_beam"} if path in _WITH_BEAM else set()
         wrong = (_FORBIDDEN[layer] - allowed) & set(_imports(path))
         assert not wrong, f"{path} imports {wrong}"
+
+
+def _rooms_imported(path):
+    """Rooms of `tf_scl` that a file imports from, at its head or in a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for parts in (module.split(".") for module in modules):
+            if parts[0] == "tf_scl" and parts[1:] and parts[1] in _ROOMS:
+                yield parts[1]
+
+
+def test_rooms_of_the_library_import_from_lower_ones_only():
+    upward, library = [], _ROOT / "tf_scl"
+    for path in library.rglob("*.py"):
+        room = path.relative_to(library).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        place = _ROOMS.index(room)
+        rooms = _rooms_imported(path)
+        upward += [f"{path}: {other}" for other in rooms if _ROOMS.index(other) > place]
+    assert not upward
 
 
 @pytest.mark.parametrize(

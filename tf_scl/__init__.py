@@ -33,7 +33,7 @@ _HOME_OF = {
     "estimate_spectrum": "tf_scl.evaluation.spectrum",
     "evaluate_representation": "tf_scl.evaluation.representation",
     "export_onnx": "tf_scl.serving.onnx_file",
-    "export_saved_model": "tf_scl.export",
+    "export_saved_model": "tf_scl.serving.export",
     "knn_accuracy": "tf_scl.evaluation.knn",
     "linear_probe": "tf_scl.evaluation.linear_probe",
     "load_model": "tf_scl.saving",

@@ -137,7 +137,7 @@ def _views(given: dict[str, Any]) -> str:
         raise InputError(f"--out must end in .png or .jpg. Received: {out!r}")
     start_xla()
     from tf_scl.data.sources.open_source import open_source
-    from tf_scl.views_grid import draw_views
+    from tf_scl.report.views_grid import draw_views
 
     picture = io.BytesIO()
     draw_views(open_source(source), config, count).save(picture, kind)
@@ -172,7 +172,7 @@ def _embed(given: dict[str, Any]) -> str:
 
 def _import_embed() -> types.ModuleType:
     try:
-        from tf_scl.data import embed
+        from tf_scl.embedding import embed
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("apache_beam", "pyarrow"):
             raise
@@ -195,7 +195,7 @@ def _log_to_stderr() -> None:
 
 def _lineage(given: dict[str, Any]) -> str:
     load_tensorflow()
-    from tf_scl import lineage
+    from tf_scl.serving import lineage
 
     facts = lineage.read_lineage(given["model"])
     return json.dumps(facts, indent=2) if given["json"] else lineage.render(facts)

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
 from tf_scl.errors import InputError
+from tf_scl.losses.names import MU_AUTO, NEGATIVES
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 METHODS = ("spectral", "simclr", "simsiam")
 OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-NEGATIVES = ("global", "replica")
-MU_AUTO = "auto"
 RESNET = "resnet"  # the encoder that is built here
 NO_WEIGHTS = "none"
 VIEWS_IN = ("step", "input")

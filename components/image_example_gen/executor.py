@@ -10,13 +10,13 @@ from tfx.types import artifact_utils
 
 from components.artifacts import CLASS_NAMES
 from tf_scl.config import Config
-from tf_scl.data import ingest
-from tf_scl.data.ingest_summary import SPLITS
 from tf_scl.data.sources.open_source import open_source
+from tf_scl.ingestion import ingest
+from tf_scl.ingestion.summary import SPLITS
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Runs `tf_scl.data.ingest.ingest` on the configured Beam runner."""
+    """Runs `tf_scl.ingestion.ingest.ingest` on the configured Beam runner."""
 
     def Do(
         self,

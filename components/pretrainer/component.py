@@ -17,9 +17,9 @@ from tf_scl.encoders import model_files
 
 # Modules that note in a model where it comes from, and have no part in making it.
 NOTING = (
-    "tf_scl.lineage",
+    "tf_scl.serving.lineage",
     "tf_scl.versions",
-    "tf_scl.data.ingest_summary",
+    "tf_scl.ingestion.summary",
     "tf_scl.serving.model_folder",
 )
 

@@ -14,10 +14,10 @@ import tensorflow as tf
 import tf_scl
 from components.artifacts import HISTORY_FILE, KERAS_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.code_digest import git_commit
-from tf_scl import lineage
 from tf_scl.config import Config, Settings
 from tf_scl.data.input_pipeline import record_files
-from tf_scl.export import export_saved_model
+from tf_scl.serving import lineage
+from tf_scl.serving.export import export_saved_model
 from tf_scl.training import MAY_CHANGE, pretrain
 from tf_scl.write_aside import write_file
 

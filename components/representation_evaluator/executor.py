@@ -19,10 +19,10 @@ from tf_scl.data.input_pipeline import record_files
 from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.judge import judge
-from tf_scl.export import read_metadata
 from tf_scl.report.files import write_report
 from tf_scl.report.records import read_class_names
 from tf_scl.report.run_facts import read_ingestion, run_facts
+from tf_scl.serving.export import read_metadata
 
 EVALUATION_FILE = "evaluation.json"
 

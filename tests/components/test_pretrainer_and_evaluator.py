@@ -22,13 +22,13 @@ from tf_scl import time_budget
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
-from tf_scl.data.check_image import check_image
-from tf_scl.data.decode import fit_to_square
 from tf_scl.dataclass_json import read_json
 from tf_scl.evaluation.results import Evaluation
-from tf_scl.export import read_metadata
-from tf_scl.lineage import read_lineage
+from tf_scl.images.check_image import check_image
+from tf_scl.images.decode import fit_to_square
 from tf_scl.report.files import read_report
+from tf_scl.serving.export import read_metadata
+from tf_scl.serving.lineage import read_lineage
 
 _CONFIG = Config.from_dict(
     {

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 import tf_scl
 from tests.conftest import encode, photo, write_bright_and_dark
-from tests.tf_scl.data.test_check_image import huge_png_header
 from tests.tf_scl.encoders.tiny_vit import tiny_vit
-from tf_scl.lineage import read_lineage
+from tests.tf_scl.images.test_check_image import huge_png_header
+from tf_scl.serving.lineage import read_lineage
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from tests.conftest import write_bright_and_dark
 from tests.pipeline import kill_matrix
 from tests.pipeline.kill_matrix import CHECKPOINT, FULL, MOMENTS, SOME_FILES, START, WRITTEN
 from tf_scl.data import features
-from tf_scl.lineage import read_lineage
+from tf_scl.serving.lineage import read_lineage
 
 pytestmark = pytest.mark.slow
 

@@ -144,7 +144,7 @@ def test_embed_without_beam_says_how_to_install_it(
     image_folder, saved_model, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
-    monkeypatch.delitem(sys.modules, "tf_scl.data.embed", raising=False)
+    monkeypatch.delitem(sys.modules, "tf_scl.embedding.embed", raising=False)
     monkeypatch.delattr(tf_scl.data, "embed", raising=False)
     out = str(tmp_path / "out.parquet")
     assert cli.main(["embed", str(image_folder), str(saved_model), "--out", out]) == 2

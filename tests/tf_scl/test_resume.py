@@ -16,7 +16,7 @@ import tf_scl
 from tests.conftest import TINY_MODEL, encode, photo
 from tf_scl import checkpoints
 from tf_scl.data import features
-from tf_scl.data.check_image import check_image
+from tf_scl.images.check_image import check_image
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 _EPOCHS, _STEPS = 60, 5  # steps of an epoch

@@ -17,7 +17,7 @@ import tf_scl
 from tests.conftest import encode, photo
 from tests.damaged_images import KINDS
 from tests.model_server import LoadedModel, RefusedError, embedding, predict_request
-from tf_scl.data.decode import decode_batch, fit_to_square
+from tf_scl.images.decode import decode_batch, fit_to_square
 
 pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not installed")
 

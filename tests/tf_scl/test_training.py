@@ -10,7 +10,7 @@ from tests.conftest import TINY_MODEL, encode, photo
 from tests.tf_scl.callbacks.test_epoch_summaries import scalars
 from tf_scl import checkpoints, distribute, time_budget, training
 from tf_scl.data import features
-from tf_scl.data.check_image import check_image
+from tf_scl.images.check_image import check_image
 from tf_scl.models.methods import METHODS
 
 _TINY = {

@@ -1,1 +1,1 @@
-"""From image files to batches: ingestion, record format, reading."""
+"""Sources of images, the record format, and batches that are read from records."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from tf_scl.data.check_image import CheckedImage
+    from tf_scl.images.check_image import CheckedImage
 
 ENCODED = "image/encoded"
 FORMAT = "image/format"

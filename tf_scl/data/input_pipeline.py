@@ -8,7 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from tf_scl.config import TrainConfig
-from tf_scl.data import decode, features
+from tf_scl.data import features
+from tf_scl.images import decode
 
 _CACHE_BYTES = 2**30  # decoded images are kept in memory up to this size; tf.data holds a copy
 

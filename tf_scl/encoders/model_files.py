@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_scl.config import NO_WEIGHTS, ModelConfig
-from tf_scl.data.content_hash import file_sha256
 from tf_scl.errors import InputError
+from tf_scl.images.content_hash import file_sha256
 
 SETTINGS = ("encoder", "weights")  # of the section model; each may be a path
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tf_scl.data.decode import fit_to_square
 from tf_scl.data.input_pipeline import labelled_batches
-from tf_scl.export import read_metadata
+from tf_scl.images.decode import fit_to_square
+from tf_scl.serving.export import read_metadata
 from tf_scl.typing import Array
 
 _BATCH = 256

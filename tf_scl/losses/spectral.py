@@ -16,9 +16,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_scl.config import MU_AUTO, NEGATIVES
 from tf_scl.errors import InputError
 from tf_scl.losses import row_norms, spectral_forms
+from tf_scl.losses.names import MU_AUTO, NEGATIVES
 from tf_scl.losses.precision import as_accurate
 from tf_scl.typing import ArrayLike
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_scl.data.pixel_range import why_refused
 from tf_scl.errors import InputError
+from tf_scl.images.pixel_range import why_refused
 from tf_scl.typing import Element, Images
 
 _SHOWN = 3  # parts of a long structure that a message describes

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_scl.data.decode import fit_to_square
 from tf_scl.distribute import several_replicas, several_workers
 from tf_scl.errors import InputError
+from tf_scl.images.decode import fit_to_square
 from tf_scl.losses.precision import as_accurate
 from tf_scl.models import checks
 from tf_scl.models.accumulated_step import AccumulatedStep

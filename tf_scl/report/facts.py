@@ -6,9 +6,9 @@ A section that is None is missing; `ReportFacts.missing` says why, or `page.REAS
 import dataclasses
 from typing import Any
 
-from tf_scl.data.ingest_summary import IngestSummary
 from tf_scl.evaluation.results import Evaluation
 from tf_scl.evaluation.spectrum import SpectrumEstimate
+from tf_scl.ingestion.summary import IngestSummary
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from tf_scl.config import MU_AUTO, Config
+from tf_scl.config import Config
 from tf_scl.evaluation.gate import PRETRAINED, labels_suffice, more_labels, why_not_probed
 from tf_scl.evaluation.results import Evaluation
+from tf_scl.losses.names import MU_AUTO
 
 _BINDS = 0.5  # share of clipped embeddings from which mu shapes the whole training
 _STILL_FALLING = 0.05  # of the whole fall of the loss, in the last quarter of the epochs

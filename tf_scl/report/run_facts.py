@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-from tf_scl.config import MU_AUTO, Config
-from tf_scl.data.ingest_summary import REJECTED_FILE, SUMMARY_FILE, IngestSummary
+from tf_scl.config import Config
 from tf_scl.dataclass_json import from_plain, read_json
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
 from tf_scl.evaluation.judge import PROJECTED, Judgement
@@ -20,6 +19,8 @@ from tf_scl.evaluation.spectrum import (
     estimate_spectrum,
 )
 from tf_scl.evaluation.views import compared
+from tf_scl.ingestion.summary import REJECTED_FILE, SUMMARY_FILE, IngestSummary
+from tf_scl.losses.names import MU_AUTO
 from tf_scl.report.embedding_map import embedding_map
 from tf_scl.report.facts import Ingestion, RejectedImage, ReportFacts
 from tf_scl.report.neighbors import neighbor_grid
@@ -86,7 +87,7 @@ def read_ingestion(folder: str | os.PathLike[str], first: int = 20) -> Ingestion
     """Reads what became of the images of an ingestion.
 
     Args:
-        folder: `report_dir` of `tf_scl.data.ingest.ingest`, local or remote.
+        folder: `report_dir` of `tf_scl.ingestion.ingest.ingest`, local or remote.
         first: How many rejected images are named.
 
     Raises:

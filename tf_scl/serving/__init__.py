@@ -1,1 +1,1 @@
-"""What a served model is made of: its signatures, its warm-up requests, and ONNX."""
+"""SavedModels: what is in them, what they sign for, and how they are written; ONNX."""

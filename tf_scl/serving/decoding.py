@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_scl.data import decode
+from tf_scl.images import decode
 
 DAMAGED = "damaged or cut short"
 EMPTY = "empty, 0 bytes"

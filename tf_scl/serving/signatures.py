@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_scl.data import pixel_range
-from tf_scl.data.decode import fit_to_square
+from tf_scl.images import pixel_range
+from tf_scl.images.decode import fit_to_square
 from tf_scl.serving.decoding import decode_or_name
 
 BYTES, FLOATS, INTEGERS = "serving_default", "encode_images", "encode_uint8"

@@ -28,8 +28,8 @@ As in `population_losses`, F = D^(1/2) f and L(f) = |Ā - F F^T|_F^2 - |Ā|_F^2.
 import numpy as np
 from scipy import optimize
 
-from tf_scl.config import MU_AUTO
 from tf_scl.errors import InputError
+from tf_scl.losses.names import MU_AUTO
 from tf_scl.losses.spectral import check_mu, check_positive
 from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.theory.population_losses import check_dimension, check_embeddings, to_factors

@@ -3,7 +3,7 @@ import tensorflow as tf
 
 from tests.conftest import encode, photo
 from tf_scl.data import features
-from tf_scl.data.check_image import check_image
+from tf_scl.images.check_image import check_image
 
 
 def test_a_record_holds_what_the_table_says():

@@ -5,8 +5,8 @@ import tensorflow as tf
 from tests.conftest import encode, photo
 from tf_scl.config import TrainConfig
 from tf_scl.data import features, input_pipeline
-from tf_scl.data.check_image import check_image
 from tf_scl.errors import InputError
+from tf_scl.images.check_image import check_image
 
 
 @pytest.fixture

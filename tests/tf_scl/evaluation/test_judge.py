@@ -6,9 +6,9 @@ import tf_scl
 from tests.conftest import encode, photo
 from tf_scl.config import Config
 from tf_scl.data import features
-from tf_scl.data.check_image import check_image
 from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.judge import PROJECTED, judge
+from tf_scl.images.check_image import check_image
 
 
 def _write_records(path, numbers):

@@ -5,8 +5,8 @@ import tensorflow as tf
 import tf_scl
 from tests.conftest import encode, photo
 from tf_scl.data import features
-from tf_scl.data.check_image import check_image
 from tf_scl.evaluation.served import embed_with_saved_models
+from tf_scl.images.check_image import check_image
 
 
 def test_the_pixel_baseline_is_at_most_32_pixels_wide(tmp_path):

@@ -7,8 +7,8 @@ import tf_scl
 from tests.conftest import encode, photo
 from tf_scl.config import ModelConfig
 from tf_scl.data import features
-from tf_scl.data.check_image import check_image
 from tf_scl.evaluation.views import compared, embed_views
+from tf_scl.images.check_image import check_image
 
 _SIZE = 8
 _STILL = {"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0), "flip": 0.0, "jitter": 0.0}

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_scl
 from tests import reference
 from tf_scl import distribute
-from tf_scl.data.decode import fit_to_square
+from tf_scl.images.decode import fit_to_square
 
 
 def _images(n=16, size=8, seed=0):

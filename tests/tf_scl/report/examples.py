@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from tf_scl.data.ingest_summary import IngestSummary
 from tf_scl.evaluation.results import (
     Baseline,
     Check,
@@ -22,6 +21,7 @@ from tf_scl.evaluation.results import (
     Verdict,
 )
 from tf_scl.evaluation.spectrum import SpectrumEstimate
+from tf_scl.ingestion.summary import IngestSummary
 from tf_scl.report.facts import (
     EmbeddingMap,
     Ingestion,

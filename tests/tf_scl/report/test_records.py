@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import encode, photo
-from tf_scl.data.check_image import check_image
 from tf_scl.data.features import encode_example
 from tf_scl.errors import InputError
+from tf_scl.images.check_image import check_image
 from tf_scl.report.records import read_class_names, read_thumbnails, thumbnail
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.conftest import encode, photo
 from tests.damaged_images import KINDS
-from tf_scl.data.decode import decode_batch
+from tf_scl.images.decode import decode_batch
 from tf_scl.serving.decoding import decode_or_name
 
 _LIMIT = 10_000

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import encode, photo
-from tf_scl.data.decode import fit_to_square
+from tf_scl.images.decode import fit_to_square
 from tf_scl.serving.signatures import signatures
 
 

@@ -5,10 +5,10 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from tf_scl.data import image_folder
-from tf_scl.data.image_signature import is_image_file
 from tf_scl.data.sources.source import UNREADABLE, Item, Problem, Source, Unit, too_large
 from tf_scl.data.sources.text_labels import class_labels
 from tf_scl.errors import InputError
+from tf_scl.images.image_signature import is_image_file
 
 _SPLIT_NAMES = {"train", "test", "val", "valid", "validation", "eval"}
 _FILES_PER_UNIT = 32

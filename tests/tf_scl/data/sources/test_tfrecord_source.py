@@ -7,9 +7,9 @@ import tensorflow as tf
 from tests.conftest import encode, photo
 from tests.tf_scl.data.sources.read_all import read_all
 from tf_scl.data import features
-from tf_scl.data.check_image import CheckedImage
 from tf_scl.data.sources.open_source import open_source
 from tf_scl.errors import InputError
+from tf_scl.images.check_image import CheckedImage
 
 
 def _feature(value):

@@ -1,0 +1,175 @@
+import hashlib
+import json
+import subprocess
+
+import pytest
+import tensorflow as tf
+
+from tests.conftest import encode, photo
+from tf_scl import cli
+from tf_scl.data import features
+from tf_scl.errors import InputError
+from tf_scl.images.check_image import check_image
+from tf_scl.serving import lineage
+
+_FACTS = lineage.facts_of_run(
+    {
+        "source": "photos",
+        "files": 1234,
+        "kept": {"train": 1000, "eval": 200},
+        "rejected": {"duplicate": 4, "not an image": 30},
+        "digest": "d" * 64,
+    },
+    "c" * 64,
+    "a commit",
+    {"pipeline": "tf_scl", "run": "2026", "execution": "5"},
+)
+
+
+def _saved_model(folder, **note):
+    """A folder that looks like a SavedModel, with a note."""
+    (folder / "assets.extra").mkdir(parents=True)
+    (folder / "saved_model.pb").touch()
+    facts = {"settings": {"train": {"epochs": 3, "optimizer": "sgd"}}, lineage.KEY: _FACTS, **note}
+    (folder / "assets.extra" / "tf_scl.json").write_text(json.dumps(facts))
+    return folder
+
+
+def test_the_files_of_an_encoder_are_told():
+    facts = lineage.facts_of_run(_FACTS["images"], "c", model_files={"/m/vit.keras": "e" * 64})
+    text = lineage.render({"model": "m", "settings": {}, **facts})
+    assert f"files     /m/vit.keras: sha256 {'e' * 64}\n" in text
+    assert "model_files" not in _FACTS
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Image files in a folder."""
+    (tmp_path / "images").mkdir()
+    paths = [tmp_path / "images" / f"{number}.png" for number in range(12)]
+    for number, path in enumerate(paths):
+        path.write_bytes(encode(photo(number)))
+    return paths
+
+
+def _records(folder, files):
+    """Record files of images, three a file."""
+    folder.mkdir()
+    for first in range(0, len(files), 3):
+        with tf.io.TFRecordWriter(str(folder / f"data_tfrecord-{first:05d}")) as writer:
+            for path in files[first : first + 3]:
+                image = check_image(path.read_bytes(), 10**6)
+                sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+                writer.write(features.encode_example(image, path.name.encode(), sha256))
+    return [str(path) for path in sorted(folder.iterdir())]
+
+
+def test_the_digest_is_what_the_shell_computes_from_the_files(files, tmp_path):
+    splits = {
+        "train": _records(tmp_path / "train", files[:9]),
+        "eval": _records(tmp_path / "eval", files[9:]),
+    }
+    facts = lineage.image_facts(splits)
+    command = "sha256sum *.png | cut -c1-64 | sort | sha256sum | cut -c1-64"
+    done = subprocess.run(command, shell=True, cwd=tmp_path / "images", capture_output=True)
+    assert facts == {"kept": {"train": 9, "eval": 3}, "digest": done.stdout.decode().strip()}
+
+
+def test_the_digest_depends_on_the_images_alone(files, tmp_path):
+    def digest(name, chosen):
+        return lineage.image_facts({"train": _records(tmp_path / name, chosen)})["digest"]
+
+    first = digest("one", files[:11])
+    assert digest("another order", files[10::-1]) == first
+    assert digest("one more", files) != first
+    files[0].write_bytes(encode(photo(99)))
+    assert digest("one changed", files[:11]) != first
+
+
+def test_what_the_ingestion_says_goes_along(files, tmp_path):
+    summary = {"source": "photos", "files": 13, "kept": {"train": 99}, "rejected": {"duplicate": 1}}
+    (tmp_path / "summary.json").write_text(json.dumps({**summary, "classes": {}}))
+    facts = lineage.image_facts({"train": _records(tmp_path / "train", files)}, str(tmp_path))
+    assert (facts["source"], facts["files"], facts["rejected"]) == ("photos", 13, {"duplicate": 1})
+    assert facts["kept"] == {"train": 12}  # as counted
+
+
+def test_a_model_and_the_newest_of_its_versions(tmp_path):
+    for version in ("9", "10"):
+        _saved_model(tmp_path / version)
+    (tmp_path / "11").mkdir()  # being copied
+    for path in (tmp_path, f"{tmp_path}/", tmp_path / "10"):
+        facts = lineage.read_lineage(path)
+        assert facts["model"] == str(tmp_path / "10")
+        assert facts["images"] == _FACTS["images"]
+        assert facts["settings"]["train"]["epochs"] == 3
+
+
+def test_the_text_names_images_config_code_and_run(tmp_path, capsys):
+    path = _saved_model(tmp_path / "1")
+    assert cli.main(["lineage", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:6] == [
+        f"model     {path}",
+        "images    photos",
+        "          1,234 found, 34 rejected (4 duplicate; 30 not an image)",
+        "          kept: 1,000 train, 200 eval",
+        f"          sha256 of their sorted sha256s: {'d' * 64}",
+        "config    train.epochs = 3",
+    ]
+    assert f"code      digest {'c' * 64}" in lines
+    assert "          git commit a commit" in lines
+    assert f"tensorflow {tf.__version__}" in "".join(lines)
+    assert lines[-4:-1] == [
+        "run       pipeline tf_scl",
+        "          run 2026",
+        "          execution 5",
+    ]
+
+
+def test_json_is_what_was_read(tmp_path, capsys):
+    path = _saved_model(tmp_path / "1")
+    assert cli.main(["lineage", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == lineage.read_lineage(path)
+
+
+def test_a_name_that_is_not_text_can_be_printed(tmp_path):
+    facts = lineage.read_lineage(_saved_model(tmp_path / "1"))
+    text = lineage.render({**facts, "images": {**facts["images"], "source": "/a/\udcff"}})
+    assert r"/a/\udcff" in text
+
+
+def _without_note(folder):
+    path = _saved_model(folder)
+    (path / "assets.extra" / "tf_scl.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "make,message",
+    [
+        (lambda folder: None, "the model '.*1' does not exist; give the folder of a Saved"),
+        (lambda folder: folder.mkdir(), "is no SavedModel: it holds no saved_model.pb"),
+        (_without_note, "tf_scl.json' does not say where .*it does not exist.*make run"),
+        (lambda folder: _saved_model(folder, **{lineage.KEY: None}), "does not say where"),
+        (
+            lambda folder: (
+                _saved_model(folder, settings=1)
+                .joinpath("assets.extra", "tf_scl.json")
+                .write_text("{}")
+            ),
+            "it has no 'lineage'",
+        ),
+        (
+            lambda folder: (
+                _saved_model(folder).joinpath("assets.extra", "tf_scl.json").write_text("{")
+            ),
+            "does not say where",
+        ),
+    ],
+)
+def test_what_has_no_lineage_is_refused_in_one_line(tmp_path, capsys, make, message):
+    make(tmp_path / "1")
+    with pytest.raises(InputError, match=message):
+        lineage.read_lineage(tmp_path / "1")
+    assert cli.main(["lineage", str(tmp_path / "1")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

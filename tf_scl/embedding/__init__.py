@@ -1,0 +1,1 @@
+"""A collection of images embedded by a SavedModel, as a Beam job."""

@@ -1,0 +1,1 @@
+"""From a source of images to records, as a Beam job."""

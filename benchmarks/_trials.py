@@ -132,8 +132,8 @@ def seconds_of_a_step(one):
     import keras
     import tensorflow as tf
 
+    from tf_scl.optimizers.by_name import build_optimizer
     from tf_scl.time_budget import step_seconds
-    from tf_scl.training import build_optimizer
 
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         _one_thread()
@@ -163,7 +163,7 @@ def _config(one):
 def _features(one, config, train, test):
     """(Features of both sets, seconds of training, means of metrics over 25 steps each)."""
     from tf_scl.models.calibration import calibrated
-    from tf_scl.training import build_optimizer
+    from tf_scl.optimizers.by_name import build_optimizer
 
     model, steps = _model(one, config), one["steps"]
     data = _batches(train, config.train.batch_size, one["seed"])

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from tf_scl import distribute
+from tf_scl.strategies import make_strategy
 
 # Two logical processors, so that a mirrored strategy has two replicas. This
 # must come before TensorFlow is used at all.
@@ -39,13 +39,13 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def two_replicas():
     """A mirrored strategy over two logical processors."""
-    return distribute.strategy("mirrored")
+    return make_strategy("mirrored")
 
 
 @pytest.fixture
 def one_replica():
     """A strategy with one replica."""
-    return distribute.strategy("one_device")
+    return make_strategy("one_device")
 
 
 # The section of a `Config` for an encoder that trains in seconds.

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import tf_scl
 from tf_scl.normalization import batch_normalization
+from tf_scl.strategies import make_strategy
 
 BATCH = 16
 # name -> (class, its arguments, width of the embedding); with d = 64 "auto" gathers.
@@ -75,7 +76,7 @@ def main():
     device = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration()] * int(cpus)
     tf.config.set_logical_device_configuration(device, logical)
-    strategy = tf_scl.distribute.strategy(name)
+    strategy = make_strategy(name)
     found = {}
     for case in CASES:
         for index, value in enumerate(weights_after_one_step(strategy, case)):
@@ -84,6 +85,4 @@ def main():
 
 
 if __name__ == "__main__":
-    import tf_scl.distribute
-
     main()

@@ -6,16 +6,15 @@
 
 import dataclasses
 import math
+import numbers
 import typing
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
+from tf_scl import registry
 from tf_scl.errors import InputError
 from tf_scl.losses.names import MU_AUTO, NEGATIVES
 
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
-METHODS = ("spectral", "simclr", "simsiam")
-OPTIMIZERS = ("sgd", "lars", "lamb", "adamw")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 RESNET = "resnet"  # the encoder that is built here
 NO_WEIGHTS = "none"
@@ -48,6 +47,16 @@ def _one_of(*values: Any) -> Allowed:
     return f"one of {', '.join(map(str, values))}", lambda value: value in values
 
 
+def _named_in(place: str) -> Allowed:
+    """A name of a table that stands elsewhere, "module:TABLE", see `tf_scl/registry.py`."""
+    return _one_of(*registry.names(place))
+
+
+def _named_in_or_outside(place: str) -> Allowed:
+    text, holds = _named_in(place)
+    return f"{text}, or module:Class", lambda name: holds(name) or registry.is_outside(name)
+
+
 def _rising(low: float, high: float) -> Allowed:
     return (
         f"two numbers, rising, above {low} and at most {high}",
@@ -66,17 +75,35 @@ class _Section:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            kind = typing.get_type_hints(type(self))[field.name]
-            value = _coerced(value, kind)
-            text, holds = field.metadata["allowed"]
-            if value is _WRONG or not _finite(value) or not holds(value):
-                name = f"{self.section}.{field.name}"
-                raise InputError(
-                    f"{name} must be {text} ({type_name(kind)}). "
-                    f"Received: {getattr(self, field.name)!r}; set it with --{name}"
-                )
+            name = f"{self.section}.{field.name}"
+            value = checked(
+                type(self), field.name, getattr(self, field.name), name, f"; set it with --{name}"
+            )
             object.__setattr__(self, field.name, value)
+
+
+def checked(section: type["_Section"], name: str, value: Any, called: str, remedy: str = "") -> Any:
+    """The value of a setting as its declared type.
+
+    Args:
+        section: Such as `AugmentConfig`.
+        name: Of a field of it.
+        value: Of any type; JSON knows no tuples, and gives a list.
+        called: What the message calls the setting.
+        remedy: What it ends with.
+
+    Raises:
+        InputError: Another type, or out of range.
+    """
+    field = section.__dataclass_fields__[name]
+    kind = typing.get_type_hints(section)[name]
+    found = _coerced(value, kind)
+    text, holds = field.metadata["allowed"]
+    if found is _WRONG or not _finite(found) or not holds(found):
+        raise InputError(
+            f"{called} must be {text} ({type_name(kind)}). Received: {value!r}{remedy}"
+        )
+    return found
 
 
 _WRONG = object()
@@ -94,8 +121,9 @@ def _coerced(value: Any, kind: Any) -> Any:
             return _WRONG
         items = tuple(_coerced(item, arguments[0]) for item in value)
         return _WRONG if _WRONG in items else items
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if kind in (int, float) and not isinstance(value, bool):
+        number = numbers.Integral if kind is int else numbers.Real  # numpy's too
+        return kind(value) if isinstance(value, number) else _WRONG
     return value if type(value) is kind else _WRONG
 
 
@@ -161,7 +189,11 @@ class ModelConfig(_Section):
     """Method, encoder and projector."""
 
     section: ClassVar[str] = "model"
-    method: str = _setting("spectral", _one_of(*METHODS), "what is learned from two views")
+    method: str = _setting(
+        "spectral",
+        _named_in_or_outside("tf_scl.models.methods:METHODS"),
+        "what is learned from two views; of yours by module:Class, see docs/how-to/add_a_method.md",
+    )
     image_size: int = _setting(32, _at_least(4), "side of the encoder's input, pixels")
     channels: int = _setting(3, _one_of(1, 3), "1 for grey, 3 for colour")
     encoder: str = _setting(
@@ -177,10 +209,14 @@ class ModelConfig(_Section):
     backbone_rate: float = _setting(
         1.0, _at_least(0), "multiplies the learning rate of the encoder's weights; 0 freezes them"
     )
-    depth: int = _setting(18, _one_of(10, 18, 34, 50), "layers of the ResNet")
+    depth: int = _setting(
+        18, _named_in("tf_scl.encoders.resnet_sizes:DEPTHS"), "layers of the ResNet"
+    )
     width: int = _setting(64, _at_least(1), "channels of its first stage")
     stem: str = _setting(
-        "cifar", _one_of("cifar", "strided", "imagenet"), "of stride 1, 2 or 4, by size of images"
+        "cifar",
+        _named_in("tf_scl.encoders.resnet_sizes:STEMS"),
+        "of stride 1, 2 or 4, by size of images",
     )
     zero_init_residual: bool = _setting(False, _one_of(True, False), "blocks start as identity")
     projector_hidden: tuple[int, ...] = _setting(
@@ -213,12 +249,16 @@ class TrainConfig(_Section):
     warmup_epochs: int = _setting(
         10, _at_least(0), "of linear warm-up, at most half the run; cosine follows"
     )
-    optimizer: str = _setting("sgd", _one_of(*OPTIMIZERS), "lars and lamb are for huge batches")
+    optimizer: str = _setting(
+        "sgd",
+        _named_in("tf_scl.optimizers.by_name:OPTIMIZERS"),
+        "lars and lamb are for huge batches",
+    )
     momentum: float = _setting(0.9, _between(0, 1), "of sgd and lars")
     weight_decay: float = _setting(
         5e-4, _at_least(0), "inside the gradient of sgd and lars; decoupled in lamb and adamw"
     )
-    strategy: str = _setting("auto", _one_of(*STRATEGIES), "of tf.distribute")
+    strategy: str = _setting("auto", _named_in("tf_scl.strategies:STRATEGIES"), "of tf.distribute")
     negatives: str = _setting(
         "global", _one_of(*NEGATIVES), "of all replicas, or of each alone; simsiam has none"
     )

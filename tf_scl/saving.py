@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tf_scl.errors import InputError, first_sentence
+from tf_scl.models.methods import METHODS
 from tf_scl.typing import PathLike
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _REGISTERING = (
     "tf_scl.augmentation.two_views",
     "tf_scl.encoders.convolution",
-    "tf_scl.models.methods",
     "tf_scl.normalization",
     "tf_scl.optimizers.l2_sgd",
     "tf_scl.optimizers.lars",
@@ -44,6 +44,8 @@ def load_model(path: PathLike, **options: Any) -> keras.Model:
     path = _checked(path)
     for module in _REGISTERING:
         importlib.import_module(module)
+    for method in METHODS.values():
+        method()
     import keras
 
     try:

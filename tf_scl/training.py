@@ -24,9 +24,9 @@ from tf_scl.models.calibration import calibrated
 from tf_scl.models.methods import build_method
 from tf_scl.models.projection_head import projection_head
 from tf_scl.models.two_view_model import TwoViewModel
-from tf_scl.optimizers.l2_sgd import L2SGD
-from tf_scl.optimizers.lars import LARS
+from tf_scl.optimizers.by_name import build_optimizer
 from tf_scl.precision import layers_in, policy_name
+from tf_scl.strategies import make_strategy
 from tf_scl.typing import Element, PathLike
 
 # Settings that a run may go on with, other than those of its checkpoint.
@@ -68,27 +68,6 @@ def build_model(config: Config) -> TwoViewModel:
 def build_views(config: Config) -> TwoViews:
     """The `TwoViews` that a `Config` describes."""
     return TwoViews(config.model.image_size, seed=config.train.seed, **vars(config.augment))
-
-
-def build_optimizer(
-    train: TrainConfig, rate: float | keras.optimizers.schedules.LearningRateSchedule
-) -> keras.optimizers.Optimizer:
-    """The optimizer that a `TrainConfig` describes.
-
-    Args:
-        train: `tf_scl.config.TrainConfig`.
-        rate: Float or schedule, the learning rate.
-
-    Returns:
-        `keras.optimizers.Optimizer`.
-    """
-    makers: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
-        "sgd": lambda: L2SGD(rate, momentum=train.momentum, l2=train.weight_decay),
-        "lars": lambda: LARS(rate, momentum=train.momentum, l2=train.weight_decay),
-        "lamb": lambda: keras.optimizers.Lamb(rate, weight_decay=train.weight_decay),
-        "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=train.weight_decay),
-    }
-    return makers[train.optimizer]()
 
 
 def learning_rate(
@@ -163,7 +142,7 @@ def pretrain(
             checkpoint of other settings or data; or the loss became NaN or
             infinite.
     """
-    strategy = distribute.strategy(config.train.strategy)
+    strategy = make_strategy(config.train.strategy)
     _require_one_clock(config.train, strategy)
     _require_even_batch(config.train, strategy.num_replicas_in_sync)
     images = count_records(files)

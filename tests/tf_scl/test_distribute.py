@@ -7,20 +7,9 @@ import types
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-import tf_scl
 from tests import one_step
 from tf_scl import distribute
-
-
-def test_strategies_by_name():
-    assert distribute.strategy("one_device").num_replicas_in_sync == 1
-    assert distribute.strategy("mirrored").num_replicas_in_sync == 2
-    assert isinstance(distribute.strategy("auto"), tf.distribute.OneDeviceStrategy)
-    with pytest.raises(tf_scl.InputError, match="no strategy 'tpu9'; there are auto.*tpu"):
-        distribute.strategy("tpu9")
-    assert distribute.is_chief(distribute.strategy("mirrored"))
 
 
 def test_hosts_of_a_tpu_are_several_machines(one_replica, two_replicas):
@@ -29,21 +18,6 @@ def test_hosts_of_a_tpu_are_several_machines(one_replica, two_replicas):
     for hosts in (1, 2):
         tpu = types.SimpleNamespace(extended=types.SimpleNamespace(num_hosts=hosts))
         assert distribute.several_hosts(tpu) == (hosts == 2)
-
-
-@pytest.mark.parametrize("config", [None, "", "{", "{}", '{"cluster": {"worker": ["a:1"]}}'])
-def test_multi_worker_without_a_usable_tf_config(monkeypatch, config):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    if config is not None:
-        monkeypatch.setenv("TF_CONFIG", config)
-    with pytest.raises(tf_scl.InputError, match="needs the environment variable TF_CONFIG, such"):
-        distribute.strategy("multi_worker")
-
-
-def test_no_tpu_is_named(monkeypatch):
-    monkeypatch.delenv("TPU_NAME", raising=False)
-    with pytest.raises(tf_scl.InputError, match="no TPU was found.*TPU_NAME"):
-        distribute.strategy("tpu")
 
 
 @pytest.mark.parametrize("case", one_step.CASES)

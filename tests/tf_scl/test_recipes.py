@@ -7,6 +7,7 @@ import pytest
 
 import tf_scl
 from tf_scl import training
+from tf_scl.optimizers.by_name import build_optimizer
 
 _TABLE = pathlib.Path(__file__).parents[3] / "shared" / "recipes.md"
 _PRESETS = ("cifar10", "imagenet")
@@ -54,7 +55,7 @@ def _projector(c, text):
 
 def _optimizer(c, text):
     assert text == "SGD, momentum 0.9, no Nesterov"
-    optimizer = training.build_optimizer(c.train, 0.1)
+    optimizer = build_optimizer(c.train, 0.1)
     assert type(optimizer) is tf_scl.L2SGD
     assert (optimizer.momentum, optimizer.nesterov) == (0.9, False)
 
@@ -81,7 +82,7 @@ def _schedule(c, text):
 
 def _decay(c, text):
     assert c.train.weight_decay == _numbers(text)[0]
-    assert training.build_optimizer(c.train, 0.1).l2 == c.train.weight_decay  # of all parameters
+    assert build_optimizer(c.train, 0.1).l2 == c.train.weight_decay  # of all parameters
 
 
 def _crop(c, text):

@@ -1,28 +1,17 @@
 """The augmentation policies of the papers, by name."""
 
+import dataclasses
 from typing import TypeAlias
 
+from tf_scl.config import AugmentConfig
 from tf_scl.errors import InputError
 
 # Up to this side the official code leaves the blur out.
 _SMALL = 32
 
-Views: TypeAlias = dict[str, float | tuple[float, float]]  # arguments of `TwoViews`
+Views: TypeAlias = dict[str, float | tuple[float, ...]]  # arguments of `TwoViews`
 
-_SPECTRAL: Views = {
-    "crop_scale": (0.2, 1.0),
-    "crop_ratio": (3 / 4, 4 / 3),
-    "flip": 0.5,
-    "brightness": 0.4,
-    "contrast": 0.4,
-    "saturation": 0.4,
-    "hue": 0.1,
-    "jitter": 0.8,
-    "grayscale": 0.2,
-    "blur": 0.5,
-    "blur_sigma": (0.1, 2.0),
-    "solarize": 0.0,
-}
+_SPECTRAL: Views = {**dataclasses.asdict(AugmentConfig()), "blur": 0.5}
 POLICIES: dict[str, Views] = {
     # HaoChen et al. 2021 (the official code) and SimSiam (Chen and He 2021, section 3).
     "spectral": _SPECTRAL,

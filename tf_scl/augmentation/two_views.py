@@ -1,14 +1,16 @@
 """The layer that turns a batch of images into two batches of views."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tf_scl import config
 from tf_scl.augmentation import draws, ops
 from tf_scl.augmentation.blur import gaussian_blur
 from tf_scl.augmentation.resampling import crop_resize
+from tf_scl.config import AugmentConfig
 from tf_scl.distribute import several_replicas
 from tf_scl.errors import InputError
 
@@ -59,60 +61,46 @@ class TwoViews(keras.layers.Layer):
     def __init__(
         self,
         size: int = 32,
-        crop_scale: Sequence[float] = (0.2, 1.0),
-        crop_ratio: Sequence[float] = (3 / 4, 4 / 3),
-        flip: float = 0.5,
-        brightness: float = 0.4,
-        contrast: float = 0.4,
-        saturation: float = 0.4,
-        hue: float = 0.1,
-        jitter: float = 0.8,
-        grayscale: float = 0.2,
-        blur: float = 0.0,
-        blur_sigma: Sequence[float] = (0.1, 2.0),
-        solarize: float = 0.0,
+        crop_scale: Sequence[float] = AugmentConfig.crop_scale,
+        crop_ratio: Sequence[float] = AugmentConfig.crop_ratio,
+        flip: float = AugmentConfig.flip,
+        brightness: float = AugmentConfig.brightness,
+        contrast: float = AugmentConfig.contrast,
+        saturation: float = AugmentConfig.saturation,
+        hue: float = AugmentConfig.hue,
+        jitter: float = AugmentConfig.jitter,
+        grayscale: float = AugmentConfig.grayscale,
+        blur: float = AugmentConfig.blur,
+        blur_sigma: Sequence[float] = AugmentConfig.blur_sigma,
+        solarize: float = AugmentConfig.solarize,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("dtype", "float32")  # views are made in full precision
         super().__init__(**kwargs)
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise InputError(
+                f"`size` of TwoViews must be a whole number above 0. Received: size={size!r}"
+            )
         self.size = size
-        self.crop_scale = _pair(crop_scale)
-        self.crop_ratio = _pair(crop_ratio)
-        self.flip = flip
-        self.brightness = brightness
-        self.contrast = contrast
-        self.saturation = saturation
-        self.hue = hue
-        self.jitter = jitter
-        self.grayscale = grayscale
-        self.blur = blur
-        self.blur_sigma = _pair(blur_sigma)
-        self.solarize = solarize
+
+        def checked(name: str, value: Any) -> Any:
+            return config.checked(AugmentConfig, name, value, f"`{name}` of TwoViews")
+
+        self.crop_scale: tuple[float, float] = checked("crop_scale", crop_scale)
+        self.crop_ratio: tuple[float, float] = checked("crop_ratio", crop_ratio)
+        self.flip: float = checked("flip", flip)
+        self.brightness: float = checked("brightness", brightness)
+        self.contrast: float = checked("contrast", contrast)
+        self.saturation: float = checked("saturation", saturation)
+        self.hue: float = checked("hue", hue)
+        self.jitter: float = checked("jitter", jitter)
+        self.grayscale: float = checked("grayscale", grayscale)
+        self.blur: float = checked("blur", blur)
+        self.blur_sigma: tuple[float, float] = checked("blur_sigma", blur_sigma)
+        self.solarize: float = checked("solarize", solarize)
         self.seed = seed
-        self._check()
         self._seeds = keras.random.SeedGenerator(seed)
-
-    def _check(self) -> None:
-        def require(names: str, allowed: str, holds: Callable[[Any], bool]) -> None:
-            for name in names.split():
-                if not holds(getattr(self, name)):
-                    raise InputError(
-                        f"`{name}` of TwoViews must be {allowed}. "
-                        f"Received: {name}={getattr(self, name)!r}"
-                    )
-
-        require("size", "a whole number above 0", lambda v: isinstance(v, int) and v > 0)
-        require("flip jitter grayscale blur solarize", "between 0 and 1", lambda v: 0 <= v <= 1)
-        require("brightness contrast saturation", "at least 0", lambda v: v >= 0)
-        require("hue", "between 0 and 0.5", lambda v: 0 <= v <= 0.5)
-        rising = "(low, high), above 0 and rising"
-        require(
-            "crop_scale crop_ratio blur_sigma",
-            rising,
-            lambda v: len(v) == 2 and 0 < v[0] <= v[1],
-        )
-        require("crop_scale", f"{rising}, at most 1", lambda v: v[1] <= 1)
 
     def call(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         _check_images(images)
@@ -251,7 +239,3 @@ def _rows_before(context: tf.distribute.ReplicaContext, images: tf.Tensor) -> tf
     own = tf.one_hot(replica, replicas) * tf.cast(tf.shape(images)[0], tf.float32)
     held = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
     return tf.reduce_sum(tf.where(tf.range(replicas) < replica, tf.cast(held, tf.int32), 0))
-
-
-def _pair(value: Any) -> Any:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)

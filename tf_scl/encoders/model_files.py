@@ -1,4 +1,4 @@
-"""The files that the settings of an encoder name: where they are and what they hold.
+"""The files that the settings of a model name: where they are and what they hold.
 
 Imports nothing heavy, so that a command line can look at them first.
 """
@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tf_scl import registry
 from tf_scl.config import NO_WEIGHTS, ModelConfig
 from tf_scl.errors import InputError
 from tf_scl.images.content_hash import file_sha256
@@ -34,11 +35,13 @@ def with_absolute_paths(model: ModelConfig) -> ModelConfig:
 
 
 def check_files(model: ModelConfig) -> None:
-    """Looks for the local files of a `ModelConfig`.
+    """Looks for the local files of a `ModelConfig`, and for a method from outside.
 
     Raises:
         InputError: One is missing, or of another kind by its name.
     """
+    if registry.is_outside(model.method):
+        registry.source_of(model.method, "model.method")
     for name, path in _paths(dataclasses.asdict(model)).items():
         if name == "encoder" and os.path.isdir(path):  # a preset of KerasHub
             continue
@@ -76,8 +79,18 @@ def digests(settings: Mapping[str, Any]) -> dict[str, str]:
     """
     import tensorflow as tf
 
-    paths = sorted(_paths(settings).values())
+    paths = sorted([*_paths(settings).values(), *_source_of_method(settings)])
     return {path: _digest(path) for path in paths if tf.io.gfile.exists(path)}
+
+
+def _source_of_method(settings: Mapping[str, Any]) -> list[str]:
+    method = settings.get("method", "")
+    if not registry.is_outside(method):
+        return []
+    try:
+        return [os.fspath(registry.source_of(method, "model.method"))]
+    except InputError:  # it is in a container
+        return []
 
 
 def _paths(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -9,17 +9,9 @@ from collections.abc import Sequence
 import keras
 
 from tf_scl.encoders.convolution import Conv2D
+from tf_scl.encoders.resnet_sizes import DEPTHS, STEMS
 from tf_scl.errors import InputError
 from tf_scl.normalization import batch_normalization
-
-# depth -> (blocks of each stage, whether blocks are bottlenecks)
-DEPTHS = {
-    10: ((1, 1, 1, 1), False),
-    18: ((2, 2, 2, 2), False),
-    34: ((3, 4, 6, 3), False),
-    50: ((3, 4, 6, 3), True),
-}
-STEMS = ("cifar", "strided", "imagenet")
 
 
 def resnet(

@@ -1,35 +1,70 @@
-"""Methods by name, for configurations; CONTRIBUTING.md lists what else a new one touches."""
+"""Methods by name, for settings. A new one is an entry here and a file of its own.
 
-from typing import Any
+Imports no class before it is asked for, see `tf_scl/registry.py`.
+"""
 
-import keras
+from __future__ import annotations
 
-from tf_scl.config import Config
-from tf_scl.models.prediction_head import prediction_head
-from tf_scl.models.simclr import SimCLR
-from tf_scl.models.simsiam import SimSiam
-from tf_scl.models.spectral_contrastive import SpectralContrastive
-from tf_scl.models.two_view_model import TwoViewModel
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from tf_scl import registry
+from tf_scl.errors import InputError
 
-def _spectral(config: Config) -> dict[str, Any]:
-    return {"mu": config.model.mu, "negatives": config.train.negatives}
+if TYPE_CHECKING:
+    import keras
 
-
-def _simclr(config: Config) -> dict[str, Any]:
-    return {"temperature": config.model.temperature, "negatives": config.train.negatives}
+    from tf_scl.config import Config
+    from tf_scl.models.two_view_model import TwoViewModel
 
 
-def _simsiam(config: Config) -> dict[str, Any]:
-    return {"predictor": prediction_head(config.model.embedding_dim, config.model.predictor_hidden)}
+def _spectral() -> type[TwoViewModel]:
+    from tf_scl.models.spectral_contrastive import SpectralContrastive
+
+    return SpectralContrastive
 
 
-# name -> (class, its own arguments from a `Config`)
-METHODS = {
-    "spectral": (SpectralContrastive, _spectral),
-    "simclr": (SimCLR, _simclr),
-    "simsiam": (SimSiam, _simsiam),
+def _simclr() -> type[TwoViewModel]:
+    from tf_scl.models.simclr import SimCLR
+
+    return SimCLR
+
+
+def _simsiam() -> type[TwoViewModel]:
+    from tf_scl.models.simsiam import SimSiam
+
+    return SimSiam
+
+
+# name -> what gives its class
+METHODS: dict[str, Callable[[], type[TwoViewModel]]] = {
+    "spectral": _spectral,
+    "simclr": _simclr,
+    "simsiam": _simsiam,
 }
+
+
+def method_class(name: str) -> type[TwoViewModel]:
+    """The class of a method.
+
+    Args:
+        name: One of `METHODS`, or "module:Class" for a subclass of `tf_scl.TwoViewModel`
+            from elsewhere.
+
+    Raises:
+        InputError: There is no such class, or it is no two-view model.
+    """
+    from tf_scl.models.two_view_model import TwoViewModel
+
+    if name in METHODS:
+        return METHODS[name]()
+    found = registry.load(name, "model.method")
+    if not (isinstance(found, type) and issubclass(found, TwoViewModel)):
+        raise InputError(
+            f"model.method is {name!r}, which is {found!r}; it must be a subclass of "
+            "tf_scl.TwoViewModel"
+        )
+    return found
 
 
 def build_method(
@@ -46,13 +81,16 @@ def build_method(
 
     Returns:
         `TwoViewModel`, not compiled.
+
+    Raises:
+        InputError: As `method_class`.
     """
-    method, arguments = METHODS[config.model.method]
+    method = method_class(config.model.method)
     return method(
         encoder,
         projector,
         augmentation,
         config.train.accumulate,
         backbone_rate=config.model.backbone_rate,
-        **arguments(config),
+        **method.own_arguments(config),
     )

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_scl.config import Config
 from tf_scl.losses import nt_xent
 from tf_scl.losses.spectral import check_negatives
 from tf_scl.models.two_view_model import TwoViewModel
@@ -41,6 +42,10 @@ class SimCLR(TwoViewModel):
         super().__init__(encoder, projector, augmentation, accumulate, **kwargs)
         self.temperature = temperature
         self.negatives = negatives
+
+    @classmethod
+    def own_arguments(cls, config: Config) -> dict[str, Any]:
+        return {"temperature": config.model.temperature, "negatives": config.train.negatives}
 
     def contrastive_terms(
         self,

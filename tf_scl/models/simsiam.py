@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_scl.config import Config
 from tf_scl.errors import InputError
 from tf_scl.losses import negative_cosine
 from tf_scl.models import checks
@@ -45,6 +46,11 @@ class SimSiam(TwoViewModel):
         super().__init__(
             encoder, projector, augmentation, accumulate, {"predictor": predictor}, **kwargs
         )
+
+    @classmethod
+    def own_arguments(cls, config: Config) -> dict[str, Any]:
+        dimension, hidden = config.model.embedding_dim, config.model.predictor_hidden
+        return {"predictor": prediction_head(dimension, hidden)}
 
     def embed(self, view: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         z = super().embed(view, training)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_scl.config import Config
 from tf_scl.losses import spectral
 from tf_scl.models.two_view_model import TwoViewModel
 
@@ -73,6 +74,10 @@ class SpectralContrastive(TwoViewModel):
         self.mu = mu
         self.negatives = negatives
         self.form = form
+
+    @classmethod
+    def own_arguments(cls, config: Config) -> dict[str, Any]:
+        return {"mu": config.model.mu, "negatives": config.train.negatives}
 
     def contrastive_terms(
         self,

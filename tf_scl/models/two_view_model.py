@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_scl.config import Config
 from tf_scl.distribute import several_replicas, several_workers
 from tf_scl.errors import InputError
 from tf_scl.images.decode import fit_to_square
@@ -102,6 +103,11 @@ class TwoViewModel(CheckedModel):
         }
         if checks.input_shape(encoder) is not None:
             self.build(encoder.input_shape)
+
+    @classmethod
+    def own_arguments(cls, config: Config) -> dict[str, Any]:
+        """What a method takes besides the arguments of this class, from a `tf_scl.Config`."""
+        return {}
 
     def compile(
         self, optimizer: str | keras.optimizers.Optimizer = "rmsprop", *args: Any, **options: Any

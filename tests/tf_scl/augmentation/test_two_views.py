@@ -122,7 +122,7 @@ def test_every_argument_survives_serialisation():
 )
 def test_an_argument_out_of_range_is_named(arguments):
     ((name, _),) = arguments.items()
-    with pytest.raises(tf_scl.InputError, match=f"`{name}` of TwoViews must be.*Received: {name}="):
+    with pytest.raises(tf_scl.InputError, match=f"`{name}` of TwoViews must be.*Received: "):
         tf_scl.TwoViews(**arguments)
 
 

@@ -55,3 +55,16 @@ def test_paths_for_containers_are_whole():
     model_files.refuse_relative_paths(ModelConfig(weights="gs://bucket/a.keras"))
     with pytest.raises(InputError, match="--model.weights 'a.keras' is relative to a folder here"):
         model_files.refuse_relative_paths(ModelConfig(weights="a.keras"))
+
+
+def test_a_method_from_outside_is_looked_at_and_counts_as_a_file(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "a_method_of_mine.py"
+    path.write_text("class Mine: ...\n")
+    model = ModelConfig(method="a_method_of_mine:Mine")
+    model_files.check_files(model)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model_files.digests({"method": model.method}) == {str(path): digest}
+    with pytest.raises(InputError, match="model.method is 'a_method_of_mine:Other', but"):
+        model_files.check_files(ModelConfig(method="a_method_of_mine:Other"))
+    assert model_files.digests({"method": "in_a_container:Mine"}) == {}

@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_scl
 from tests import one_step
 from tests.conftest import TINY_MODEL
-from tf_scl import config, training
-from tf_scl.models.methods import METHODS
+from tf_scl import training
+from tf_scl.models.methods import METHODS, method_class
 
 _TINY = {"model": {**TINY_MODEL, "embedding_dim": 6}}
 
@@ -19,7 +19,7 @@ def test_a_configuration_names_its_method(name):
     changes = {"model": {"method": name, "temperature": 0.2, "predictor_hidden": 3, "mu": 5.0}}
     changes["train"] = {"accumulate": 2, "negatives": "replica"}
     model = training.build_model(tf_scl.Config.from_dict(_TINY).replace(changes))
-    assert type(model) is METHODS[name][0]
+    assert type(model) is METHODS[name]()
     assert model.accumulate == 2
     if name != "simsiam":
         assert model.negatives == "replica"
@@ -31,8 +31,16 @@ def test_a_configuration_names_its_method(name):
     assert found()
 
 
-def test_the_table_and_the_configuration_agree():
-    assert set(METHODS) == set(config.METHODS)
+def test_a_method_from_outside_is_named_by_its_module():
+    changes = {"model": {"method": "examples.add_a_method:BarlowTwins"}, "train": {"accumulate": 2}}
+    model = training.build_model(tf_scl.Config.from_dict(_TINY).replace(changes))
+    assert type(model).__name__ == "BarlowTwins"
+    assert (model.accumulate, model.weight) == (2, 5e-3)
+
+
+def test_what_is_no_two_view_model_is_no_method():
+    with pytest.raises(tf_scl.InputError, match="json:dumps'.*a subclass of tf_scl.TwoViewModel"):
+        method_class("json:dumps")
 
 
 _STEPS = 4

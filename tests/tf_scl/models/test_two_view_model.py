@@ -5,8 +5,8 @@ import tensorflow as tf
 
 import tf_scl
 from tests import reference
-from tf_scl import distribute
 from tf_scl.images.decode import fit_to_square
+from tf_scl.strategies import make_strategy
 
 
 def _images(n=16, size=8, seed=0):
@@ -162,7 +162,7 @@ def test_activity_penalties_of_both_views_count():
 @pytest.mark.parametrize("replicas", [None, "one_device", "mirrored"])
 @pytest.mark.parametrize("built", [True, False])
 def test_images_need_not_have_the_size_of_the_views(replicas, built):
-    strategy = distribute.strategy(replicas) if replicas else tf.distribute.get_strategy()
+    strategy = make_strategy(replicas) if replicas else tf.distribute.get_strategy()
     with strategy.scope():
         layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(5)]
         encoder = keras.Sequential(([keras.Input((8, 8, 1))] if built else []) + layers)
@@ -179,7 +179,7 @@ def test_images_need_not_have_the_size_of_the_views(replicas, built):
 
 @pytest.mark.parametrize("replicas", ["one_device", "mirrored"])
 def test_pairs_of_views_train_an_unbuilt_encoder_under_a_strategy(replicas):
-    with distribute.strategy(replicas).scope():
+    with make_strategy(replicas).scope():
         encoder = keras.Sequential([keras.layers.Rescaling(1 / 255), keras.layers.Flatten()])
         model = tf_scl.SpectralContrastive(encoder, tf_scl.projection_head(4, ()))
         model.compile(keras.optimizers.SGD(0.01))

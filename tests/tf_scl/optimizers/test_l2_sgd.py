@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import tf_scl
 from tf_scl import training
+from tf_scl.optimizers.by_name import build_optimizer
 
 _STORED = np.load(pathlib.Path(__file__).parent / "torch_trajectories.npz")
 _RUNS = sorted(name.removesuffix("/loss") for name in _STORED if name.endswith("/loss"))
@@ -71,7 +72,7 @@ def test_so_does_the_optimizer_of_a_preset():
     """Its warm-up and cosine by the step, with the stored run's number of steps."""
     steps = {"base_learning_rate": 0.5, "batch_size": 256, "warmup_epochs": 4, "epochs": 10}
     train = tf_scl.preset("cifar10").replace({"train": {**steps, "weight_decay": 0.05}}).train
-    optimizer = training.build_optimizer(train, training.learning_rate(train, 1))
+    optimizer = build_optimizer(train, training.learning_rate(train, 1))
     _assert_follows("recipe", optimizer, 1e-5)
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
-from tf_scl import training
+from tf_scl.optimizers.by_name import build_optimizer
 from tf_scl.optimizers.part_rate import multiply_rate
 
 _FACTOR = 0.1
@@ -18,7 +18,7 @@ def _optimizer(kind, factor=1.0):
     train = tf_scl.Config().replace({"train": {"optimizer": kind, "weight_decay": 0.02}}).train
     # A rate that changes: what the velocity holds of earlier ones then counts.
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5 * factor, 0.05 * factor])
-    return training.build_optimizer(train, rate)
+    return build_optimizer(train, rate)
 
 
 def _variables():

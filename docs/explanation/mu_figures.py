@@ -7,14 +7,13 @@ augmentations are its neighbors in the cluster, more rarely images of the group,
 hardly ever others. The two classes are two clusters of each group: what parts them is not
 in the four largest eigenvalues, which are the groups. In the first world all clusters
 have six images, in the second from 3 to 11.
-
-The pictures are plain SVG, so they need no plotting library.
 """
 
 import argparse
 import math
 import pathlib
 
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy import linalg
 
@@ -40,8 +39,6 @@ SWEEP = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0)
 BATCHES = (16, 64, 256, 1024)
 _RESOLVED = 1e-4  # of the largest eigenvalue of E u u^T: what is smaller has not settled
 COLORS = ("#2b6cb0", "#c2570c")
-GREY = "#555"
-SIDE = 240  # of each panel, in pixels
 
 
 def make_world(name):
@@ -100,131 +97,61 @@ def batches(graph, sizes, draws=300, seed=0):
     return found
 
 
-def draw_threshold(graph):
-    """What a bound on the mean squared norm leaves of each eigenvalue, as SVG."""
+def draw_threshold(graph, path):
+    """Draws what a bound on the mean squared norm leaves of each eigenvalue."""
     values = graph.eigenpairs[0]
-    total, panels = values[:DIMENSION].sum(), []
-    for number, energy in enumerate((1.0, 4.0, total)):
+    total, shown = values[:DIMENSION].sum(), DIMENSION + 4
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True)
+    for axis, energy in zip(axes, (1.0, 4.0, total), strict=True):
         tau, kept = soft_threshold(values[:DIMENSION], energy)
-        count = np.count_nonzero(kept)
+        count, places = np.count_nonzero(kept), np.arange(1, shown + 1)
+        axis.bar(places, values[:shown], color="#ddd")
+        axis.bar(places[:count], values[:count] - tau, bottom=tau, color=COLORS[0])
+        axis.axhline(tau, color="#d33", linestyle="--", linewidth=1)
+        axis.text(shown + 0.5, tau + 0.02, f"τ = {tau:.2f}", color="#d33", ha="right")
         name = f"{energy:g}" if energy < total else f"{energy:.1f}, the sum"
-        shapes = _frame(f"m = {name}: {count} of {DIMENSION} kept", "number of the eigenvalue")
-        for place, value in enumerate(values[: DIMENSION + 4]):
-            left, width = (place + 0.6) * SIDE / (DIMENSION + 5), 0.8 * SIDE / (DIMENSION + 5)
-            shapes.append(_bar(left, width, 0, value, "#ddd"))
-            if place < count:
-                shapes.append(_bar(left, width, tau, value, COLORS[0]))
-        level = SIDE * (1 - tau / 1.08)
-        shapes.append(_line([(0, level), (SIDE, level)], "#d33", dash="4 3"))
-        shapes.append(_text(SIDE - 4, level - 6, f"τ = {tau:.2f}", anchor="end", fill="#d33"))
-        for place in (1, 4, 8, 12, 16, 20):
-            shapes += _tick_x(place * SIDE / (DIMENSION + 5), place)
-        for tick in (0.0, 0.5, 1.0):
-            shapes += _tick_y(SIDE * (1 - tick / 1.08), f"{tick:g}")
-        panels.append((70 + number * (SIDE + 70), 40, shapes))
-    label = "Eigenvalues of the graph, and what is left of them under a bound of 1, 4 and their sum"
-    return _svg(panels, 3 * (SIDE + 70) + 20, SIDE + 100, label)
+        axis.set_title(f"m = {name}: {count} of {DIMENSION} kept", fontsize="medium")
+        axis.set(xlabel="number of the eigenvalue", xticks=(1, 4, 8, 12, 16, 20))
+    axes[0].set_ylabel("eigenvalue")
+    save(figure, path)
 
 
-def draw_sweep(found):
-    """Missed share, effective rank and probe error against mu, as SVG.
+def draw_sweep(found, path):
+    """Draws the missed share, the effective rank and the probe error against mu.
 
     Args:
         found: Dict from the name of a world to a list of dicts of `measure`, the last of
             which is of "auto".
+        path: Where the picture goes.
     """
-    measures = (
-        ("missed", "Share of the eigenspace missed", (0, 0.25, 0.5, 0.75)),
-        ("rank", "Effective rank, of 16", (0, 4, 8, 12, 16)),
-        ("error", "Probe error", (0, 0.25, 0.5)),
-    )
-    panels = []
-    for number, (name, title, ticks) in enumerate(measures):
-        shapes, top = _frame(title, "mu"), 1.08 * ticks[-1]
-        for tick in ticks:
-            shapes += _tick_y(SIDE * (1 - tick / top), f"{tick:g}")
-        for tick in (0.25, 1, 4, 16, 64):
-            shapes += _tick_x(_log(tick), f"{tick:g}")
-        for color, rows in zip(COLORS, found.values(), strict=True):
-            swept = sorted((row["mu"], row[name]) for row in rows)
-            points = [(_log(mu), SIDE * (1 - value / top)) for mu, value in swept]
-            shapes.append(_line(points, color))
-            shapes += [_dot(*point, 2.5, color) for point in points]
-            auto = rows[-1]
-            shapes.append(_dot(_log(auto["mu"]), SIDE * (1 - auto[name] / top), 7, "none", color))
-        panels.append((70 + number * (SIDE + 70), 40, shapes))
-    legend = []
-    for number, (color, name) in enumerate(zip(COLORS, found, strict=True)):
-        legend += [_dot(190 * number, 0, 5, color), _text(190 * number + 12, 4, name, "start")]
-    legend += [_dot(392, 0, 7, "none", "#111"), _text(406, 4, "what auto finds", "start")]
-    panels.append((230, SIDE + 105, legend))
-    label = "What is missed of the eigenspace, effective rank and probe error against mu"
-    return _svg(panels, 3 * (SIDE + 70) + 20, SIDE + 125, label)
+    titles = {
+        "missed": "Share of the eigenspace missed",
+        "rank": f"Effective rank, of {DIMENSION}",
+        "error": "Probe error",
+    }
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.3))
+    for axis, (name, title) in zip(axes, titles.items(), strict=True):
+        for color, (world, rows) in zip(COLORS, found.items(), strict=True):
+            mus, values = zip(*sorted((row["mu"], row[name]) for row in rows), strict=True)
+            axis.plot(mus, values, ".-", color=color, label=world)
+            ring = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": color}
+            axis.plot(
+                rows[-1]["mu"], rows[-1][name], "o", label=f"what auto finds: {world}", **ring
+            )
+        axis.set_title(title, fontsize="medium")
+        axis.set(xscale="log", xlabel="mu", xticks=(0.25, 1, 4, 16, 64), ylim=(0, None))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.minorticks_off()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    save(figure, path)
 
 
-def _svg(panels, width, height, label):
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="Helvetica, Arial, sans-serif" font-size="12" role="img" '
-        f'aria-label="{label}">',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
-    ]
-    for left, top, shapes in panels:
-        lines += [f'<g transform="translate({left} {top})">', *shapes, "</g>"]
-    return "\n".join([*lines, "</svg>", ""])
-
-
-def _frame(title, x_name):
-    return [
-        f'<rect width="{SIDE}" height="{SIDE}" fill="none" stroke="#ccc"/>',
-        _text(SIDE / 2, -14, title, weight="bold"),
-        _text(SIDE / 2, SIDE + 38, x_name, fill=GREY),
-    ]
-
-
-def _log(mu):
-    """Place of mu on an axis from 0.2 to 80."""
-    return SIDE * math.log(mu / 0.2) / math.log(80 / 0.2)
-
-
-def _bar(left, width, low, high, fill):
-    top, height = SIDE * (1 - high / 1.08), SIDE * (high - low) / 1.08
-    return (
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
-        f'fill="{fill}"/>'
-    )
-
-
-def _line(points, stroke, dash="none"):
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return (
-        f'<polyline points="{path}" fill="none" stroke="{stroke}" stroke-width="1.5" '
-        f'stroke-dasharray="{dash}"/>'
-    )
-
-
-def _dot(x, y, radius, fill, stroke="none"):
-    return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{fill}" stroke="{stroke}" '
-        'stroke-width="1.5"/>'
-    )
-
-
-def _tick_x(x, label):
-    line = f'<line x1="{x:.1f}" y1="{SIDE}" x2="{x:.1f}" y2="{SIDE + 4}" stroke="{GREY}"/>'
-    return [line, _text(x, SIDE + 18, label)]
-
-
-def _tick_y(y, label):
-    line = f'<line x1="-4" y1="{y:.1f}" x2="0" y2="{y:.1f}" stroke="{GREY}"/>'
-    return [line, _text(-8, y + 4, label, "end")]
-
-
-def _text(x, y, content, anchor="middle", fill="#111", weight="normal"):
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" '
-        f'font-weight="{weight}">{content}</text>'
-    )
+def save(figure, path):
+    """Writes a figure, as the same bytes each time."""
+    figure.set_layout_engine("constrained")
+    with plt.rc_context({"svg.hashsalt": path.name}):
+        figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
 
 
 def main(arguments=None):
@@ -253,8 +180,8 @@ def main(arguments=None):
     print("\npairs in a batch: the mu that it finds at the optimum, mean and deviation")
     for size, (mean, deviation) in batches(first, BATCHES).items():
         print(f"{size:5} {mean:7.2f} {deviation:6.2f}")
-    (out / "mu-threshold.svg").write_text(draw_threshold(first), encoding="utf-8")
-    (out / "mu-sweep.svg").write_text(draw_sweep(found), encoding="utf-8")
+    draw_threshold(first, out / "mu-threshold.svg")
+    draw_sweep(found, out / "mu-sweep.svg")
     print(f"\nwrote {out / 'mu-threshold.svg'} and {out / 'mu-sweep.svg'}")
 
 

@@ -27,15 +27,26 @@ def test_a_small_mu_keeps_the_groups_only_and_auto_everything():
     assert small["loss"] > auto["loss"]
 
 
-def test_the_pictures_are_well_formed(tmp_path, capsys, monkeypatch):
+def test_the_pictures_show_the_numbers(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(example, "SWEEP", (1.0, 4.0))
     monkeypatch.setattr(example, "BATCHES", (16,))
+    drawn = {}
+    monkeypatch.setattr(example, "save", lambda figure, path: drawn.update({path.name: figure}))
     example.main(["--out", str(tmp_path)])
-    svg = "{http://www.w3.org/2000/svg}"
-    sweep = ElementTree.parse(tmp_path / "mu-sweep.svg").getroot()
-    # Two worlds in three panels: two values of mu, auto and its ring; and the legend.
-    assert len(sweep.findall(f".//{svg}circle")) == 3 * 2 * 4 + 3
-    threshold = ElementTree.parse(tmp_path / "mu-threshold.svg").getroot()
-    titles = [text.text for text in threshold.iter(f"{svg}text")]
-    assert "m = 1: 4 of 16 kept" in titles
+    missed = drawn["mu-sweep.svg"].axes[0].lines
+    # Of each world the swept values with that of auto among them, and a ring around the latter.
+    assert [len(line.get_xdata()) for line in missed] == [3, 1, 3, 1]
+    assert missed[0].get_ydata()[0] == pytest.approx(0.75, abs=1e-3)
+    titles = [axis.get_title() for axis in drawn["mu-threshold.svg"].axes]
+    assert titles[0] == "m = 1: 4 of 16 kept"
     assert "| auto | 9.69 |" in capsys.readouterr().out
+
+
+def test_a_picture_is_the_same_bytes_each_time(tmp_path):
+    graph, _ = example.make_world("clusters of one size")
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        example.draw_threshold(graph, tmp_path / name / "mu-threshold.svg")
+    first, second = (tmp_path / name / "mu-threshold.svg" for name in ("first", "second"))
+    assert ElementTree.parse(first).getroot().tag.endswith("svg")
+    assert first.read_bytes() == second.read_bytes()

@@ -7,6 +7,7 @@
 import dataclasses
 import math
 import numbers
+import types
 import typing
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
@@ -112,10 +113,9 @@ _WRONG = object()
 def _coerced(value: Any, kind: Any) -> Any:
     """The value as its declared type (JSON knows no tuples), or `_WRONG`."""
     arguments = typing.get_args(kind)
-    if type(None) in arguments:
-        return None if value is None else _coerced(value, arguments[0])
-    if arguments == (float, str):
-        return value if isinstance(value, str) else _coerced(value, float)
+    if typing.get_origin(kind) is types.UnionType:
+        found = (_coerced(value, one) for one in arguments)
+        return next((one for one in found if one is not _WRONG), _WRONG)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (tuple, list)):
             return _WRONG
@@ -135,8 +135,6 @@ def _finite(value: Any) -> bool:
 def type_name(kind: Any) -> str:
     """How a type is called in a message, such as "whole number"."""
     arguments = typing.get_args(kind)
-    if type(None) in arguments:
-        return f"{type_name(arguments[0])} or none"
     if typing.get_origin(kind) is tuple:
         return f"{type_name(arguments[0])}s, separated by commas"
     if arguments:

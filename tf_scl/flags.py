@@ -1,8 +1,10 @@
 """Command lines: a strict parser, and a flag for every setting of `tf_scl.Config`."""
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
+import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
@@ -185,11 +187,11 @@ def _converted(text: str, kind: Any) -> Any:
     arguments = typing.get_args(kind)
     if typing.get_origin(kind) is tuple:
         return tuple(_converted(item, arguments[0]) for item in text.split(",") if item)
-    if arguments == (float, str):
-        try:
-            return float(text)
-        except ValueError:
-            return text
+    if typing.get_origin(kind) is types.UnionType:
+        for one in arguments:
+            with contextlib.suppress(ValueError):
+                return _converted(text, one)
+        raise ValueError(text)
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(text)

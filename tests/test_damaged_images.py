@@ -42,7 +42,7 @@ def _outcomes(folder, kinds):
                 outcome = check_image(data, 10**8)
             except RejectedImageError as error:
                 outcome = error
-            assert time.process_time() - start < 2, (path, kind)
+            assert time.process_time() - start < 20, (path, kind)
             yield kind, data, outcome
 
 

@@ -360,4 +360,4 @@ def test_a_small_file_cannot_make_hours_of_work(make, reason):
         assert caught.value.reason == reason
     else:
         assert check_image(data, _MAX).encoded == data
-    assert time.process_time() - start < 3  # of the processor, whatever else runs
+    assert time.process_time() - start < 30  # of the CPU; unguarded these take minutes to hours

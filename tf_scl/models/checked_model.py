@@ -109,6 +109,10 @@ class CheckedModel(keras.Model):
     def make_train_function(self, force: bool = False) -> None:
         self._unseen = True
         if self.train_function is None or force:
+            # Built while the step is traced, as Keras does it, it would have the step traced twice.
+            if self.built and not self.optimizer.built:
+                with self.distribute_strategy.scope():
+                    self.optimizer.build(self.trainable_variables)
             self.train_function = self._looking_first(self.new_train_function())
 
     def make_test_function(self, force: bool = False) -> None:

@@ -11,9 +11,10 @@ images; the test images are looked at once, at the end.
 In --out a folder for each method holds its checkpoints, curve, SavedModels, `result.json` and
 a report. Stopped, the same command goes on where it was.
 
-    .venv/bin/python -m benchmarks.cifar10 --search
+    .venv/bin/python -m benchmarks.cifar10 --search 10
+    .venv/bin/python -m benchmarks.cifar10 --search 30 --contenders "width 16" "width 32"
 
-trains what `ENCODER` was chosen from, ten minutes each on one thread, on 15,000 of the
+trains what `ENCODER` was chosen from, so many minutes each on one thread, on 15,000 of the
 training images, and judges on 5,000 others of them.
 """
 
@@ -53,7 +54,6 @@ CONTENDERS = {
     "width 32, 64 px, stride 4": (0.29, {"image_size": 64, "stem": "imagenet"}),
     "width 64, 64 px, stride 4": (0.855, {"width": 64, "image_size": 64, "stem": "imagenet"}),
 }
-SEARCH_SECONDS = 600.0
 TRAIN = {"batch_size": 128, "warmup_epochs": 1, "precision": "auto"}
 TRAINING = 0.9  # of the minutes; the rest is for reading, the curve and the probes
 POINTS = 12
@@ -68,16 +68,19 @@ def main():
     parser.add_argument("--out", default="runs/cifar10", help="folder, kept from run to run")
     parser.add_argument("--plot", default="curves.png", help="a picture of the curves, in --out")
     parser.add_argument("--images", type=int, help="of each class at most, to try it out")
-    parser.add_argument("--search", action="store_true", help="choose an encoder, and no more")
+    parser.add_argument(
+        "--search", type=float, metavar="MINUTES", help="choose an encoder, and no more"
+    )
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--measure", action="store_true", help="time the search's steps")
     parser.add_argument("--results", default="cifar10.jsonl", help="file of the search's trials")
     options = parser.parse_args()
     if options.measure:
-        for name, one in _contenders().items():
+        for name, one in _contenders(options.contenders, 10).items():
             print(f"{name}: {seconds_of_a_step(one):.3f} s a step", flush=True)
         return
     if options.search:
-        search(options.results)
+        search(_contenders(options.contenders, options.search), options.results)
         return
     out = pathlib.Path(options.out)
     start = time.time()
@@ -94,9 +97,8 @@ def main():
     print(machine("tensorflow", "keras"))
 
 
-def search(results):
+def search(trials, results):
     """Prints what encoders reach in the same time."""
-    trials = _contenders()
     found = run_trials(list(trials.values()), results, workers=2)
     print("\n| contender | steps | all labels / 10 per class / kNN |\n|---|---|---|")
     for (name, one), result in zip(trials.items(), found, strict=True):
@@ -104,14 +106,15 @@ def search(results):
     print(machine("tensorflow", "keras"))
 
 
-def _contenders():
-    """Name -> trial."""
+def _contenders(names, minutes):
+    """Name -> trial of so many minutes."""
     made = {}
-    for name, (seconds, changes) in CONTENDERS.items():
+    for name in names:
+        seconds, changes = CONTENDERS[name]
         settings = {**ENCODER, "batch_size": TRAIN["batch_size"], **changes}
         made[name] = trial(
             data="cifar10-large",
-            steps=25 * round(SEARCH_SECONDS / seconds / 25),
+            steps=25 * round(60 * minutes / seconds / 25),
             base_learning_rate=METHODS["spectral"][1],
             **settings,
         )

@@ -142,7 +142,7 @@ def _shard_counts(size: int, config: IngestConfig) -> dict[str, int]:
 
 
 class _Check(beam.DoFn):
-    """Unit -> ((split, shard), chunk of (sha256, name, class name, example)), or rejections.
+    """Unit -> ((split, shard), `Chunk`), or rejections.
 
     A chunk is passed on once its part file is complete. If the runner repeats
     a bundle, that writes parts of its own.
@@ -162,7 +162,8 @@ class _Check(beam.DoFn):
         self._checked, self._told = 0, time.monotonic()
 
     def start_bundle(self) -> None:
-        self._records: dict[tuple[str, int], list[Any]] = collections.defaultdict(list)
+        self._records: dict[tuple[str, int], list[ingest_parts.Record]]
+        self._records = collections.defaultdict(list)
         self._size = 0
 
     @no_annotations  # else Beam chooses coders by them
@@ -197,7 +198,8 @@ class _Check(beam.DoFn):
         example = features.encode_example(image, item.name, sha256, item.label, item.class_name)
         split = split_of(sha256, self._config.eval_fraction)
         shard = int(sha256[16:32], 16) % self._shards[split]
-        self._records[split, shard].append((sha256, item.name, item.class_name or b"", example))
+        record = ingest_parts.Record(sha256.encode(), item.name, item.class_name or b"", example)
+        self._records[split, shard].append(record)
         self._size += len(example)
 
     def _write_part(self) -> list[tuple[Any, ingest_parts.Chunk]]:
@@ -241,24 +243,23 @@ class _WriteShard(beam.DoFn):
         # Every file in the split's folder is read as records.
         aside = os.path.join(self._parts, f"{split}-{name}-{uuid.uuid4().hex}")
         duplicates: list[tuple[bytes, str, str]] = []
-        first = ("", b"", b"")  # no image has this digest
+        first = ingest_parts.Record(b"", b"", b"", b"")  # no image has this digest
         with tf.io.TFRecordWriter(aside, "GZIP" if self._compressed else "") as writer:
-            for sha256, item, class_name, example in sorted(ingest_parts.read_chunks(chunks)):
-                if sha256 == first[0]:
-                    duplicates.append((item, DUPLICATE, _same_as(first, class_name)))
+            for record in sorted(ingest_parts.read_chunks(chunks)):
+                if record.sha256 == first.sha256:
+                    duplicates.append((record.name, DUPLICATE, _same_as(first, record.class_name)))
                     continue
-                first = sha256, item, class_name
-                writer.write(example)
+                first = record
+                writer.write(record.example)
         tf.io.gfile.rename(aside, final, overwrite=True)
         beam.metrics.Metrics.counter("ingest", f"rejected: {DUPLICATE}").inc(len(duplicates))
         yield from duplicates
 
 
-def _same_as(first: tuple[str, bytes, bytes], class_name: bytes) -> str:
-    _, name, first_class = first
-    text = f"same content as {_printable(name)}"
-    if class_name != first_class:
-        there, here = (_printable(one) or "no class" for one in (first_class, class_name))
+def _same_as(first: ingest_parts.Record, class_name: bytes) -> str:
+    text = f"same content as {_printable(first.name)}"
+    if class_name != first.class_name:
+        there, here = (_printable(one) or "no class" for one in (first.class_name, class_name))
         text += f", but in another class: {here}, not {there}"
     return text
 

@@ -7,6 +7,9 @@ output, and the runner carries only where they are.
 A part file has a name that no other has, is written by one worker in one go
 and never changed. One that nothing refers to, be it of a worker that died or
 of work that was done twice, is never read.
+
+The records are plain bytes, each field with its length before it. Reading a
+part runs nothing that is in it, unlike a pickle.
 """
 
 import concurrent.futures
@@ -15,10 +18,10 @@ import dataclasses
 import itertools
 import logging
 import os
-import pickle
+import struct
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -26,6 +29,23 @@ from tf_scl.typing import PathLike
 
 _log = logging.getLogger(__name__)
 _READERS = 16  # at a time: where a file is remote, opening one is mostly waiting
+_LENGTHS = struct.Struct("<4Q")  # before each record, of its fields
+
+
+class Record(NamedTuple):
+    """An image on its way. Records sort by the hash first, and then by the name.
+
+    Attributes:
+        sha256: Bytes, the hex digest of the image's content.
+        name: Bytes, the name of the item in its source.
+        class_name: Bytes, empty where there is no class.
+        example: Bytes, what is written to the shard.
+    """
+
+    sha256: bytes
+    name: bytes
+    class_name: bytes
+    example: bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +85,12 @@ def parts_folder(path: PathLike) -> Iterator[str]:
             _log.warning("%r is of no use any more, but cannot be deleted: %s", folder, error)
 
 
-def write_part(folder: str, shards: Mapping[Any, list[Any]]) -> list[tuple[Any, Chunk]]:
+def write_part(folder: str, shards: Mapping[Any, Iterable[Record]]) -> list[tuple[Any, Chunk]]:
     """Writes a part file, which is complete when this returns.
 
     Args:
         folder: Of `parts_folder`.
-        shards: Dict from a shard, of any type, to its records: a list of
-            anything that can be pickled.
+        shards: Dict from a shard, of any type, to its `Record`s.
 
     Returns:
         List of (shard, `Chunk`).
@@ -79,24 +98,48 @@ def write_part(folder: str, shards: Mapping[Any, list[Any]]) -> list[tuple[Any, 
     path, offset, chunks = os.path.join(folder, uuid.uuid4().hex), 0, []
     with tf.io.gfile.GFile(path, "wb") as file:
         for shard, records in shards.items():
-            data = pickle.dumps(records)
+            data = b"".join(_pack(records))
             file.write(data)
             chunks.append((shard, Chunk(path, offset, len(data))))
             offset += len(data)
     return chunks
 
 
-def read_chunks(chunks: Iterable[Chunk]) -> list[Any]:
+def read_chunks(chunks: Iterable[Chunk]) -> list[Record]:
     """All records of some chunks, as one list.
 
     Args:
         chunks: Iterable of `Chunk`.
+
+    Raises:
+        RuntimeError: A part file that ends too early, or holds something else.
     """
     with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
         return list(itertools.chain.from_iterable(pool.map(_read, chunks)))
 
 
-def _read(chunk: Chunk) -> list[Any]:
+def _pack(records: Iterable[Record]) -> Iterator[bytes]:
+    for record in records:
+        yield _LENGTHS.pack(*map(len, record))
+        yield from record
+
+
+def _read(chunk: Chunk) -> list[Record]:
     with tf.io.gfile.GFile(chunk.path, "rb") as file:
         file.seek(chunk.offset)
-        return pickle.loads(file.read(chunk.length))
+        data = file.read(chunk.length)
+    records, end = [], 0
+    while end + _LENGTHS.size <= len(data):
+        sha256, name, class_name, example = _LENGTHS.unpack_from(data, end)
+        a = end + _LENGTHS.size
+        b = a + sha256
+        c = b + name
+        d = c + class_name
+        end = d + example
+        records.append(Record(data[a:b], data[b:c], data[c:d], data[d:end]))
+    if not end == len(data) == chunk.length:
+        raise RuntimeError(
+            f"{chunk.path!r} does not hold {chunk.length} bytes of records from byte "
+            f"{chunk.offset} on: it was cut short or changed. Run the ingestion again"
+        )
+    return records

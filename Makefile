@@ -2,6 +2,7 @@
 #             DATA=folder of images   OUT=folder for output   PRESET=digits|laptop|cifar10|imagenet
 #             ARGS="--train.epochs 20 ..." any flag of python -m pipeline.local_runner --help
 # make test   the fast tests          make test-slow   the end-to-end tests
+# make test-changed           the fast tests that a change since main (or BASE=...) can touch
 # make test-current           the main job and the tests on lane b, in a Debian 13 of its own
 # make lint   ruff, mypy              make lock        new versions into requirements/*.lock
 # make docs   the documentation, into site/index.html
@@ -27,7 +28,7 @@ endif
 endif
 endif
 
-.PHONY: run test test-brief test-slow test-slow-brief test-current lint docs lock env clean
+.PHONY: run test test-changed test-brief test-slow test-slow-brief test-current lint docs lock env clean
 
 run: env
 	@$(PYTHON) -m pipeline.local_runner $(FLAGS) $(ARGS)
@@ -37,6 +38,11 @@ test: env
 
 test-slow: env
 	$(PYTHON) -m pytest $(SPREAD) -m slow $(ARGS)
+
+test-changed: env
+	@tests=$$($(PYTHON) -m scripts.changed_tests $(or $(BASE),main)) && \
+	if [ -n "$$tests" ]; then $(PYTHON) -m pytest $(SPREAD) $(ARGS) $$tests; \
+	else echo "no test is touched by what changed"; fi
 
 # For lane b, what does not depend on the lane left out: numpy alone, HTML, documents, examples;
 # and what takes long and is tested on lane a: the exports of fifteen encoders (ten minutes), the

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from tf_scl.encoders import resnet_sizes
 from tf_scl.strategies import make_strategy
 
 # Two logical processors, so that a mirrored strategy has two replicas. This
@@ -56,6 +57,12 @@ TINY_MODEL = {
     "projector_hidden": (16,),
     "embedding_dim": 8,
 }
+
+
+@pytest.fixture
+def shallow_resnet(monkeypatch):
+    """ResNet-10 with its first stage only, for tests to which a ResNet is any encoder."""
+    monkeypatch.setitem(resnet_sizes.DEPTHS, 10, ((1,), False))
 
 
 def encode(pixels, format="PNG", mode=None, **options):

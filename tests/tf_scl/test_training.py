@@ -13,6 +13,8 @@ from tf_scl.data import features
 from tf_scl.images.check_image import check_image
 from tf_scl.models.methods import METHODS
 
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 _TINY = {
     "augment": {"flip": 0.0},
     "model": TINY_MODEL,

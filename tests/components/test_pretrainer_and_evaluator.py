@@ -30,6 +30,8 @@ from tf_scl.report.files import read_report
 from tf_scl.serving.export import read_metadata
 from tf_scl.serving.lineage import read_lineage
 
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
 _CONFIG = Config.from_dict(
     {
         "model": TINY_MODEL,

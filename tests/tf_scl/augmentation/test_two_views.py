@@ -67,9 +67,10 @@ def test_the_same_views_in_a_model_in_tf_data_and_under_xla(size):
     in_data = list(tf.data.Dataset.range(3, output_type=tf.int32).map(pair))
     compiled = tf.function(pair, jit_compile=True)
     for step in range(3):
-        # A seed that XLA knows is another program than one that it is given.
-        for views in (in_data[step], compiled(step), compiled(tf.constant(step))):
+        for views in (in_data[step], compiled(tf.constant(step))):
             np.testing.assert_allclose(views, in_model[step], atol=0.05)
+    # A seed that XLA knows is another program than one that it is given.
+    np.testing.assert_allclose(compiled(2), in_model[2], atol=0.05)
 
 
 def test_views_do_not_depend_on_the_number_of_replicas(two_replicas):

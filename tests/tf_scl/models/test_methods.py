@@ -69,6 +69,8 @@ def test_every_precision_trains_as_float32(two_replicas, one_replica, case):
         scale = abs(truth[0]) + abs(truth[0] - truth[-1])
         tolerance = {"float32": 1e-4, "mixed_bfloat16": 0.1, "mixed_float16": 0.05}[dtype]
         for strategy in (one_replica, two_replicas):
+            if (dtype, strategy) == ("float32", one_replica):
+                continue  # the truth
             losses = _losses(strategy, case, dtype, False)
             np.testing.assert_allclose(losses, truth, atol=tolerance * scale)
 

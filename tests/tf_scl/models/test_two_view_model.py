@@ -9,6 +9,9 @@ from tf_scl.images.decode import fit_to_square
 from tf_scl.strategies import make_strategy
 
 
+pytestmark = pytest.mark.usefixtures("shallow_resnet")
+
+
 def _images(n=16, size=8, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (n, size, size, 1)).astype(np.uint8)
 
@@ -42,7 +45,7 @@ def test_six_lines_learn_the_digits():
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
     history = model.fit(images, batch_size=128, epochs=3, verbose=0).history
     assert history["loss"][-1] < history["loss"][0] - 0.1
-    assert model.predict(images[:5], verbose=0).shape == (5, 64)
+    assert model.predict(images[:5], verbose=0).shape == (5, 8)
 
 
 def test_one_step_is_sgd_on_the_reference_loss():

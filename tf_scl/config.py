@@ -77,13 +77,11 @@ class _Section:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             name = f"{self.section}.{field.name}"
-            value = checked(
-                type(self), field.name, getattr(self, field.name), name, f"; set it with --{name}"
-            )
+            value = checked(type(self), field.name, getattr(self, field.name), name)
             object.__setattr__(self, field.name, value)
 
 
-def checked(section: type["_Section"], name: str, value: Any, called: str, remedy: str = "") -> Any:
+def checked(section: type["_Section"], name: str, value: Any, called: str) -> Any:
     """The value of a setting as its declared type.
 
     Args:
@@ -91,7 +89,6 @@ def checked(section: type["_Section"], name: str, value: Any, called: str, remed
         name: Of a field of it.
         value: Of any type; JSON knows no tuples, and gives a list.
         called: What the message calls the setting.
-        remedy: What it ends with.
 
     Raises:
         InputError: Another type, or out of range.
@@ -102,7 +99,8 @@ def checked(section: type["_Section"], name: str, value: Any, called: str, remed
     text, holds = field.metadata["allowed"]
     if found is _WRONG or not _finite(found) or not holds(found):
         raise InputError(
-            f"{called} must be {text} ({type_name(kind)}). Received: {value!r}{remedy}"
+            f"{called} must be {text} ({type_name(kind)}). Received: {value!r}",
+            setting=f"{section.section}.{name}",
         )
     return found
 
@@ -278,7 +276,7 @@ class TrainConfig(_Section):
         if images < self.batch_size:
             raise InputError(
                 f"train.batch_size is {self.batch_size} but there are only {images} images to "
-                f"train on; use --train.batch_size {max(2, images // 4)} or add images"
+                f"train on; use train.batch_size {max(2, images // 4)} or add images"
             )
 
 
@@ -431,7 +429,7 @@ PRESETS: dict[str, Settings] = {
     },
 }
 
-# Presets for whatever images there are: without --train.batch_size, the batch is fitted to them.
+# Presets for whatever images there are: unless train.batch_size is given, the batch fits them.
 FITTED_TO_THE_IMAGES = ("digits", "laptop")
 
 

@@ -1,14 +1,27 @@
 """The one exception a user is meant to read, and what others say in short."""
 
 import re
+from typing import Any
 
 
 class InputError(ValueError):
     """Something the user gave (a folder, a file, a setting) cannot be used.
 
     The message names the value, the place it came from and what to do about
-    it, so a command line can print it alone, without a traceback.
+    it, so a command line can print it alone, without a traceback. Settings stand in it by
+    their names, such as `train.epochs`; of which flags they are the command line says.
+
+    Attributes:
+        setting: Str, such as "train.epochs", where it is the value of one setting that
+            cannot be used, or None.
     """
+
+    def __init__(self, message: str, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.setting)
 
 
 def file_reason(error: BaseException) -> str:

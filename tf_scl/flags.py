@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
@@ -34,6 +35,30 @@ SOURCE is one of
 
 # Other flags of a setting.
 SHORT = {"train.minutes": ("--minutes",)}
+
+
+# A setting in a sentence: not inside a path, a quotation or a longer dotted name.
+_SETTING = re.compile(r"(?<![\w./'\"-])(\w+)\.(\w+)(?![\w(]|\.\w)")
+
+
+def with_flags(text: str) -> str:
+    """A message of the library for users of a command line: settings by their flags.
+
+    Args:
+        text: Str, such as "use train.batch_size 8".
+
+    Returns:
+        Str, such as "use --train.batch_size 8".
+    """
+    sections = {section.name: section.default for section in dataclasses.fields(Config)}
+
+    def flag(match: re.Match[str]) -> str:
+        section, name = match.groups()
+        if not hasattr(sections.get(section), name):
+            return match[0]
+        return SHORT.get(match[0], (f"--{match[0]}",))[0]
+
+    return _SETTING.sub(flag, text)
 
 
 class Parser(argparse.ArgumentParser):

@@ -50,7 +50,9 @@ def _status(work: Callable[[], object], interrupts: "_Interrupts") -> int:
         work()
     except InputError as error:
         interrupts.end_if_stopped()
-        print(f"error: {error}", file=sys.stderr)
+        from tf_scl.flags import with_flags
+
+        print(f"error: {with_flags(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         interrupts.end_if_stopped()

@@ -68,8 +68,8 @@ def epochs_within(minutes: float, seconds: float, steps_per_epoch: int) -> int:
         least = _two_digits(epoch / 60, math.ceil)
         raise InputError(
             f"train.minutes is {minutes:g}, but an epoch takes {_two_digits(epoch)} s "
-            f"({count(steps_per_epoch, 'step')} of {_two_digits(seconds)} s); use --minutes "
-            f"{least} or more, or train a smaller model (--model.width, --model.image_size)"
+            f"({count(steps_per_epoch, 'step')} of {_two_digits(seconds)} s); use train.minutes "
+            f"{least} or more, or train a smaller model (model.width, model.image_size)"
         )
     return epochs
 

@@ -335,7 +335,7 @@ def _require_one_clock(train: TrainConfig, strategy: tf.distribute.Strategy) -> 
     if train.minutes and distribute.several_hosts(strategy):
         raise InputError(
             f"train.minutes is {train.minutes:g}, but several machines train together and would "
-            "not agree on the epochs that are in it; set --train.epochs"
+            "not agree on the epochs that are in it; set train.epochs"
         )
 
 
@@ -347,5 +347,5 @@ def _require_even_batch(train: TrainConfig, replicas: int) -> None:
         raise InputError(
             f"train.batch_size {train.batch_size} cannot be shared evenly by train.accumulate "
             f"{train.accumulate} x {replicas} replica(s) = {unit}; "
-            f"use --train.batch_size {' or '.join(good)}"
+            f"use train.batch_size {' or '.join(good)}"
         )

@@ -56,10 +56,10 @@ def test_recipes_are_those_of_the_official_code():
 @pytest.mark.parametrize(
     "changes,message",
     [
-        ({"train": {"batch_size": 1}}, "train.batch_size must be at least 2.*Received: 1;"),
-        ({"train": {"epochs": 2.5}}, r"whole number\). Received: 2.5; set it with --train.epochs"),
+        ({"train": {"batch_size": 1}}, "train.batch_size must be at least 2.*Received: 1"),
+        ({"train": {"epochs": 2.5}}, r"whole number\). Received: 2.5"),
         ({"train": {"epochs": True}}, "Received: True"),
-        ({"train": {"minutes": -1}}, "train.minutes must be between 0 .*Received: -1; set it"),
+        ({"train": {"minutes": -1}}, "train.minutes must be between 0 .*Received: -1"),
         ({"train": {"minutes": float("nan")}}, "train.minutes .*nan"),
         ({"train": {"base_learning_rate": float("nan")}}, "above 0.*nan"),
         (

@@ -1,7 +1,10 @@
+import pickle
+
 import pytest
 import tensorflow as tf
 
-from tf_scl.errors import file_reason, first_sentence
+from tf_scl.config import Config
+from tf_scl.errors import InputError, file_reason, first_sentence
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,12 @@ def test_silence_may_have_words():
 )
 def test_a_reason_is_without_number_and_path(error, expected):
     assert file_reason(error) == expected
+
+
+def test_an_error_knows_its_setting_also_in_another_process():
+    error = pickle.loads(pickle.dumps(InputError("too small", setting="train.epochs")))
+    assert (str(error), error.setting) == ("too small", "train.epochs")
+    assert InputError("no such file").setting is None
+    with pytest.raises(InputError) as caught:
+        Config().replace({"train": {"epochs": 0}})
+    assert caught.value.setting == "train.epochs"

@@ -2,7 +2,7 @@ import pytest
 
 import tf_scl
 from tf_scl.config import PRESETS
-from tf_scl.flags import Parser, add_flags, config_from, peek
+from tf_scl.flags import Parser, add_flags, config_from, peek, with_flags
 
 
 def _config(*flags, default="digits", sections=None):
@@ -133,3 +133,18 @@ def test_a_flag_can_be_looked_at_before_all_is_parsed():
     assert peek(["views", "x", "--preset", "a", "--preset=b", "--z"], "--preset") == "b"
     assert peek(["--preset"], "--preset") is None
     assert peek([], "--preset") is None
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("use train.batch_size 8 or 16", "use --train.batch_size 8 or 16"),
+        ("model.channels is 1; add images.", "--model.channels is 1; add images."),
+        ("use train.minutes 0.2 or more", "use --minutes 0.2 or more"),
+        ("give what model.save wrote", "give what model.save wrote"),
+        ("no file 'runs/model.width' in /x/train.epochs", None),
+        ("tf_scl.config.train.epochs and train.epochs.txt", None),
+    ],
+)
+def test_settings_in_a_message_become_flags(text, shown):
+    assert with_flags(text) == (shown or text)

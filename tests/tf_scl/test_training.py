@@ -295,10 +295,12 @@ def test_minutes_that_cannot_be_kept_are_refused_before_training(records, timing
         raise AssertionError
 
     config = _config(train={"minutes": 0.1})
-    with pytest.raises(tf_scl.InputError, match="an epoch takes 12 s .*use --minutes 0.2 or more"):
+    with pytest.raises(
+        tf_scl.InputError, match="an epoch takes 12 s .*use train.minutes 0.2 or more"
+    ):
         tf_scl.pretrain(records, config, fail, verbose=0)
     monkeypatch.setattr(distribute, "several_hosts", lambda strategy: True)
-    with pytest.raises(tf_scl.InputError, match="several machines.*; set --train.epochs"):
+    with pytest.raises(tf_scl.InputError, match="several machines.*; set train.epochs"):
         tf_scl.pretrain(records, config, fail, verbose=0)
 
 

@@ -221,7 +221,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 raise InputError(
                     f"the weights are not finite after step {self._step} of the run, and are not "
                     f"saved; {checkpoints.describe_newest(self.folder)}; train with a smaller "
-                    "learning rate (--train.base_learning_rate)"
+                    "learning rate (train.base_learning_rate)"
                 )
 
     def _require_same_on_all_workers(self, strategy: tf.distribute.Strategy) -> None:

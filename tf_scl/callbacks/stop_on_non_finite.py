@@ -40,5 +40,5 @@ class StopOnNonFinite(keras.callbacks.Callback):
         raise InputError(
             f"the loss is not finite at epoch {self._epoch + 1}, step {batch + 1} "
             f"({parts}{self._before}); {checkpoints.describe_newest(self.folder)}; "
-            "train with a smaller learning rate (--train.base_learning_rate)"
+            "train with a smaller learning rate (train.base_learning_rate)"
         )

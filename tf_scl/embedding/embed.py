@@ -44,8 +44,8 @@ _PROGRESS_SECONDS = 5
 # Named, for by default Beam may take a runner that it downloads first.
 _HERE = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _FLAGS = (
-    "write each as --beam=--NAME=VALUE; the names are those of Beam's documentation, such as "
-    "--beam=--runner=FlinkRunner or --beam=--direct_num_workers=2"
+    "the names are those of Beam's documentation, such as --runner=FlinkRunner or "
+    "--direct_num_workers=2"
 )
 
 
@@ -155,7 +155,7 @@ def local_pipeline(flags: Sequence[str] = ()) -> beam.Pipeline:
         known = options.get_all_options()
         unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
         if unknown:
-            raise InputError(f"Beam knows no flag --{min(unknown)} of --beam; {_FLAGS}")
+            raise InputError(f"Beam knows no flag --{min(unknown)} ; {_FLAGS}")
     return pipeline
 
 
@@ -175,23 +175,23 @@ def _require_place(out: str, folder: str) -> None:
         out.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{out!r} is not UTF-8, and TensorFlow writes no other names; give another --out"
+            f"{out!r} is not UTF-8, and TensorFlow writes no other names; give another file"
         ) from error
     if os.path.splitext(out)[1] != ".parquet":
         raise InputError(f"the output must end in .parquet. Received: {out!r}")
     if tf.io.gfile.exists(out) and not tf.io.gfile.exists(folder):
-        raise InputError(f"{out!r} exists already; move it away, or give another --out")
+        raise InputError(f"{out!r} exists already; move it away, or give another file")
     parent = os.path.dirname(out)
     if "://" not in out and not tf.io.gfile.isdir(parent):
         raise InputError(
             f"the folder of the output {out!r} does not exist; make it (mkdir -p {parent!r}), or "
-            "give another --out"
+            "give another file"
         )
 
 
 def _require_ours(out: str, key: dict[str, str]) -> None:
     if embed_parts.read_file_metadata(out).get("key") != _digest(key):
-        raise InputError(f"{out!r} exists already; move it away, or give another --out")
+        raise InputError(f"{out!r} exists already; move it away, or give another file")
 
 
 def _key(
@@ -277,7 +277,7 @@ def _summary(
     if accounted != listed:
         raise RuntimeError(
             f"{listed} images were listed but {accounted} were embedded or rejected: the Beam "
-            "runner lost or repeated some. Run it again, or use another runner (--beam)"
+            "runner lost or repeated some. Run it again, or use another runner"
         )
     return EmbedSummary(
         out, embed_parts.rejected_path(out), model.dimension, listed, embedded, rejected

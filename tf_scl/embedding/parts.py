@@ -54,7 +54,7 @@ def open_folder(folder: str, key: dict[str, str]) -> None:
             return
     except (tf.errors.OpError, OSError) as error:
         reason = getattr(error, "message", None) or error
-        raise InputError(f"cannot write {folder!r}: {reason}; give another --out") from error
+        raise InputError(f"cannot write {folder!r}: {reason}; give another file") from error
     found = _read_key(folder)
     different = [name for name in key if not found or found.get(name) != key[name]]
     if different:
@@ -62,7 +62,7 @@ def open_folder(folder: str, key: dict[str, str]) -> None:
         raise InputError(
             f"{folder!r} is there already, "
             + (f"left by an embedding that {what}" if found else f"without a {_KEY_FILE} of ours")
-            + "; delete it to start anew, or give another --out"
+            + "; delete it to start anew, or give another file"
         )
 
 
@@ -213,7 +213,7 @@ def _read_part(folder: str, number: int, items: int) -> tuple[pa.Table, list[dic
     if not tf.io.gfile.exists(path):
         raise RuntimeError(
             f"the part {path!r} of {items} images is missing: the Beam runner lost it, or its "
-            f"workers do not see this folder; {again}, or use another runner (--beam)"
+            f"workers do not see this folder; {again}, or use another runner"
         )
     try:
         with tf.io.gfile.GFile(path, "rb") as file:

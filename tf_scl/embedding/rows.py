@@ -45,8 +45,7 @@ def check_item(item: Item, max_pixels: int) -> tuple[Row, bytes | None]:
     try:
         return row, check_image(item.content, max_pixels).encoded
     except RejectedImageError as error:
-        detail = error.detail.replace("ingest.max_pixels", "the model's max_pixels")
-        return dataclasses.replace(row, problem=(error.reason, detail)), None
+        return dataclasses.replace(row, problem=(error.reason, error.detail)), None
 
 
 def _text(name: bytes) -> str:

@@ -106,7 +106,7 @@ def _require_offered(model: ModelConfig, offered: Sequence[str]) -> None:
     names = (NO_WEIGHTS, *offered)
     if model.weights not in names and not is_path(model.weights):
         raise InputError(
-            f"no weights {model.weights!r} for the encoder {model.encoder!r}; --model.weights "
+            f"no weights {model.weights!r} for the encoder {model.encoder!r}; model.weights "
             f"takes {', '.join(names)}, or the path of a .weights.h5 or .keras file"
         )
 
@@ -175,7 +175,7 @@ def _hub(name: str) -> types.ModuleType:
         meant = f"; did you mean {' or '.join(similar)}?" if similar else ""
         more = "" if hub else f" ({_INSTALL} adds the presets of KerasHub)"
         raise InputError(
-            f"no encoder {name!r}: --model.encoder takes {RESNET}, a name of keras.applications, "
+            f"no encoder {name!r}: model.encoder takes {RESNET}, a name of keras.applications, "
             f"a preset of KerasHub, or the path of a .keras file{more}{meant}"
         )
     if hub is None:
@@ -234,7 +234,7 @@ def _from_file(path: str, shape: tuple[int, int, int]) -> tuple[keras.Model, ker
         )
     if any(side not in (None, size) for side in sides):
         height, width = sides
-        remedy = f"use --model.image_size {height}" if height == width else "save a square one"
+        remedy = f"use model.image_size {height}" if height == width else "save a square one"
         raise InputError(
             f"the encoder {path!r} takes images of {height} x {width} pixels and "
             f"model.image_size is {size}; {remedy}"
@@ -245,7 +245,7 @@ def _from_file(path: str, shape: tuple[int, int, int]) -> tuple[keras.Model, ker
     except Exception as error:  # a layer of the user's may raise anything
         raise InputError(
             f"the encoder {path!r} cannot take images of {size} x {size} pixels: "
-            f"{first_sentence(error)}; use another --model.image_size"
+            f"{first_sentence(error)}; use another model.image_size"
         ) from error
     with _named(path):
         checks.check_features(features)
@@ -257,7 +257,7 @@ def _from_file(path: str, shape: tuple[int, int, int]) -> tuple[keras.Model, ker
 
 def _channels_remedy(channels: int) -> str:
     if channels in (1, 3):
-        return f"--model.channels {channels}"
+        return f"model.channels {channels}"
     return "one of 1 or 3"
 
 
@@ -273,7 +273,7 @@ def _require_color(name: str, shape: tuple[int, int, int]) -> None:
     if shape[-1] != 3:
         raise InputError(
             f"the encoder {name!r} takes images of 3 channels and model.channels is {shape[-1]}; "
-            "use --model.channels 3, which grey images are given too"
+            "use model.channels 3, which grey images are given too"
         )
 
 
@@ -312,13 +312,13 @@ def _told(model: ModelConfig) -> Iterator[None]:
         if minimum:
             message = (
                 f"model.image_size {size} is smaller than the encoder {name!r} takes; "
-                f"use --model.image_size {minimum[1]} or more"
+                f"use model.image_size {minimum[1]} or more"
             )
         elif _is_of_network(error):
             message = (
                 f"the encoder {name!r} with weights {model.weights!r} cannot be downloaded "
                 f"({first_sentence(error)}); try where there is a network, or give a file with "
-                f"--model.weights, or --model.weights {NO_WEIGHTS} for random ones"
+                f"model.weights, or model.weights {NO_WEIGHTS} for random ones"
             )
         else:
             message = (

@@ -48,12 +48,12 @@ def check_files(model: ModelConfig) -> None:
         if not path.endswith(_ENDINGS[name]):
             raise InputError(
                 f"model.{name} {path!r} is no {' or '.join(_ENDINGS[name])} file; "
-                f"give what model.save or model.save_weights wrote with --model.{name}"
+                f"give what model.save or model.save_weights wrote with model.{name}"
             )
         if "://" not in path and not os.path.isfile(path):
             raise InputError(
                 f"model.{name} {path!r} does not exist; give the path of a file of Keras with "
-                f"--model.{name}"
+                f"model.{name}"
             )
 
 
@@ -62,7 +62,7 @@ def refuse_relative_paths(model: ModelConfig) -> None:
     for name, path in _paths(dataclasses.asdict(model)).items():
         if "://" not in path and not os.path.isabs(path):
             raise InputError(
-                f"--model.{name} {path!r} is relative to a folder here; give the whole path that "
+                f"model.{name} {path!r} is relative to a folder here; give the whole path that "
                 "it has in the containers"
             )
 

@@ -66,7 +66,7 @@ def _load_all(network: keras.Model, path: str) -> None:
 def _other_architecture(path: str, name: str, reason: str) -> InputError:
     return InputError(
         f"the weights {path!r} are of another architecture than the encoder {name!r}: {reason}; "
-        "give those that were saved from it, or another --model.encoder"
+        "give those that were saved from it, or another model.encoder"
     )
 
 

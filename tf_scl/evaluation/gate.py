@@ -194,7 +194,7 @@ def more_labels(labeled: int, images: int) -> str:
     """
     if labeled < images:
         return "label some hundred images more"
-    return "add labeled images, or keep more for evaluation (--ingest.eval_fraction)"
+    return "add labeled images, or keep more for evaluation (ingest.eval_fraction)"
 
 
 def why_not_probed(evaluation: Evaluation) -> str:

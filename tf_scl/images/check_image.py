@@ -199,7 +199,7 @@ def _unidentified(data: bytes) -> RejectedImageError:
 def _require_few(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise RejectedImageError(
-            TOO_LARGE, f"{width} x {height} is more than ingest.max_pixels = {max_pixels}"
+            TOO_LARGE, f"{width} x {height} is more than max_pixels = {max_pixels}"
         )
 
 

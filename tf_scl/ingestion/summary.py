@@ -57,7 +57,7 @@ def describe_gray(summary: IngestSummary) -> str | None:
     kept = sum(summary.kept.values())
     if not kept or summary.gray < kept:
         return None
-    return f"all {kept:,} images are gray, for which --model.channels 1 is enough"
+    return f"all {kept:,} images are gray, for which model.channels 1 is enough"
 
 
 def describe_reasons(rejected: Mapping[str, int]) -> str:

@@ -63,7 +63,7 @@ def require_batch(
         raise InputError(
             f"train.batch_size is {train.batch_size} but of the {images} images in {source.name!r} "
             f"only {'' if close else 'some '}{count} are to train on (ingest.eval_fraction is "
-            f"{ingest.eval_fraction:g}); use --train.batch_size {max(2, count // 4)} or add images"
+            f"{ingest.eval_fraction:g}); use train.batch_size {max(2, count // 4)} or add images"
         )
 
 

@@ -38,4 +38,4 @@ def test_what_cannot_be_used_has_the_reason():
     assert row == Row("a", digest, 1, "b", ("not an image", "it starts with b'text'"))
     assert encoded is None
     row, _ = check_item(Item(b"a", encode(photo(1, 40, 30))), 1000)
-    assert row.problem == ("too many pixels", "30 x 40 is more than the model's max_pixels = 1000")
+    assert row.problem == ("too many pixels", "30 x 40 is more than max_pixels = 1000")

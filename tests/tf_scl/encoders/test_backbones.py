@@ -234,15 +234,15 @@ def test_what_an_encoder_gives_must_be_vectors(tmp_path):
 def test_images_that_an_encoder_does_not_take(tmp_path):
     assert _refused(_SMALL, image_size=16) == (
         f"model.image_size 16 is smaller than the encoder '{_SMALL}' takes; "
-        "use --model.image_size 32 or more"
+        "use model.image_size 32 or more"
     )
-    assert "use --model.image_size 71 or more" in _refused("Xception")
+    assert "use model.image_size 71 or more" in _refused("Xception")
     assert "takes images of 3 channels and model.channels is 1" in _refused(_SMALL, channels=1)
     path = _saved(tiny_vit(), tmp_path)
-    assert "32 x 32 pixels and model.image_size is 64; use --model.image_size 32" in _refused(
+    assert "32 x 32 pixels and model.image_size is 64; use model.image_size 32" in _refused(
         path, image_size=64
     )
-    assert "model.channels is 1; use --model.channels 3" in _refused(path, channels=1)
+    assert "model.channels is 1; use model.channels 3" in _refused(path, channels=1)
 
 
 @pytest.mark.parametrize("name", ["MobilNetV3Small", "mobilenetv3small"])
@@ -254,7 +254,7 @@ def test_an_unknown_name_comes_with_those_like_it(name):
 
 def test_weights_that_nobody_offers():
     line = _refused(_SMALL, weights="noisy")
-    assert "--model.weights takes none, imagenet, or the path of a .weights.h5 or .keras" in line
+    assert "model.weights takes none, imagenet, or the path of a .weights.h5 or .keras" in line
     assert "takes none, or the path" in _refused("resnet", weights="imagenet")
 
 

@@ -53,7 +53,7 @@ def test_the_digest_of_a_preset_is_that_of_all_its_files(tmp_path):
 def test_paths_for_containers_are_whole():
     model_files.refuse_relative_paths(ModelConfig(encoder="/models/a.keras"))
     model_files.refuse_relative_paths(ModelConfig(weights="gs://bucket/a.keras"))
-    with pytest.raises(InputError, match="--model.weights 'a.keras' is relative to a folder here"):
+    with pytest.raises(InputError, match="model.weights 'a.keras' is relative to a folder here"):
         model_files.refuse_relative_paths(ModelConfig(weights="a.keras"))
 
 

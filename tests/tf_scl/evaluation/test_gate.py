@@ -133,7 +133,7 @@ def test_more_labels_are_asked_for_where_there_are_images_without():
     few = _result((0.1, 0.9))
     assert "(the probe's interval is 80 points wide)" in reach_verdict([], few, 6, 48).reason
     assert "label some hundred images more." in reach_verdict([], few, 6, 48).reason
-    assert "--ingest.eval_fraction" in reach_verdict([], few, 48, 48).reason
+    assert "ingest.eval_fraction" in reach_verdict([], few, 48, 48).reason
 
 
 def test_why_there_is_no_probe():

@@ -8,7 +8,6 @@ from tests import reference
 from tf_scl.images.decode import fit_to_square
 from tf_scl.strategies import make_strategy
 
-
 pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
 

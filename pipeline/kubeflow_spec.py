@@ -10,7 +10,7 @@ from tfx.orchestration.data_types import RuntimeParameter
 
 from pipeline.kubeflow_cli import KFP
 from tf_scl.errors import InputError
-from tf_scl.write_aside import write_file
+from tf_scl.files import write_file
 
 _HOOK = ["python", "-m", "components.image_example_gen.kubeflow_hook"]
 

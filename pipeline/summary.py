@@ -24,10 +24,10 @@ from tf_scl.evaluation.gate import (
     why_not_probed,
 )
 from tf_scl.evaluation.results import Evaluation
+from tf_scl.files import write_file
 from tf_scl.ingestion import summary as ingest_summary
 from tf_scl.ingestion.summary import IngestSummary
 from tf_scl.report.files import HTML_FILE, JSON_FILE, read_report
-from tf_scl.write_aside import write_file
 
 SUMMARY_FILE = "summary.json"
 _wrap = functools.partial(textwrap.wrap, width=100, break_long_words=False, break_on_hyphens=False)

@@ -1,19 +1,17 @@
 """The state of a training in files, each of them complete or not there at all.
 
 A checkpoint is one file, `checkpoint-STEP.npz`: the arrays of the state and, as
-JSON, how far the run is. It is written aside, flushed to the disk and renamed,
+JSON, how far the run is. It is written beside its place, flushed to the disk and renamed,
 so a run that is killed at any moment leaves whole files only. The zip format
 inside has checksums, so a file that was damaged later is noticed.
 """
 
-import contextlib
 import dataclasses
 import json
 import logging
 import os
 import re
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.errors import InputError, file_reason
+from tf_scl.files import atomic_write
 from tf_scl.typing import Array, PathLike
 
 _KEPT = 2  # the newest, and the one before it in case that is damaged
@@ -100,7 +99,7 @@ def load_newest(folder: PathLike, tidy: bool = True) -> Checkpoint | None:
     """
     if tidy and tf.io.gfile.isdir(folder):
         for name in tf.io.gfile.listdir(folder):
-            if name.startswith(".checkpoint-") and name.endswith(".partial"):
+            if name.startswith("checkpoint-") and name.endswith(".partial"):
                 tf.io.gfile.remove(os.path.join(folder, name))
     paths = list_checkpoints(folder)
     for path in reversed(paths):
@@ -207,30 +206,15 @@ class _DamagedError(Exception):
 
 
 def _write(path: str, arrays: Mapping[str, Any]) -> None:
-    folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".{name}-{uuid.uuid4().hex}.partial")
-    try:
-        if "://" in path:
-            with tempfile.NamedTemporaryFile() as file:
+    with atomic_write(path, durable=True) as partial:
+        if "://" not in path:
+            with open(partial, "wb") as file:
                 np.savez(file, **arrays)
-                file.flush()
-                tf.io.gfile.copy(file.name, aside)
-            tf.io.gfile.rename(aside, path, overwrite=True)
             return
-        with open(aside, "wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    except BaseException:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            tf.io.gfile.remove(aside)
-        raise
+        with tempfile.NamedTemporaryFile() as copy:
+            np.savez(copy, **arrays)
+            copy.flush()
+            tf.io.gfile.copy(copy.name, partial)
 
 
 def _read(path: str) -> Checkpoint:

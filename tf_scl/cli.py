@@ -209,7 +209,7 @@ def _save(content: bytes | str, out: str) -> None:
     """Writes a file, bytes or str, complete or not at all."""
     import tensorflow as tf
 
-    from tf_scl.write_aside import write_file
+    from tf_scl.files import write_file
 
     try:
         write_file(out, content)

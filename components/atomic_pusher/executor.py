@@ -15,7 +15,7 @@ from components.atomic_pusher.driver import PUSH_KEY
 
 
 class Executor(executor.Executor):
-    """TFX's Pusher, but a version folder is filled aside and then renamed.
+    """TFX's Pusher, but a version folder is filled beside its place and then renamed.
 
     TFX copies file by file into the folder that TF Serving watches; one that
     is killed there leaves half a version behind.
@@ -46,8 +46,8 @@ class Executor(executor.Executor):
             io_utils.copy_dir(self.GetModelPath(input_dict), pushed.uri)
             self._MarkPushed(pushed, served, os.path.basename(served))
             return
-        aside = served_versions.incoming(base)
-        destination.filesystem.base_directory = aside
+        partial = served_versions.incoming(base)
+        destination.filesystem.base_directory = partial
         redirected = {"push_destination": proto_utils.proto_to_json(destination)}
         try:
             super().Do(input_dict, output_dict, {**exec_properties, **redirected})
@@ -62,8 +62,8 @@ class Executor(executor.Executor):
                 pushed.set_string_custom_property("pushed_destination", final)
                 pushed.set_string_custom_property("pushed_version", version)
         finally:
-            if fileio.exists(aside):
-                fileio.rmtree(aside)
+            if fileio.exists(partial):
+                fileio.rmtree(partial)
 
     def _served(
         self, base: str, input_dict: dict[str, list[types.Artifact]], push: str | None

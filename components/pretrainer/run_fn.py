@@ -16,10 +16,10 @@ from components.artifacts import HISTORY_FILE, KERAS_FILE, PROJECTED_DIR, UNTRAI
 from components.code_digest import git_commit
 from tf_scl.config import Config, Settings
 from tf_scl.data.input_pipeline import record_files
+from tf_scl.files import write_file
 from tf_scl.serving import lineage
 from tf_scl.serving.export import export_saved_model
 from tf_scl.training import MAY_CHANGE, pretrain
-from tf_scl.write_aside import write_file
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs

@@ -108,7 +108,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_what_a_killed_run_was_writing_is_removed(folder):
     tf.io.gfile.makedirs(folder)
-    with tf.io.gfile.GFile(f"{folder}/.checkpoint-00000003.npz-12ab.partial", "w") as file:
+    with tf.io.gfile.GFile(f"{folder}/checkpoint-00000003.npz-12ab.partial", "w") as file:
         file.write("half")
     assert checkpoints.load_newest(folder, tidy=False) is None
     assert len(tf.io.gfile.listdir(folder)) == 1

@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from tf_scl.embedding.rows import Row
 from tf_scl.errors import InputError
+from tf_scl.files import write_file
 from tf_scl.ingestion.summary import count_reasons
-from tf_scl.write_aside import write_file
 
 METADATA = b"tf_scl"  # of the Parquet file, a JSON object
 _KEY_FILE = "key.json"

@@ -3,6 +3,7 @@
 import dataclasses
 
 from tf_scl.data.sources.source import Item, Problem
+from tf_scl.files import printable
 from tf_scl.images.check_image import RejectedImageError, check_image
 from tf_scl.images.content_hash import content_sha256
 
@@ -37,8 +38,8 @@ def check_item(item: Item, max_pixels: int) -> tuple[Row, bytes | None]:
         (row, encoded): `Row`; and bytes of a PNG or JPEG, upright, or None
         where the row has a problem.
     """
-    class_name = None if item.class_name is None else _text(item.class_name)
-    row = Row(_text(item.name), None, item.label, class_name, item.problem)
+    class_name = None if item.class_name is None else printable(item.class_name)
+    row = Row(printable(item.name), None, item.label, class_name, item.problem)
     if item.problem:
         return row, None
     row = dataclasses.replace(row, sha256=content_sha256(item.content))
@@ -46,7 +47,3 @@ def check_item(item: Item, max_pixels: int) -> tuple[Row, bytes | None]:
         return row, check_image(item.content, max_pixels).encoded
     except RejectedImageError as error:
         return dataclasses.replace(row, problem=(error.reason, error.detail)), None
-
-
-def _text(name: bytes) -> str:
-    return name.decode(errors="backslashreplace")

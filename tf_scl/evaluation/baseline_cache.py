@@ -16,8 +16,8 @@ from tf_scl.dataclass_json import dumps, from_plain
 from tf_scl.evaluation import representation
 from tf_scl.evaluation.gate import Correct
 from tf_scl.evaluation.results import Representation
+from tf_scl.files import write_file
 from tf_scl.typing import Array
-from tf_scl.write_aside import write_file
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import pathlib
 import numpy as np
 import PIL.Image
 
+from tf_scl.files import atomic_write
 from tf_scl.typing import PathLike
-from tf_scl.write_aside import written_aside
 
 
 def write_digits(folder: PathLike) -> pathlib.Path:
@@ -27,10 +27,10 @@ def write_digits(folder: PathLike) -> pathlib.Path:
         return folder
     digits = load_digits()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(folder) as aside:
+    with atomic_write(folder) as partial:
         pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
         for number, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
-            path = pathlib.Path(aside, str(label), f"{number:04d}.png")
+            path = pathlib.Path(partial, str(label), f"{number:04d}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             PIL.Image.fromarray(image).save(path)
     return folder

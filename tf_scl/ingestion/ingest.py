@@ -28,6 +28,7 @@ from tf_scl.config import IngestConfig
 from tf_scl.data import features
 from tf_scl.data.sources.source import Item, Source, Unit
 from tf_scl.errors import InputError
+from tf_scl.files import printable, write_file
 from tf_scl.images.check_image import RejectedImageError, check_image
 from tf_scl.images.content_hash import content_sha256, split_of
 from tf_scl.ingestion import parts as ingest_parts
@@ -41,7 +42,6 @@ from tf_scl.ingestion.summary import (
     describe,
     describe_gray,
 )
-from tf_scl.write_aside import write_file
 
 MIN_IMAGES_PER_SPLIT = 2
 
@@ -241,31 +241,27 @@ class _WriteShard(beam.DoFn):
         name = f"data_tfrecord-{shard:05d}-of-{self._shards[split]:05d}{suffix}"
         final = os.path.join(self._split_dirs[split], name)
         # Every file in the split's folder is read as records.
-        aside = os.path.join(self._parts, f"{split}-{name}-{uuid.uuid4().hex}")
+        partial = os.path.join(self._parts, f"{split}-{name}-{uuid.uuid4().hex}")
         duplicates: list[tuple[bytes, str, str]] = []
         first = ingest_parts.Record(b"", b"", b"", b"")  # no image has this digest
-        with tf.io.TFRecordWriter(aside, "GZIP" if self._compressed else "") as writer:
+        with tf.io.TFRecordWriter(partial, "GZIP" if self._compressed else "") as writer:
             for record in sorted(ingest_parts.read_chunks(chunks)):
                 if record.sha256 == first.sha256:
                     duplicates.append((record.name, DUPLICATE, _same_as(first, record.class_name)))
                     continue
                 first = record
                 writer.write(record.example)
-        tf.io.gfile.rename(aside, final, overwrite=True)
+        tf.io.gfile.rename(partial, final, overwrite=True)
         beam.metrics.Metrics.counter("ingest", f"rejected: {DUPLICATE}").inc(len(duplicates))
         yield from duplicates
 
 
 def _same_as(first: ingest_parts.Record, class_name: bytes) -> str:
-    text = f"same content as {_printable(first.name)}"
+    text = f"same content as {printable(first.name)}"
     if class_name != first.class_name:
-        there, here = (_printable(one) or "no class" for one in (first.class_name, class_name))
+        there, here = (printable(one) or "no class" for one in (first.class_name, class_name))
         text += f", but in another class: {here}, not {there}"
     return text
-
-
-def _printable(name: bytes) -> str:
-    return name.decode(errors="backslashreplace")
 
 
 class _WriteRejected(beam.DoFn):

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tf_scl.dataclass_json import dumps, from_plain, read_json, to_plain
 from tf_scl.errors import InputError
+from tf_scl.files import write_file
 from tf_scl.report.facts import ReportFacts
 from tf_scl.report.page import render
-from tf_scl.write_aside import write_file
 
 HTML_FILE, JSON_FILE = "report.html", "report.json"
 _BELOW_RUN = os.path.join("pipeline", "RepresentationEvaluator", "evaluation")

@@ -9,12 +9,12 @@ import keras
 import tensorflow as tf
 
 from tf_scl.errors import InputError
+from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export, reported
 from tf_scl.serving.network import StoredWeights, served_network
 from tf_scl.serving.signatures import FLOATS, OUTPUT, signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
 from tf_scl.typing import Array, PathLike
-from tf_scl.write_aside import written_aside
 
 METADATA_FILE = os.path.join("assets.extra", "tf_scl.json")
 
@@ -100,13 +100,13 @@ def export_saved_model(
         "weights": weights,
         "max_pixels": max_pixels,
     }
-    with written_aside(path, overwrite=False) as aside:
+    with atomic_write(path, overwrite=False) as partial:
         with reported(network):
-            tf.saved_model.save(stored.module, aside, served)
-        tf.io.gfile.makedirs(os.path.join(aside, os.path.dirname(METADATA_FILE)))
-        with tf.io.gfile.GFile(os.path.join(aside, METADATA_FILE), "w") as file:
+            tf.saved_model.save(stored.module, partial, served)
+        tf.io.gfile.makedirs(os.path.join(partial, os.path.dirname(METADATA_FILE)))
+        with tf.io.gfile.GFile(os.path.join(partial, METADATA_FILE), "w") as file:
             file.write(json.dumps({**facts, **(metadata or {})}, indent=2))
-        write_warmup_requests(os.path.join(aside, WARMUP_FILE), size, channels, served)
+        write_warmup_requests(os.path.join(partial, WARMUP_FILE), size, channels, served)
 
 
 def _refuse_python(network: keras.Model, function: Any) -> None:

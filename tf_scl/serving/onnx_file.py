@@ -8,11 +8,11 @@ import keras
 import tensorflow as tf
 
 from tf_scl.errors import InputError
+from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export
 from tf_scl.serving.network import FLOAT32, StoredWeights, served_network
 from tf_scl.serving.signatures import OUTPUT
 from tf_scl.typing import Array, PathLike
-from tf_scl.write_aside import written_aside
 
 OPSET = 17
 
@@ -62,7 +62,7 @@ def export_onnx(model: keras.Model, path: PathLike, projector: bool = False) -> 
         return session.run([OUTPUT], {spec.name: images})[0]
 
     _, content = agreeing_export(network, FLOAT32, make, run)
-    with written_aside(path, overwrite=False) as aside, tf.io.gfile.GFile(aside, "wb") as file:
+    with atomic_write(path, overwrite=False) as partial, tf.io.gfile.GFile(partial, "wb") as file:
         file.write(content)
 
 

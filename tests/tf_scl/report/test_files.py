@@ -37,7 +37,7 @@ def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("no space")
 
-    monkeypatch.setattr("tf_scl.write_aside.os.replace", fail)
+    monkeypatch.setattr("tf_scl.files.os.replace", fail)
     with pytest.raises(OSError, match="no space"):
         write_report(examples.empty(title="new"), tmp_path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["report.html", "report.json"]

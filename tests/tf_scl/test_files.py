@@ -3,7 +3,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from tf_scl.write_aside import write_file, written_aside
+from tf_scl.files import atomic_write, printable, write_file
 
 
 def test_a_file_is_there_whole_and_alone(tmp_path):
@@ -18,22 +18,22 @@ def test_a_file_is_there_whole_and_alone(tmp_path):
 def test_what_was_there_stays_if_the_writing_fails(tmp_path, error):
     path = tmp_path / "note.json"
     path.write_text("old")
-    with pytest.raises(error), written_aside(path) as aside:
-        with open(aside, "w") as file:
+    with pytest.raises(error), atomic_write(path) as partial:
+        with open(partial, "w") as file:
             file.write("half")
         raise error
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["note.json"]
 
 
-def test_a_folder_is_written_aside_too(tmp_path):
+def test_a_folder_is_written_whole_too(tmp_path):
     path = tmp_path / "model"
-    with written_aside(f"{path}/") as aside:
-        os.makedirs(os.path.join(aside, "variables"))
+    with atomic_write(f"{path}/") as partial:
+        os.makedirs(os.path.join(partial, "variables"))
         assert not path.exists()
     assert os.listdir(path) == ["variables"]
-    with pytest.raises(ValueError), written_aside(tmp_path / "other") as aside:
-        os.makedirs(os.path.join(aside, "variables"))
+    with pytest.raises(ValueError), atomic_write(tmp_path / "other") as partial:
+        os.makedirs(os.path.join(partial, "variables"))
         raise ValueError
     assert os.listdir(tmp_path) == ["model"]
 
@@ -41,8 +41,8 @@ def test_a_folder_is_written_aside_too(tmp_path):
 def test_the_first_of_two_writers_wins_where_nothing_is_to_be_replaced(tmp_path):
     path = tmp_path / "model.onnx"
     with pytest.raises(tf.errors.AlreadyExistsError):
-        with written_aside(path, overwrite=False) as aside:
-            for name, text in ((aside, "second"), (path, "first")):
+        with atomic_write(path, overwrite=False) as partial:
+            for name, text in ((partial, "second"), (path, "first")):
                 with open(name, "w") as file:
                     file.write(text)
     assert path.read_text() == "first"
@@ -66,8 +66,8 @@ def test_permissions_are_those_of_the_umask(tmp_path, umask, mode):
     before = os.umask(umask)
     try:
         write_file(tmp_path / "note.json", b"")
-        with written_aside(tmp_path / "model") as aside:
-            os.makedirs(aside)
+        with atomic_write(tmp_path / "model") as partial:
+            os.makedirs(partial)
     finally:
         os.umask(before)
     assert (tmp_path / "note.json").stat().st_mode & 0o777 == mode
@@ -82,12 +82,27 @@ def test_a_name_need_not_be_text(tmp_path):
 
 
 def test_remote_files_too():
-    write_file("ram://aside/note.json", b"old")
-    write_file("ram://aside/note.json", "new")
-    with pytest.raises(ValueError), written_aside("ram://aside/note.json") as aside:
-        with tf.io.gfile.GFile(aside, "w") as file:
+    write_file("ram://partial/note.json", b"old")
+    write_file("ram://partial/note.json", "new")
+    with pytest.raises(ValueError), atomic_write("ram://partial/note.json") as partial:
+        with tf.io.gfile.GFile(partial, "w") as file:
             file.write("half")
         raise ValueError
-    with tf.io.gfile.GFile("ram://aside/note.json") as file:
+    with tf.io.gfile.GFile("ram://partial/note.json") as file:
         assert file.read() == "new"
-    assert tf.io.gfile.listdir("ram://aside") == ["note.json"]
+    assert tf.io.gfile.listdir("ram://partial") == ["note.json"]
+
+
+def test_a_durable_file_is_on_the_disk_before_and_after_its_renaming(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}"))
+    )
+    with atomic_write(tmp_path / "state", durable=True) as partial:
+        open(partial, "w").close()
+        assert not synced
+    assert synced == [partial, str(tmp_path)]
+
+
+def test_a_name_that_is_no_text_can_be_read():
+    assert printable("näh".encode() + b"\xff") == "näh\\xff"

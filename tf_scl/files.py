@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all.
+"""Files and folders that appear complete or not at all, and names that need not be text.
 
 TensorFlow is imported for remote paths only.
 """
@@ -14,7 +14,9 @@ from tf_scl.typing import PathLike
 
 
 @contextlib.contextmanager
-def written_aside(path: PathLike | bytes, overwrite: bool = True) -> Iterator[str]:
+def atomic_write(
+    path: PathLike | bytes, overwrite: bool = True, durable: bool = False
+) -> Iterator[str]:
     """Gives a path beside `path` to write to, and renames it once that is done.
 
     If the block raises, what it wrote is deleted, and what was at `path` before
@@ -24,6 +26,8 @@ def written_aside(path: PathLike | bytes, overwrite: bool = True) -> Iterator[st
         path: Path of a file or folder, local (of any bytes) or of any file
             system that `tf.io.gfile` knows.
         overwrite: Whether a file at `path` is replaced. A folder never is.
+        durable: Whether a local file is on the disk when this returns, so that a power
+            failure cannot take it away.
 
     Yields:
         Str, a path in the same folder that does not exist.
@@ -33,14 +37,19 @@ def written_aside(path: PathLike | bytes, overwrite: bool = True) -> Iterator[st
             not to be replaced.
     """
     path = os.fsdecode(path).rstrip("/")
-    aside = f"{path}-{uuid.uuid4().hex}.partial"
-    rename, remove = (_rename, _remove) if _is_local(path) else (_rename_remote, _remove_remote)
+    partial = f"{path}-{uuid.uuid4().hex}.partial"
+    local = _is_local(path)
+    rename, remove = (_rename, _remove) if local else (_rename_remote, _remove_remote)
     try:
-        yield aside
-        rename(aside, path, overwrite)
+        yield partial
+        if durable and local:
+            _sync(partial)
+        rename(partial, path, overwrite)
+        if durable and local:
+            _sync(os.path.dirname(path) or ".")
     except BaseException:
         with contextlib.suppress(Exception):  # the error that counts is the first one
-            remove(aside)
+            remove(partial)
         raise
 
 
@@ -48,7 +57,7 @@ def write_file(path: PathLike | bytes, content: bytes | str) -> None:
     """Writes a file, complete or not at all, in the place of any that is there.
 
     Args:
-        path: As in `written_aside`.
+        path: As in `atomic_write`.
         content: Bytes, or str to be written as UTF-8.
 
     Raises:
@@ -56,8 +65,21 @@ def write_file(path: PathLike | bytes, content: bytes | str) -> None:
             remote one.
     """
     content = content.encode() if isinstance(content, str) else content
-    with written_aside(path) as aside, _open(aside) as file:
+    with atomic_write(path) as partial, _open(partial) as file:
         file.write(content)
+
+
+def printable(name: bytes) -> str:
+    """A name of any bytes as text to be read: what is not UTF-8 is escaped."""
+    return name.decode(errors="backslashreplace")
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_local(path: str) -> bool:
@@ -72,12 +94,12 @@ def _open(path: str) -> contextlib.AbstractContextManager[Any]:
     return tf.io.gfile.GFile(path, "wb")
 
 
-def _rename(aside: str, path: str, overwrite: bool) -> None:
+def _rename(partial: str, path: str, overwrite: bool) -> None:
     if not overwrite and os.path.lexists(path):
         import tensorflow as tf
 
         raise tf.errors.AlreadyExistsError(None, None, f"{path!r} exists already")
-    os.replace(aside, path)
+    os.replace(partial, path)
 
 
 def _remove(path: str) -> None:
@@ -87,10 +109,10 @@ def _remove(path: str) -> None:
         os.remove(path)
 
 
-def _rename_remote(aside: str, path: str, overwrite: bool) -> None:
+def _rename_remote(partial: str, path: str, overwrite: bool) -> None:
     import tensorflow as tf
 
-    tf.io.gfile.rename(aside, path, overwrite)
+    tf.io.gfile.rename(partial, path, overwrite)
 
 
 def _remove_remote(path: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_scl import config
+from tf_scl import config, validation
 from tf_scl.augmentation import draws, ops
 from tf_scl.augmentation.blur import gaussian_blur
 from tf_scl.augmentation.resampling import crop_resize
@@ -78,11 +78,7 @@ class TwoViews(keras.layers.Layer):
     ) -> None:
         kwargs.setdefault("dtype", "float32")  # views are made in full precision
         super().__init__(**kwargs)
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise InputError(
-                f"`size` of TwoViews must be a whole number above 0. Received: size={size!r}"
-            )
-        self.size = size
+        self.size = validation.whole_number("size", size)
 
         def checked(name: str, value: Any) -> Any:
             return config.checked(AugmentConfig, name, value, f"`{name}` of TwoViews")

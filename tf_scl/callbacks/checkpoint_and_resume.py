@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_scl import checkpoints, distribute
+from tf_scl import checkpoints, distribute, validation
 from tf_scl.errors import InputError
 from tf_scl.typing import Array, Element, Logs, PathLike
 
@@ -66,13 +66,8 @@ class CheckpointAndResume(keras.callbacks.Callback):
         data_resumes: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(every_steps, int) or every_steps < 1:
-            raise InputError(
-                f"`every_steps` of CheckpointAndResume must be a whole number above 0. "
-                f"Received: {every_steps!r}"
-            )
         self.folder = str(folder)
-        self.every_steps = every_steps
+        self.every_steps = validation.whole_number("every_steps", every_steps)
         self.settings = settings or {}
         self.may_change = may_change
         self.also = also

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import keras
 
+from tf_scl import validation
 from tf_scl.encoders.convolution import Conv2D
 from tf_scl.encoders.resnet_sizes import DEPTHS, STEMS
-from tf_scl.errors import InputError
 from tf_scl.normalization import batch_normalization
 
 
@@ -46,10 +46,8 @@ def resnet(
     Raises:
         InputError: Unknown `depth` or `stem`.
     """
-    if depth not in DEPTHS:
-        raise InputError(f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth!r}")
-    if stem not in STEMS:
-        raise InputError(f"`stem` must be one of {STEMS}. Received: stem={stem!r}")
+    validation.one_of("depth", depth, DEPTHS)
+    validation.one_of("stem", stem, STEMS)
     blocks, bottleneck = DEPTHS[depth]
     images = keras.Input(input_shape, name="images")
     x = _standardize(images, input_shape[-1], mean, std)

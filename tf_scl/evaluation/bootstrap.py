@@ -19,6 +19,7 @@ the encoder, and the labelled images that labels are chosen from.
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.typing import Array
 
@@ -83,11 +84,9 @@ def _interval(
     values: Array, worst: float, level: float, resamples: int, seed: int
 ) -> tuple[float, float]:
     """Interval of the mean of values [R, M] in worst..1."""
-    if not 0 < level < 1 or resamples < 1:
-        raise InputError(
-            "an interval needs 0 < level < 1 and resamples >= 1. "
-            f"Received: level={level}, resamples={resamples}"
-        )
+    validation.whole_number("resamples", resamples)
+    if not 0 < level < 1:
+        raise validation.refused("level", level, "above 0 and below 1")
     repetitions = len(values)
     rng = np.random.default_rng(seed)
     # A sum of exponential weights is gamma: one draw for all images of one value.

@@ -1,13 +1,12 @@
 """Weighted k-nearest-neighbor classifier on frozen features."""
 
 import logging
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_scl.errors import InputError
+from tf_scl import validation
 from tf_scl.evaluation.features import check_features, check_parts, check_widths, unit_rows
 from tf_scl.evaluation.labels import check_labels
 from tf_scl.typing import Array
@@ -131,9 +130,5 @@ def usable_k(train_labels: Any, k: int) -> int:
 
 def check_vote(k: Any, temperature: Any = 1.0) -> None:
     """Raises InputError unless `k` is a whole number >= 1 and `temperature` above 0."""
-    numbers = isinstance(k, Real) and isinstance(temperature, Real)
-    if not numbers or not k >= 1 or k % 1 or not temperature > 0:
-        raise InputError(
-            "kNN needs a whole number k >= 1 and temperature > 0. "
-            f"Received: k={k}, temperature={temperature}"
-        )
+    validation.whole_number("k", k)
+    validation.positive("temperature", temperature)

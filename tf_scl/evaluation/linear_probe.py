@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_scl.errors import InputError
+from tf_scl import validation
 from tf_scl.evaluation.features import check_parts
 from tf_scl.evaluation.labels import check_labels, number_classes
 from tf_scl.evaluation.logistic_regression import fit_logistic_regression, principal_components
@@ -109,8 +109,7 @@ def draw_labelled(labels: Any, per_class: int, rng: np.random.Generator) -> Arra
     Raises:
         InputError: `per_class` out of range, or labels that name no class.
     """
-    if per_class < 1 or per_class % 1:
-        raise InputError(f"`per_class` must be a whole number >= 1. Received: {per_class}")
+    validation.whole_number("per_class", per_class)
     return _draw(labels, lambda members: per_class, rng)
 
 
@@ -129,8 +128,7 @@ def draw_fraction(labels: Any, fraction: float, rng: np.random.Generator) -> Arr
     Raises:
         InputError: `fraction` out of range, or labels that name no class.
     """
-    if not 0 < fraction <= 1:
-        raise InputError(f"`fraction` must be above 0 and at most 1. Received: {fraction}")
+    validation.positive("fraction", fraction, high=1)
     return _draw(labels, lambda members: max(1, round(fraction * members)), rng)
 
 

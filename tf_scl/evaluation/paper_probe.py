@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_scl import validation
 from tf_scl.augmentation import draws
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.errors import InputError
@@ -121,8 +122,7 @@ def center_features(embed: Callable[[Any], Any], images: Array, size: int) -> Ar
         InputError: `size` out of range, or images of another shape.
     """
     _check_images(images)
-    if not isinstance(size, int) or size < 1:
-        raise InputError(f"`size` must be a whole number above 0. Received: size={size!r}")
+    validation.whole_number("size", size)
     features = [
         np.asarray(embed(_center(batch, size)), np.float32) for _, batch in _batches(images)
     ]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, check_widths
 from tf_scl.evaluation.labels import check_label_pair, number_classes
@@ -89,13 +90,9 @@ def sgd_linear_probe(
             features that are not finite, labels that name no class, arrays that
             do not match, or weights that became NaN or infinite.
     """
-    fractions = epochs % 1 or batch_size % 1
-    if fractions or epochs < 1 or batch_size < 1 or not learning_rate > 0:
-        raise InputError(
-            "the SGD probe needs whole numbers epochs >= 1 and batch_size >= 1, and "
-            f"learning_rate > 0. Received: epochs={epochs}, batch_size={batch_size}, "
-            f"learning_rate={learning_rate}"
-        )
+    validation.whole_number("epochs", epochs)
+    validation.whole_number("batch_size", batch_size)
+    validation.positive("learning_rate", learning_rate)
     train_labels, test_labels = check_label_pair(train_labels, test_labels)
     test = check_features("test", test_features, test_labels).astype(np.float32)
     classes, targets = number_classes("the probe", train_labels)

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.evaluation.collapse import effective_rank
 from tf_scl.evaluation.labels import check_labels
@@ -321,13 +322,9 @@ def _check_views(views: ArrayLike) -> Array:
 
 
 def _check_numbers(dimension: int | None, resamples: int, d: int) -> None:
-    if dimension is not None and (dimension != int(dimension) or not 1 <= dimension <= d):
-        raise InputError(
-            f"`dimension` must be None or a whole number 1..{d}, f having {d} dimensions. "
-            f"Received: {dimension}"
-        )
-    if resamples != int(resamples) or resamples < 20:
-        raise InputError(f"`resamples` must be a whole number >= 20. Received: {resamples}")
+    if dimension is not None:
+        validation.whole_number("dimension", dimension, high=d)
+    validation.whole_number("resamples", resamples, low=20)
 
 
 def _check_labels(labels: Any, count: int) -> Array | None:

@@ -15,9 +15,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_scl import validation
 from tf_scl.losses import row_norms
 from tf_scl.losses.precision import as_accurate
-from tf_scl.losses.spectral import check_negatives, check_pair, check_positive
+from tf_scl.losses.spectral import check_negatives, check_pair
 
 
 def replica_terms(
@@ -83,4 +84,4 @@ def _gathered(
 
 def check_temperature(temperature: Any) -> None:
     """Raises InputError unless `temperature` is positive."""
-    check_positive("temperature", temperature)
+    validation.positive("temperature", temperature)

@@ -10,12 +10,11 @@ form; above is its unbiased estimate from N pairs. How its sums are computed,
 with or without an N x N matrix, is in `spectral_forms.py`.
 """
 
-import math
-import numbers
 from typing import Any
 
 import tensorflow as tf
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.losses import row_norms, spectral_forms
 from tf_scl.losses.names import MU_AUTO, NEGATIVES
@@ -210,26 +209,17 @@ def is_auto(mu: Any) -> bool:
 def check_mu(mu: Any) -> None:
     """Raises InputError unless `mu` is None, "auto" or positive."""
     if mu is not None and not is_auto(mu):
-        check_positive("mu", mu, f'None, "{MU_AUTO}" or a positive number')
-
-
-def check_positive(name: str, value: Any, allowed: str = "a positive number") -> None:
-    """Raises InputError unless a value is a finite number above 0."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (real and 0 < value < math.inf):
-        raise InputError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
+        validation.positive("mu", mu, allowed=f'None, "{MU_AUTO}" or a positive number')
 
 
 def check_form(form: Any) -> None:
     """Raises InputError unless `form` is known."""
-    if form not in FORMS:
-        raise InputError(f"`form` must be one of {FORMS}. Received: form={form!r}")
+    validation.one_of("form", form, FORMS)
 
 
 def check_negatives(negatives: Any) -> None:
     """Raises InputError unless `negatives` is known."""
-    if negatives not in NEGATIVES:
-        raise InputError(f"`negatives` must be one of {NEGATIVES}. Received: {negatives!r}")
+    validation.one_of("negatives", negatives, NEGATIVES)
 
 
 def _check(z1: tf.Tensor, z2: tf.Tensor, mu: float | str | None, form: str, alone: bool) -> None:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_scl import validation
 from tf_scl.config import Config
 from tf_scl.distribute import several_replicas, several_workers
 from tf_scl.errors import InputError
@@ -17,7 +18,6 @@ from tf_scl.models import checks
 from tf_scl.models.accumulated_step import AccumulatedStep
 from tf_scl.models.checked_model import CheckedModel
 from tf_scl.models.projection_head import projection_head
-from tf_scl.optimizers.arguments import number
 from tf_scl.optimizers.part_rate import multiply_rate
 from tf_scl.typing import Element
 
@@ -81,19 +81,14 @@ class TwoViewModel(CheckedModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not (isinstance(accumulate, int) and accumulate >= 1):
-            raise InputError(
-                "`accumulate` must be a number of micro-batches, at least 1. "
-                f"Received: accumulate={accumulate!r}"
-            )
+        self.accumulate = validation.whole_number("accumulate", accumulate)
         checks.check_encoder(encoder, augmentation is not None)
-        self.backbone_rate = number("backbone_rate", backbone_rate)
+        self.backbone_rate = validation.number("backbone_rate", backbone_rate)
         if self.backbone_rate == 0:
             encoder.trainable = False
         self.encoder = encoder
         self.projector = projection_head() if projector is None else projector
         self.augmentation = augmentation
-        self.accumulate = accumulate
         for name, head in (heads or {}).items():
             setattr(self, name, head)
         self._clustered = False

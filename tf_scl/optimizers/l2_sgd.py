@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_scl.optimizers import arguments
+from tf_scl import validation
 
 
 @keras.saving.register_keras_serializable(package="tf_scl")
@@ -51,12 +51,12 @@ class L2SGD(keras.optimizers.SGD):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            arguments.rate(learning_rate),
-            momentum=arguments.number("momentum", momentum, 0, 1),
-            nesterov=arguments.flag("nesterov", nesterov),
+            validation.rate(learning_rate),
+            momentum=validation.number("momentum", momentum, 0, 1),
+            nesterov=validation.flag("nesterov", nesterov),
             **kwargs,
         )
-        self.l2 = arguments.number("l2", l2)
+        self.l2 = validation.number("l2", l2)
 
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tf_scl.optimizers import arguments
+from tf_scl import validation
 
 
 @keras.saving.register_keras_serializable(package="tf_scl")
@@ -71,13 +71,13 @@ class LARS(keras.optimizers.Optimizer):
         exclude: Sequence[str] = ("bias", "gamma", "beta"),
         **kwargs: Any,
     ) -> None:
-        super().__init__(arguments.rate(learning_rate), **kwargs)
-        self.momentum = arguments.number("momentum", momentum, 0, 1)
-        self.l2 = arguments.number("l2", l2)
-        self.trust_coefficient = arguments.number("trust_coefficient", trust_coefficient)
-        self.epsilon = arguments.number("epsilon", epsilon)
-        self.nesterov = arguments.flag("nesterov", nesterov)
-        self.exclude = arguments.names("exclude", exclude)
+        super().__init__(validation.rate(learning_rate), **kwargs)
+        self.momentum = validation.number("momentum", momentum, 0, 1)
+        self.l2 = validation.number("l2", l2)
+        self.trust_coefficient = validation.number("trust_coefficient", trust_coefficient)
+        self.epsilon = validation.number("epsilon", epsilon)
+        self.nesterov = validation.flag("nesterov", nesterov)
+        self.exclude = validation.names("exclude", exclude)
 
     def build(self, variables: list[keras.Variable]) -> None:
         if self.built:

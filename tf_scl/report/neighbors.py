@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_scl.errors import InputError
+from tf_scl import validation
 from tf_scl.evaluation.features import check_features, unit_rows
 from tf_scl.report.facts import Neighbor, Query
 from tf_scl.report.records import read_thumbnails
@@ -76,11 +76,8 @@ def nearest(
         InputError: Numbers out of range, features that are not finite, or
             arrays that do not match.
     """
-    if queries < 1 or neighbors < 1:
-        raise InputError(
-            "`queries` and `neighbors` must be at least 1. "
-            f"Received: queries={queries}, neighbors={neighbors}"
-        )
+    validation.whole_number("queries", queries)
+    validation.whole_number("neighbors", neighbors)
     train = check_features("train", train_features)
     labels = np.asarray(test_labels)
     test = check_features("test", test_features, labels)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export, reported
@@ -69,10 +70,7 @@ def export_saved_model(
         FileExistsError: `path` exists.
     """
     network = served_network(model, projector)
-    if isinstance(max_pixels, bool) or not isinstance(max_pixels, int) or max_pixels < 1:
-        raise InputError(
-            f"`max_pixels` must be a whole number, at least 1. Received: max_pixels={max_pixels!r}"
-        )
+    max_pixels = validation.whole_number("max_pixels", max_pixels)
     path = os.fspath(path).rstrip("/")
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new folder")

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.serving.folding import Fold, find_folds
 from tf_scl.serving.tracing import outputs_with
@@ -113,10 +114,7 @@ class StoredWeights:
     def __init__(
         self, network: keras.Model, precision: str, folds: Sequence[Fold] | None = None
     ) -> None:
-        if precision not in (FLOAT32, BFLOAT16):
-            raise InputError(
-                f"`weights` must be {FLOAT32!r} or {BFLOAT16!r}. Received: weights={precision!r}"
-            )
+        validation.one_of("weights", precision, (FLOAT32, BFLOAT16))
         self._network, self.precision = network, precision
         self._folds = find_folds(network) if folds is None else folds
         self._dtypes = {id(weight): weight.dtype for weight in network.variables}

@@ -28,11 +28,11 @@ As in `population_losses`, F = D^(1/2) f and L(f) = |Ā - F F^T|_F^2 - |Ā|_F^2.
 import numpy as np
 from scipy import optimize
 
-from tf_scl.errors import InputError
+from tf_scl import validation
 from tf_scl.losses.names import MU_AUTO
-from tf_scl.losses.spectral import check_mu, check_positive
+from tf_scl.losses.spectral import check_mu
 from tf_scl.theory.augmentation_graph import AugmentationGraph
-from tf_scl.theory.population_losses import check_dimension, check_embeddings, to_factors
+from tf_scl.theory.population_losses import check_embeddings, to_factors
 from tf_scl.typing import Array, ArrayLike
 
 
@@ -49,7 +49,7 @@ def soft_threshold(values: ArrayLike, energy: float) -> tuple[float, Array]:
     Raises:
         InputError: An `energy` that is not positive.
     """
-    check_positive("energy", energy)
+    validation.positive("energy", energy)
     values = np.maximum(np.asarray(values, np.float64), 0.0)
     if values.sum() <= energy:
         return 0.0, values
@@ -75,7 +75,7 @@ def bounded_minimizer(graph: AugmentationGraph, dimension: int, energy: float) -
     Raises:
         InputError: A `dimension` or `energy` out of range.
     """
-    _check_dimension(graph, dimension)
+    validation.whole_number("dimension", dimension, high=graph.size)
     values, vectors = graph.eigenpairs
     _, kept = soft_threshold(values[:dimension], energy)
     return vectors[:, :dimension] * np.sqrt(kept) / np.sqrt(graph.degrees)[:, None]
@@ -123,9 +123,9 @@ def unit_minimizer(
     Raises:
         InputError: A `dimension` or `mu` out of range.
     """
-    _check_dimension(graph, dimension)
+    validation.whole_number("dimension", dimension, high=graph.size)
     if mu is None:
-        raise InputError(f'`mu` must be "{MU_AUTO}" or a positive number. Received: mu=None')
+        raise validation.refused("mu", mu, f'"{MU_AUTO}" or a positive number')
     check_mu(mu)
     shape = (graph.size, dimension)
 
@@ -162,7 +162,7 @@ def row_thresholds(graph: AugmentationGraph, rows: ArrayLike, mu: float) -> Arra
     Raises:
         InputError: Rows of another shape, or not finite, or `mu` not positive.
     """
-    check_positive("mu", mu)
+    validation.positive("mu", mu)
     factors = np.sqrt(mu) * to_factors(graph, rows)
     residual = graph.normalized_adjacency @ factors - factors @ (factors.T @ factors)
     return np.sum(factors * residual, axis=1) / np.sum(factors**2, axis=1)
@@ -178,11 +178,3 @@ def _value_and_slope(graph: AugmentationGraph, u: Array, mu: float | str) -> tup
     if isinstance(mu, str):
         return -(a**2) / r, found * slope
     return -2.0 * a + mu * r, slope
-
-
-def _check_dimension(graph: AugmentationGraph, dimension: int) -> None:
-    check_dimension(dimension)
-    if dimension > graph.size:
-        raise InputError(
-            f"`dimension` must be at most the number of nodes, {graph.size}. Received: {dimension}"
-        )

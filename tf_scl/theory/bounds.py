@@ -33,10 +33,10 @@ import dataclasses
 
 import numpy as np
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.theory.partitions import inner_conductance, sparsest_partition
-from tf_scl.theory.population_losses import check_dimension
 from tf_scl.typing import Array, ArrayLike
 
 _ZERO = 1e-12  # below it an eigenvalue is rounding
@@ -91,7 +91,7 @@ def probe_bound(
         InputError: A graph without natural images, labels of another length, or
             `dimension` below 1.
     """
-    check_dimension(dimension)
+    validation.whole_number("dimension", dimension)
     return _bound(graph, labels, augmented_labels, _first_left_out(graph, dimension))
 
 
@@ -148,7 +148,7 @@ def partition_rate(
     Raises:
         InputError: As in `probe_bound` and `sparsest_partition`.
     """
-    check_dimension(dimension)
+    validation.whole_number("dimension", dimension)
     rho, _ = sparsest_partition(graph, dimension // 2)
     alpha = _bound(graph, labels, augmented_labels, 1.0).alpha
     if alpha == 0.0:

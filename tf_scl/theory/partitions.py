@@ -6,6 +6,7 @@ so they are for graphs of about a dozen nodes.
 
 import numpy as np
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.typing import Array, ArrayLike
@@ -77,8 +78,7 @@ def sparsest_partition(graph: AugmentationGraph, parts: int) -> tuple[float, Arr
             f"{MAX_PARTITION_NODES} nodes. Received: {graph.size}; give a partition of your own "
             "to `partition_conductance`"
         )
-    if not 1 <= parts <= graph.size:
-        raise InputError(f"`parts` must be in 1..{graph.size}. Received: {parts}")
+    validation.whole_number("parts", parts, high=graph.size)
     whole = 2**graph.size - 1
     single = _subset_conductances(graph.weights, graph.degrees)
     best = np.full((parts + 1, whole + 1), np.inf)  # by the number of parts and the set

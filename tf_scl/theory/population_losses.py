@@ -13,6 +13,7 @@ any rotation of them. HaoChen et al., arXiv 2106.04156, section 3.2.
 import numpy as np
 from scipy import linalg
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.typing import Array, ArrayLike
@@ -166,12 +167,6 @@ def check_embeddings(graph: AugmentationGraph, embeddings: ArrayLike) -> Array:
     return embeddings
 
 
-def check_dimension(dimension: int) -> None:
-    """Raises InputError unless `dimension` is a whole number from 1 on."""
-    if dimension != int(dimension) or dimension < 1:
-        raise InputError(f"`dimension` must be a whole number >= 1. Received: {dimension}")
-
-
 def _kept_eigenvalues(graph: AugmentationGraph, dimension: int) -> Array:
-    check_dimension(dimension)
+    validation.whole_number("dimension", dimension)
     return np.maximum(graph.eigenpairs[0][:dimension], 0.0)

@@ -10,6 +10,7 @@ import types
 import numpy as np
 from scipy import optimize
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.typing import Array, ArrayLike
@@ -31,8 +32,7 @@ def spectral_clusters(graph: AugmentationGraph, clusters: int, seed: int = 0) ->
     Raises:
         InputError: `clusters` out of range, or no scikit-learn.
     """
-    if not 1 <= clusters <= graph.size:
-        raise InputError(f"`clusters` must be in 1..{graph.size}. Received: {clusters}")
+    validation.whole_number("clusters", clusters, high=graph.size)
     k_means = _import_cluster().KMeans(clusters, n_init=_STARTS, random_state=seed)
     rows = graph.eigenpairs[1][:, :clusters]
     norms = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -82,7 +82,7 @@ def test_draws_take_every_form_of_labels():
             assert draw(same, amount, np.random.default_rng(0)).tolist() == expected.tolist()
         with pytest.raises(tf_scl.InputError, match="numpy.argmax"):
             draw(np.eye(3)[labels], amount, np.random.default_rng(0))
-    with pytest.raises(tf_scl.InputError, match="`per_class`.*Received: -1"):
+    with pytest.raises(tf_scl.InputError, match="`per_class`.*Received: per_class=-1"):
         draw_labelled(labels, -1, np.random.default_rng(0))
 
 

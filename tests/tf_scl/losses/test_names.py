@@ -12,5 +12,5 @@ def test_the_losses_take_the_words_and_no_other():
     for word in names.NEGATIVES:
         check_negatives(word)
     for check in (check_mu, check_negatives):
-        with pytest.raises(InputError, match="Received: 'automatic'|mu='automatic'"):
+        with pytest.raises(InputError, match="Received: .*='automatic'"):
             check("automatic")

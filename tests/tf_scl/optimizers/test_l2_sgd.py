@@ -133,7 +133,7 @@ def test_an_embeddings_sparse_gradient():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"l2": -1}, "`l2` must be a number at least 0. Received: l2=-1"),
+        ({"l2": -1}, "`l2` must be a number, at least 0. Received: l2=-1"),
         ({"l2": float("nan")}, "l2=nan"),
         ({"momentum": 1.5}, "`momentum` must be a number between 0 and 1.*momentum=1.5"),
         ({"learning_rate": -1.0}, "learning_rate=-1.0"),

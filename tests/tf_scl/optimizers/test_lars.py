@@ -261,13 +261,13 @@ def test_an_embeddings_sparse_gradient():
     [
         (
             {"learning_rate": -0.1},
-            "`learning_rate` must be a number at least 0.*learning_rate=-0.1",
+            "`learning_rate` must be a number, at least 0.*learning_rate=-0.1",
         ),
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
         ({"learning_rate": "0.1"}, "learning_rate='0.1'"),
         ({"momentum": 1.5}, "`momentum` must be a number between 0 and 1.*momentum=1.5"),
         ({"momentum": True}, "momentum=True"),
-        ({"l2": -1}, "`l2` must be a number at least 0.*l2=-1"),
+        ({"l2": -1}, "`l2` must be a number, at least 0.*l2=-1"),
         ({"trust_coefficient": -1}, "trust_coefficient=-1"),
         ({"epsilon": None}, "epsilon=None"),
         ({"nesterov": 1}, "`nesterov` must be True or False.*nesterov=1"),

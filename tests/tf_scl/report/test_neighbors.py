@@ -39,7 +39,7 @@ def test_few_images_and_no_labels():
     chosen, found, _ = nearest(_features(2, 0), _features(3, 1), [-1] * 3)
     assert sorted(chosen.tolist()) == [0, 1, 2]
     assert found.shape == (3, 2)
-    with pytest.raises(InputError, match="must be at least 1. Received: queries=0"):
+    with pytest.raises(InputError, match="number, at least 1. Received: queries=0"):
         nearest(_features(2, 0), _features(3, 1), [-1] * 3, queries=0)
 
 

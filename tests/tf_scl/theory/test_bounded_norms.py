@@ -229,7 +229,10 @@ def test_what_batches_find_comes_near_the_population_as_they_grow():
     [
         (lambda graph: soft_threshold([1.0], 0), "energy=0"),
         (lambda graph: bounded_minimizer(graph, 1, -1.0), "energy=-1.0"),
-        (lambda graph: bounded_minimizer(graph, 99, 1.0), "at most the number of nodes"),
+        (
+            lambda graph: bounded_minimizer(graph, 99, 1.0),
+            "`dimension` must be a whole number between 1 and .*Received: dimension=99",
+        ),
         (lambda graph: unit_minimizer(graph, 2, None, None), "mu=None"),
         (lambda graph: unit_minimizer(graph, 2, "all", None), "mu='all'"),
         (lambda graph: row_thresholds(graph, np.ones((2, 1)), 1.0), "must be"),

@@ -115,7 +115,7 @@ def test_what_is_too_large_or_does_not_fit_is_named():
     with pytest.raises(tf_scl.InputError, match="18 nodes. Received: 19; split it"):
         partitions.inner_conductance(large, np.zeros(19))
     for parts in (0, 10):
-        with pytest.raises(tf_scl.InputError, match=f"1..9. Received: {parts}"):
+        with pytest.raises(tf_scl.InputError, match=f"between 1 and 9. Received: parts={parts}"):
             partitions.sparsest_partition(_CLIQUES, parts)
     with pytest.raises(tf_scl.InputError, match=r"\[9\].*\(3,\)"):
         partitions.partition_conductance(_CLIQUES, [0, 1, 2])

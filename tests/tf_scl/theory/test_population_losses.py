@@ -157,7 +157,7 @@ def test_bad_embeddings_are_named(f, message):
 def test_bad_dimensions_are_named(dimension):
     graph = AugmentationGraph(np.ones((3, 3)))
     for function in (losses.population_minimum, losses.population_minimizer):
-        with pytest.raises(tf_scl.InputError, match=f">= 1. Received: {dimension}"):
+        with pytest.raises(tf_scl.InputError, match=f"at least 1. Received: dimension={dimension}"):
             function(graph, dimension)
 
 

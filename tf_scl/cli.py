@@ -195,10 +195,11 @@ def _log_to_stderr() -> None:
 
 def _lineage(given: dict[str, Any]) -> str:
     load_tensorflow()
+    from tf_scl.dataclass_json import to_plain
     from tf_scl.serving import lineage
 
     facts = lineage.read_lineage(given["model"])
-    return json.dumps(facts, indent=2) if given["json"] else lineage.render(facts)
+    return json.dumps(to_plain(facts), indent=2) if given["json"] else lineage.render(facts)
 
 
 def _suffix(path: str) -> str:

@@ -12,6 +12,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 from components.artifacts import IngestionReport
 from components.code_digest import code_digest
 from components.pretrainer import executor, run_fn
+from components.pretrainer.request import TrainerRequest
 from tf_scl.config import Settings
 from tf_scl.encoders import model_files
 
@@ -39,18 +40,18 @@ class Pretrainer(tfx.components.Trainer):
     SPEC_CLASS = PretrainerSpec
     EXECUTOR_SPEC = ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, custom_config: dict[str, Any], **channels_and_parameters: Any) -> None:
+    def __init__(self, request: TrainerRequest, **channels_and_parameters: Any) -> None:
         """Makes the component.
 
         Args:
-            custom_config: JSON-able dict, which reaches the `run_fn`.
+            request: `TrainerRequest`, which reaches the `run_fn`.
             channels_and_parameters: The others of `PretrainerSpec`.
         """
         # TFX's own constructor knows no further input.
         BaseComponent.__init__(
             self,
             PretrainerSpec(
-                custom_config=json.dumps(custom_config, sort_keys=True),
+                custom_config=request.to_json(),
                 model=types.Channel(type=standard_artifacts.Model),
                 model_run=types.Channel(type=standard_artifacts.ModelRun),
                 **channels_and_parameters,
@@ -90,12 +91,12 @@ def pretrainer(
         report=report,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config={
-            "settings": settings,
-            "code_digest": code_digest(run_fn.__name__, leave_out=NOTING),
-            "checkpoints": checkpoints,
-            "model_files": model_files.digests(settings.get("model", {})),
-        },
+        request=TrainerRequest(
+            settings,
+            code_digest(run_fn.__name__, leave_out=NOTING),
+            checkpoints,
+            model_files.digests(settings.get("model", {})),
+        ),
     ).with_id("Trainer")
 
 

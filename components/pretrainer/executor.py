@@ -1,11 +1,13 @@
 """Executor of the Trainer."""
 
+import dataclasses
 import json
 from typing import Any
 
 from tfx import types
 from tfx.components.trainer import executor
 
+from components.pretrainer.request import TrainerRequest
 from components.runtime_settings import overridden
 
 
@@ -23,14 +25,18 @@ class Executor(executor.GenericExecutor):
         Args:
             input_dict: "examples", "schema"; and "report", where there is one.
             output_dict: "model", "model_run".
-            exec_properties: As of TFX's Trainer; in the JSON "custom_config"
-                are the "settings", see `components.runtime_settings`.
+            exec_properties: As of TFX's Trainer; the JSON "custom_config" is a
+                `TrainerRequest`, whose settings `components.runtime_settings` may override.
         """
-        custom = json.loads(exec_properties["custom_config"])
-        custom["settings"] = overridden(custom["settings"], exec_properties)
-        custom["report"] = self._report(input_dict)
-        custom["run"] = self._run()
-        changed = {**exec_properties, "custom_config": json.dumps(custom)}
+        custom = exec_properties["custom_config"]
+        request = TrainerRequest.from_custom_config(json.loads(custom))
+        request = dataclasses.replace(
+            request,
+            settings=overridden(request.settings, exec_properties),
+            report=self._report(input_dict),
+            run=self._run(),
+        )
+        changed = {**exec_properties, "custom_config": request.put_into(custom)}
         super().Do(input_dict, output_dict, changed)
 
     @staticmethod
@@ -38,7 +44,7 @@ class Executor(executor.GenericExecutor):
         (report,) = input_dict.get("report") or [None]
         return report and report.uri
 
-    def _run(self) -> dict[str, Any]:
+    def _run(self) -> dict[str, str]:
         """What the runner tells of the run; less on Kubeflow than on this machine."""
         context = self._context
         if context is None:
@@ -49,4 +55,4 @@ class Executor(executor.GenericExecutor):
             "run": context.pipeline_run_id,
             "execution": getattr(context, "_unique_id", None),
         }
-        return {name: value for name, value in facts.items() if value}
+        return {name: str(value) for name, value in facts.items() if value}

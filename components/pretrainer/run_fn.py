@@ -7,15 +7,17 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 import tf_scl
 from components.artifacts import HISTORY_FILE, KERAS_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.code_digest import git_commit
+from components.pretrainer.request import TrainerRequest
 from tf_scl.config import Config, Settings
 from tf_scl.data.input_pipeline import record_files
+from tf_scl.dataclass_json import to_plain
 from tf_scl.files import write_file
 from tf_scl.serving import lineage
 from tf_scl.serving.export import export_saved_model
@@ -47,20 +49,16 @@ def run_fn(fn_args: FnArgs) -> None:
     that TFX has taken note of what was written.
 
     Args:
-        fn_args: `tfx.components.FnArgs`; of its custom_config "settings" holds
-            the sections augment, model and train, "checkpoints" the folder for
-            those of all runs, or None, and "code_digest" stands for the code;
-            "model_files" (from path to digest, of the files that an encoder is
-            made from), "report" (the folder of an `IngestionReport`) and "run" (a
-            dict) go into the lineage, and may be missing.
+        fn_args: `tfx.components.FnArgs`; its custom_config is a `TrainerRequest`.
     """
-    settings = fn_args.custom_config["settings"]
+    request = TrainerRequest.from_custom_config(fn_args.custom_config)
+    settings = request.settings
     folders = _folders(fn_args.train_files)
     files = _files(folders)
     metadata = {
         "tf_scl": tf_scl.__version__,
         "settings": settings,
-        lineage.KEY: _lineage(fn_args, files),
+        lineage.KEY: to_plain(_lineage(request, files, _files(_folders(fn_args.eval_files)))),
     }
 
     def note_epochs(config: Config) -> None:
@@ -70,9 +68,9 @@ def run_fn(fn_args: FnArgs) -> None:
         path = os.path.join(fn_args.model_run_dir, UNTRAINED_DIR)
         export_saved_model(model.encoder, path, metadata)
 
-    checkpoint_dir = _checkpoint_dir(fn_args.custom_config, folders)
-    if checkpoint_dir:
-        _remove_finished(fn_args.custom_config["checkpoints"], checkpoint_dir, settings)
+    checkpoint_dir = _checkpoint_dir(request, folders)
+    if request.checkpoints and checkpoint_dir:
+        _remove_finished(request.checkpoints, checkpoint_dir, settings)
     model, history = pretrain(
         files,
         Config.from_dict(settings),
@@ -102,34 +100,28 @@ def _files(folders: Iterable[str]) -> list[str]:
     return [path for folder in folders for path in record_files(folder)]
 
 
-def _lineage(fn_args: FnArgs, train_files: Sequence[str]) -> dict[str, Any]:
-    custom = fn_args.custom_config
-    splits = {"train": train_files, "eval": _files(_folders(fn_args.eval_files))}
-    images = lineage.image_facts(splits, custom.get("report"))
-    return lineage.facts_of_run(
-        images,
-        custom["code_digest"],
-        git_commit(),
-        custom.get("run"),
-        custom.get("model_files"),
+def _lineage(
+    request: TrainerRequest, train_files: Sequence[str], eval_files: Sequence[str]
+) -> lineage.Lineage:
+    images = lineage.image_lineage({"train": train_files, "eval": eval_files}, request.report)
+    return lineage.make_lineage(
+        images, request.code_digest, git_commit(), request.run, request.model_files
     )
 
 
-def _checkpoint_dir(custom_config: dict[str, Any], folders: list[str]) -> str | None:
+def _checkpoint_dir(request: TrainerRequest, folders: list[str]) -> str | None:
     """A folder of this code, these settings (but for `MAY_CHANGE`), files and examples, or None."""
-    root = custom_config.get("checkpoints")
-    if not root:
+    if not request.checkpoints:
         return None
     settings = {
         f"{section}.{name}": value
-        for section, values in custom_config["settings"].items()
+        for section, values in request.settings.items()
         for name, value in values.items()
         if f"{section}.{name}" not in MAY_CHANGE
     }
-    files = custom_config.get("model_files", {})
-    identity = [settings, custom_config["code_digest"], files, folders]
+    identity = [settings, request.code_digest, request.model_files, folders]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return os.path.join(root, digest[:16])
+    return os.path.join(request.checkpoints, digest[:16])
 
 
 def _remove_finished(root: str, own: str, settings: Settings) -> None:

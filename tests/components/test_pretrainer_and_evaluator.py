@@ -14,6 +14,7 @@ from components.artifacts import IngestionReport
 from components.pretrainer import executor as trainer_executor
 from components.pretrainer import run_fn
 from components.pretrainer.component import pretrainer
+from components.pretrainer.request import TrainerRequest
 from components.representation_evaluator.component import RepresentationEvaluator
 from components.representation_evaluator.executor import Executor
 from tests.conftest import TINY_MODEL, encode, photo
@@ -23,6 +24,7 @@ from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
 from tf_scl.dataclass_json import read_json
+from tf_scl.errors import InputError
 from tf_scl.evaluation.results import Evaluation
 from tf_scl.images.check_image import check_image
 from tf_scl.images.decode import fit_to_square
@@ -83,16 +85,21 @@ def test_a_changed_file_of_the_encoder_changes_the_trainers_request(tmp_path):
 def test_a_changed_file_of_the_encoder_begins_a_new_training(tmp_path):
     custom = _arguments(tmp_path, tmp_path).custom_config
     folders = [
-        run_fn._checkpoint_dir({**custom, **more}, ["data"])
-        for more in (
-            {},
-            {"model_files": {}},
-            {"model_files": {"a": "1"}},
-            {"model_files": {"a": "2"}},
+        run_fn._checkpoint_dir(
+            TrainerRequest.from_custom_config({**custom, "model_files": files}), ["data"]
         )
+        for files in ({}, {}, {"a": "1"}, {"a": "2"})
     ]
     assert folders[0] == folders[1]
     assert len(set(folders)) == 3
+
+
+def test_a_request_is_read_back_and_what_it_lacks_is_named():
+    request = TrainerRequest.from_custom_config(_REQUEST)
+    assert TrainerRequest.from_custom_config(json.loads(request.to_json())) == request
+    lacking = {name: value for name, value in _REQUEST.items() if name != "code_digest"}
+    with pytest.raises(InputError, match="custom_config of the Trainer.*code_digest"):
+        TrainerRequest.from_custom_config(lacking)
 
 
 def test_evaluator_channels():
@@ -126,6 +133,7 @@ def _arguments(root, outputs, config=_CONFIG):
             "settings": config.to_dict("augment", "model", "train"),
             "code_digest": "of the code",
             "checkpoints": str(root / "checkpoints"),
+            "model_files": {},
         },
         train_files=[str(root / "examples" / "Split-train" / "*")],
         eval_files=[str(root / "examples" / "Split-eval" / "*")],
@@ -193,11 +201,20 @@ def test_run_fn_leaves_curves_and_the_last_checkpoint(trained):
 def test_run_fn_notes_the_lineage_in_every_model(trained):
     root, _ = trained
     for path in (root / "model" / "Format-Serving", root / "model_run" / "untrained"):
-        facts = read_lineage(path)
-        assert facts["images"]["kept"] == {"train": 32, "eval": 12}
-        assert facts["images"]["source"] == "photos"
-        assert facts["code"]["digest"] == "of the code"
-        assert facts["run"] == {"execution": "7"}
+        noted = read_lineage(path).lineage
+        assert noted.images.kept == {"train": 32, "eval": 12}
+        assert noted.images.source == "photos"
+        assert noted.code.digest == "of the code"
+        assert noted.run == {"execution": "7"}
+
+
+_REQUEST = {
+    "settings": {"train": {"epochs": 1}},
+    "code_digest": "c",
+    "checkpoints": None,
+    "model_files": {},
+    "of Vertex AI": 1,
+}
 
 
 def test_the_executor_hands_on_the_report_and_what_it_knows_of_the_run(tmp_path, monkeypatch):
@@ -209,12 +226,13 @@ def test_the_executor_hands_on_the_report_and_what_it_knows_of_the_run(tmp_path,
     monkeypatch.setattr(trainer_executor.Executor.__base__, "Do", do)
     report = IngestionReport()
     report.uri = "/the/report"
-    parameters = {"custom_config": json.dumps({"settings": {"train": {"epochs": 1}}})}
+    parameters = {"custom_config": json.dumps(_REQUEST)}
     before = dict(parameters)
     context = trainer_executor.Executor.Context(unique_id="5", pipeline_run_id="a run")
     trainer_executor.Executor(context).Do({"report": [report]}, {}, parameters)
     assert given["report"] == "/the/report"
     assert given["run"] == {"run": "a run", "execution": "5"}
+    assert given["of Vertex AI"] == 1
     trainer_executor.Executor().Do({}, {}, parameters)
     assert given["report"] is None and given["run"] == {}
     assert parameters == before  # what ML Metadata keeps, and the cache goes by

@@ -197,7 +197,7 @@ def test_a_vit_of_a_file_is_trained_and_served(checkout, images, tmp_path):
     assert "blessed and pushed: " in done.stdout
     _assert_served_as_keras_computes(out)
     (version,) = (out / "serving").iterdir()
-    assert str(path) in read_lineage(str(version))["model_files"]
+    assert str(path) in read_lineage(str(version)).lineage.model_files
 
 
 def test_a_collapsed_encoder_is_not_pushed(checkout, images, tmp_path):

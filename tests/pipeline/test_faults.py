@@ -19,7 +19,7 @@ from tests.conftest import write_bright_and_dark
 from tests.pipeline import kill_matrix
 from tests.pipeline.kill_matrix import CHECKPOINT, FULL, MOMENTS, SOME_FILES, START, WRITTEN
 from tf_scl.data import features
-from tf_scl.serving.lineage import read_lineage
+from tf_scl.serving.lineage import ImageLineage, read_lineage
 
 pytestmark = pytest.mark.slow
 
@@ -217,26 +217,27 @@ def test_the_model_itself_says_the_same(chain, images):
     out, _ = chain
     told = read_lineage(out / "serving")
     trainer, parameters = _ancestors(out / "metadata.sqlite")["Trainer"]
-    assert told["model"] == str(next((out / "serving").iterdir()))
-    assert told["settings"] == _settings(images)
-    assert told["code"]["digest"] == json.loads(parameters["custom_config"])["code_digest"]
-    assert told["code"]["versions"]["tensorflow"] == tf.__version__
+    noted = told.lineage
+    assert told.model == str(next((out / "serving").iterdir()))
+    assert told.settings == _settings(images)
+    assert noted.code.digest == json.loads(parameters["custom_config"])["code_digest"]
+    assert noted.code.versions["tensorflow"] == tf.__version__
     with contextlib.closing(sqlite3.connect(out / "metadata.sqlite")) as connection:
         ((run,),) = connection.execute(
             "SELECT c.name FROM Context c JOIN Association a ON a.context_id = c.id "
             "JOIN Type t ON t.id = c.type_id WHERE a.execution_id = ? AND t.name = 'pipeline_run'",
             (trainer,),
         )
-    assert told["run"] == {"pipeline": "tf_scl", "run": run, "execution": str(trainer)}
+    assert noted.run == {"pipeline": "tf_scl", "run": run, "execution": str(trainer)}
     summary = json.loads(_only(out, "ImageExampleGen/report", "summary.json").read_text())
     hashes = [_sha256(path) for path in images.glob("*/[0-9]*.png")]
-    assert told["images"] == {
-        "source": str(images),
-        "files": 61,
-        "kept": summary["kept"],
-        "rejected": {"not an image": 1},
-        "digest": hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest(),
-    }
+    assert noted.images == ImageLineage(
+        kept=summary["kept"],
+        digest=hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest(),
+        source=str(images),
+        files=61,
+        rejected={"not an image": 1},
+    )
 
 
 def _sha256(path):

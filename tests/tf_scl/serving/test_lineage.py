@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -8,18 +9,19 @@ import tensorflow as tf
 from tests.conftest import encode, photo
 from tf_scl import cli
 from tf_scl.data import features
+from tf_scl.dataclass_json import to_plain
 from tf_scl.errors import InputError
 from tf_scl.images.check_image import check_image
 from tf_scl.serving import lineage
 
-_FACTS = lineage.facts_of_run(
-    {
-        "source": "photos",
-        "files": 1234,
-        "kept": {"train": 1000, "eval": 200},
-        "rejected": {"duplicate": 4, "not an image": 30},
-        "digest": "d" * 64,
-    },
+_FACTS = lineage.make_lineage(
+    lineage.ImageLineage(
+        kept={"train": 1000, "eval": 200},
+        digest="d" * 64,
+        source="photos",
+        files=1234,
+        rejected={"duplicate": 4, "not an image": 30},
+    ),
     "c" * 64,
     "a commit",
     {"pipeline": "tf_scl", "run": "2026", "execution": "5"},
@@ -30,16 +32,20 @@ def _saved_model(folder, **note):
     """A folder that looks like a SavedModel, with a note."""
     (folder / "assets.extra").mkdir(parents=True)
     (folder / "saved_model.pb").touch()
-    facts = {"settings": {"train": {"epochs": 3, "optimizer": "sgd"}}, lineage.KEY: _FACTS, **note}
+    facts = {
+        "settings": {"train": {"epochs": 3, "optimizer": "sgd"}},
+        lineage.KEY: to_plain(_FACTS),
+        **note,
+    }
     (folder / "assets.extra" / "tf_scl.json").write_text(json.dumps(facts))
     return folder
 
 
 def test_the_files_of_an_encoder_are_told():
-    facts = lineage.facts_of_run(_FACTS["images"], "c", model_files={"/m/vit.keras": "e" * 64})
-    text = lineage.render({"model": "m", "settings": {}, **facts})
+    facts = lineage.make_lineage(_FACTS.images, "c", model_files={"/m/vit.keras": "e" * 64})
+    text = lineage.render(lineage.ModelLineage("m", {}, facts))
     assert f"files     /m/vit.keras: sha256 {'e' * 64}\n" in text
-    assert "model_files" not in _FACTS
+    assert "files  " not in lineage.render(lineage.ModelLineage("m", {}, _FACTS))
 
 
 @pytest.fixture
@@ -69,15 +75,16 @@ def test_the_digest_is_what_the_shell_computes_from_the_files(files, tmp_path):
         "train": _records(tmp_path / "train", files[:9]),
         "eval": _records(tmp_path / "eval", files[9:]),
     }
-    facts = lineage.image_facts(splits)
+    facts = lineage.image_lineage(splits)
     command = "sha256sum *.png | cut -c1-64 | sort | sha256sum | cut -c1-64"
     done = subprocess.run(command, shell=True, cwd=tmp_path / "images", capture_output=True)
-    assert facts == {"kept": {"train": 9, "eval": 3}, "digest": done.stdout.decode().strip()}
+    digest = done.stdout.decode().strip()
+    assert facts == lineage.ImageLineage({"train": 9, "eval": 3}, digest, None, None, {})
 
 
 def test_the_digest_depends_on_the_images_alone(files, tmp_path):
     def digest(name, chosen):
-        return lineage.image_facts({"train": _records(tmp_path / name, chosen)})["digest"]
+        return lineage.image_lineage({"train": _records(tmp_path / name, chosen)}).digest
 
     first = digest("one", files[:11])
     assert digest("another order", files[10::-1]) == first
@@ -89,9 +96,9 @@ def test_the_digest_depends_on_the_images_alone(files, tmp_path):
 def test_what_the_ingestion_says_goes_along(files, tmp_path):
     summary = {"source": "photos", "files": 13, "kept": {"train": 99}, "rejected": {"duplicate": 1}}
     (tmp_path / "summary.json").write_text(json.dumps({**summary, "classes": {}}))
-    facts = lineage.image_facts({"train": _records(tmp_path / "train", files)}, str(tmp_path))
-    assert (facts["source"], facts["files"], facts["rejected"]) == ("photos", 13, {"duplicate": 1})
-    assert facts["kept"] == {"train": 12}  # as counted
+    facts = lineage.image_lineage({"train": _records(tmp_path / "train", files)}, str(tmp_path))
+    assert (facts.source, facts.files, facts.rejected) == ("photos", 13, {"duplicate": 1})
+    assert facts.kept == {"train": 12}  # as counted
 
 
 def test_a_model_and_the_newest_of_its_versions(tmp_path):
@@ -100,9 +107,9 @@ def test_a_model_and_the_newest_of_its_versions(tmp_path):
     (tmp_path / "11").mkdir()  # being copied
     for path in (tmp_path, f"{tmp_path}/", tmp_path / "10"):
         facts = lineage.read_lineage(path)
-        assert facts["model"] == str(tmp_path / "10")
-        assert facts["images"] == _FACTS["images"]
-        assert facts["settings"]["train"]["epochs"] == 3
+        assert facts.model == str(tmp_path / "10")
+        assert facts.lineage == _FACTS
+        assert facts.settings["train"]["epochs"] == 3
 
 
 def test_the_text_names_images_config_code_and_run(tmp_path, capsys):
@@ -130,12 +137,14 @@ def test_the_text_names_images_config_code_and_run(tmp_path, capsys):
 def test_json_is_what_was_read(tmp_path, capsys):
     path = _saved_model(tmp_path / "1")
     assert cli.main(["lineage", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == lineage.read_lineage(path)
+    assert json.loads(capsys.readouterr().out) == to_plain(lineage.read_lineage(path))
 
 
 def test_a_name_that_is_not_text_can_be_printed(tmp_path):
     facts = lineage.read_lineage(_saved_model(tmp_path / "1"))
-    text = lineage.render({**facts, "images": {**facts["images"], "source": "/a/\udcff"}})
+    images = dataclasses.replace(_FACTS.images, source="/a/\udcff")
+    odd = dataclasses.replace(facts.lineage, images=images)
+    text = lineage.render(dataclasses.replace(facts, lineage=odd))
     assert r"/a/\udcff" in text
 
 

@@ -27,7 +27,7 @@ def photos(name, side, part):
     Args:
         name: "cifar10" (4,000 training and 4,000 test images, the first of each class),
             "cifar10-large" (20,000 and 10,000), "trash" (2,527 photos of six kinds of
-            waste; 500 of them are for the test) or "digits" (scikit-learn's 1,797, grey,
+            waste; 500 of them are for the test) or "digits" (scikit-learn's 1,797, gray,
             360 for the test).
         side: Int, pixels. CIFAR-10 has 32 and no other.
         part: "test", or "validation": a quarter of the training images judges the rest.

@@ -229,11 +229,11 @@ def _embed(encoder, images):
 def judge(train, test, labels, truth, seed):
     """Measure -> share of the times [M] that a test image was right."""
     from tf_scl.evaluation.knn import knn_predict
-    from tf_scl.evaluation.linear_probe import draw_labelled, linear_probe
+    from tf_scl.evaluation.linear_probe import draw_labeled, linear_probe
 
     few = []
     for draw in range(DRAWS):
-        chosen = draw_labelled(labels, PER_CLASS, np.random.default_rng([seed, draw]))
+        chosen = draw_labeled(labels, PER_CLASS, np.random.default_rng([seed, draw]))
         few.append(linear_probe(train[chosen], labels[chosen], test, truth).predictions == truth)
     return {
         "all labels": linear_probe(train, labels, test, truth).predictions == truth,

@@ -4,7 +4,7 @@
 
 All do the same: random resized crop and mirror; brightness, contrast,
 saturation and hue (of HSV) by factors and in an order that each view draws,
-for 0.8 of the views; grey for 0.2; above 32 pixels a Gaussian blur for 0.5.
+for 0.8 of the views; gray for 0.2; above 32 pixels a Gaussian blur for 0.5.
 Only Keras's own layers do less: their jitter has one order, a random crop with
 resizing is made of a zoom and a shift, and there is no blur (RandomGaussianBlur
 of Keras 3.15 ends the process on TensorFlow 2.16 with one thread: "cannot create
@@ -144,7 +144,7 @@ def _image_by_image(images, batch, blur):
         x = tf.image.resize(tf.slice(image, *box[:2]), [size, size])
         x = tf.image.random_flip_left_right(x)
         x = tf.cond(tf.random.uniform([]) < 0.8, lambda: jitter(x), lambda: x)
-        x = tf.cond(tf.random.uniform([]) < 0.2, lambda: grey(x), lambda: x)
+        x = tf.cond(tf.random.uniform([]) < 0.2, lambda: gray(x), lambda: x)
         if blur:
             x = tf.cond(tf.random.uniform([]) < blur, lambda: gaussian(x), lambda: x)
         return x
@@ -167,7 +167,7 @@ def _image_by_image(images, batch, blur):
         mean = tf.reduce_mean(tf.image.rgb_to_grayscale(x))
         return mean + tf.random.uniform([], 0.6, 1.4) * (x - mean)
 
-    def grey(x):
+    def gray(x):
         return tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(x))
 
     def gaussian(x):
@@ -218,7 +218,7 @@ def _keras_layers(images, batch, blur):
 
 
 def _torch_batched(images, batch, blur):
-    """Each operation on those of the batch that it is for, in four rounds of colours."""
+    """Each operation on those of the batch that it is for, in four rounds of colors."""
     import torch
     from torch.nn import functional
 
@@ -244,14 +244,14 @@ def _torch_batched(images, batch, blur):
         theta[:, 1, 2] = (1 - height) * uniform(n, -1, 1)
         return theta
 
-    def grey(x):
+    def gray(x):
         return (x * luma).sum(1, keepdim=True)
 
     def factor(x):
         return uniform((len(x), 1, 1, 1), 0.6, 1.4)
 
     def contrast(x):
-        return torch.lerp(grey(x).mean((1, 2, 3), keepdim=True), x, factor(x))
+        return torch.lerp(gray(x).mean((1, 2, 3), keepdim=True), x, factor(x))
 
     def hue(x):
         value, chroma = x.amax(1), x.amax(1) - x.amin(1)
@@ -283,7 +283,7 @@ def _torch_batched(images, batch, blur):
     colors = [
         lambda x: x * factor(x),
         contrast,
-        lambda x: torch.lerp(grey(x), x, factor(x)),
+        lambda x: torch.lerp(gray(x), x, factor(x)),
         hue,
     ]
 
@@ -297,7 +297,7 @@ def _torch_batched(images, batch, blur):
             for number, step in enumerate(colors):
                 chosen = jittered & (order[:, place] == number)
                 x = on_some(x, chosen, lambda rows, step=step: step(rows).clamp_(0, 255))
-        x = on_some(x, torch.rand(n) < 0.2, lambda rows: grey(rows).expand(-1, 3, -1, -1))
+        x = on_some(x, torch.rand(n) < 0.2, lambda rows: gray(rows).expand(-1, 3, -1, -1))
         return on_some(x, torch.rand(n) < blur, gaussian) if blur else x
 
     def step():

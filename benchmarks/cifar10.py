@@ -126,7 +126,7 @@ def run(method, minutes, records, folder):
     from tf_scl.config import Config
     from tf_scl.dataclass_json import to_plain
     from tf_scl.evaluation.representation import evaluate_representation
-    from tf_scl.evaluation.served import embed_with_saved_models
+    from tf_scl.evaluation.saved_model_features import extract_features
     from tf_scl.serving.export import export_saved_model
     from tf_scl.training import pretrain
 
@@ -139,7 +139,7 @@ def run(method, minutes, records, folder):
             "evaluate": {"fractions": ()},
         }
     )
-    settled, curve = [], _curve(folder, *_labelled(records["train"]))
+    settled, curve = [], _curve(folder, *_labeled(records["train"]))
 
     def export(model, name, projector=False):
         metadata = {"settings": settled[0].to_dict()}
@@ -159,7 +159,7 @@ def run(method, minutes, records, folder):
     export(model, "projected", projector=True)
     models = {"encoder": str(folder / "encoder")}
     (train, _, labels), (test, _, truth) = (
-        embed_with_saved_models(models, [records[part]]) for part in ("train", "test")
+        extract_features(models, [records[part]]) for part in ("train", "test")
     )
     found = train["encoder"], labels, test["encoder"], truth
     measured = evaluate_representation(*found, config.evaluate)
@@ -178,8 +178,8 @@ def run(method, minutes, records, folder):
 
 def _report(folder, records, config, history):
     """The report of the run, as the pipeline's; raw pixels are measured once for all methods."""
+    from tf_scl.evaluation.evaluate import evaluate_models
     from tf_scl.evaluation.gate import PRETRAINED, UNTRAINED
-    from tf_scl.evaluation.judge import judge
     from tf_scl.report.files import write_report
     from tf_scl.report.records import read_class_names
     from tf_scl.report.run_facts import run_facts
@@ -187,8 +187,8 @@ def _report(folder, records, config, history):
     models = {PRETRAINED: str(folder / "encoder"), UNTRAINED: str(folder / "untrained")}
     train, test = ([records[part]] for part in ("train", "test"))
     names, cache = read_class_names(train), (str(folder.parent / "baselines"), "benchmarks.cifar10")
-    judgement = judge(models, str(folder / "projected"), train, test, config, names, cache)
-    facts = run_facts(judgement, models, train, test, config, names, history, data=CIFAR)
+    result = evaluate_models(models, str(folder / "projected"), train, test, config, names, cache)
+    facts = run_facts(result, models, train, test, config, names, history, data=CIFAR)
     why = {**facts.missing, "ingestion": "the archive's images are taken as they are"}
     facts = dataclasses.replace(facts, missing=why)
     print(f"wrote {write_report(facts, folder)}", flush=True)
@@ -221,18 +221,18 @@ def _records(out, part, of_each):
     return str(aside.rename(path))
 
 
-def _labelled(path):
+def _labeled(path):
     """The first images of a record file and their labels, for the curve."""
-    from tf_scl.data.input_pipeline import labelled_batches
+    from tf_scl.data.input_pipeline import labeled_batches
 
-    images, labels, _ = next(iter(labelled_batches([path], CURVE_TRAIN + CURVE_TEST, 32, 3)))
+    images, labels, _ = next(iter(labeled_batches([path], CURVE_TRAIN + CURVE_TEST, 32, 3)))
     return images.numpy(), labels.numpy()
 
 
 def _curve(folder, images, labels):
     import keras
 
-    from tf_scl.callbacks.labelled_images import LabelledImages
+    from tf_scl.callbacks.labeled_images import LabeledImages
     from tf_scl.evaluation.linear_probe import linear_probe
 
     held = len(images) * CURVE_TEST // (CURVE_TRAIN + CURVE_TEST)
@@ -242,7 +242,7 @@ def _curve(folder, images, labels):
 
         def __init__(self):
             super().__init__()
-            self._data = LabelledImages(
+            self._data = LabeledImages(
                 "the curve", images[held:], labels[held:], images[:held], labels[:held]
             )
             self._seconds, self._since, self._points = 0.0, None, np.zeros((0, 3))

@@ -70,7 +70,7 @@ def _print_table(times, summary):
 
 
 def _write_images(folder, count, size, suffix):
-    """Smooth colours with some noise, in two class folders."""
+    """Smooth colors with some noise, in two class folders."""
     import numpy as np
     import PIL.Image
 

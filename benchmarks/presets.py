@@ -55,7 +55,7 @@ CONTENDERS = {
     "... crops from 0.08 of the area on": (0.31, _chosen(augment={"crop_scale": (0.08, 1.0)})),
     "... crops from 0.4 of the area on": (0.31, _chosen(augment={"crop_scale": (0.4, 1.0)})),
     "... no blur": (0.31, _chosen(augment={"blur": 0.0})),
-    "... no grey, half the colour": (
+    "... no gray, half the color": (
         0.31,
         _chosen(
             augment={"grayscale": 0.0, "saturation": 0.2, "hue": 0.05},

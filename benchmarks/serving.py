@@ -101,7 +101,7 @@ def _export(folder, depth, width):
 
     keras.utils.set_random_seed(SEED)
     encoder = tf_scl.resnet(depth, (SIZE, SIZE, 3), width=width)
-    encoder(_images(64).astype(np.float32), training=True)  # moves the normalisation's averages
+    encoder(_images(64).astype(np.float32), training=True)  # moves the normalization's averages
     for weights in ("float32", "bfloat16"):
         path = os.path.join(folder, SAVED_MODEL + weights)
         tf_scl.export_saved_model(encoder, path, weights=weights)

@@ -101,7 +101,7 @@ def _check_images(images: str, out: str, config: Config, fit_batch: bool) -> Con
 
 
 @contextlib.contextmanager
-def only_run_in(out: str) -> Iterator[None]:
+def exclusive_lock(out: str) -> Iterator[None]:
     """Holds the output folder while a run is under way.
 
     Raises:
@@ -118,11 +118,11 @@ def only_run_in(out: str) -> Iterator[None]:
         yield
 
 
-def check_record(out: str) -> None:
+def check_metadata_db(out: str) -> None:
     """Reads through TFX's record of earlier runs, a SQLite file; it may be missing.
 
     Args:
-        out: Path of the output folder, held by `only_run_in`.
+        out: Path of the output folder, held by `exclusive_lock`.
 
     Raises:
         InputError: The file is damaged, or of something else; or it is gone or

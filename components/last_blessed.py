@@ -10,7 +10,7 @@ NODE = "LastBlessed"
 
 
 class LastBlessedStrategy(resolver.ResolverStrategy):
-    """The model that was blessed last, other than the one to be judged.
+    """The model that was blessed last, other than the one to be evaluated.
 
     TFX's LatestBlessedModelStrategy would give a model to itself when the
     same pipeline runs again: another input, so that nothing is cached, and a
@@ -24,7 +24,7 @@ class LastBlessedStrategy(resolver.ResolverStrategy):
 
         Args:
             store: ML Metadata store; not asked.
-            input_dict: "candidate", the model to be judged; "model" and
+            input_dict: "candidate", the model to be evaluated; "model" and
                 "model_blessing", all there are in this pipeline.
 
         Returns:
@@ -46,7 +46,7 @@ def last_blessed(candidate: types.Channel) -> resolver.Resolver:
     """Makes the Resolver.
 
     Args:
-        candidate: Channel of `Model`, the one to be judged.
+        candidate: Channel of `Model`, the one to be evaluated.
 
     Returns:
         `tfx.dsl.components.common.resolver.Resolver`; its output "model" is

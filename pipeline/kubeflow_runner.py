@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tf_scl.quiet import load_tensorflow
+from tf_scl.logging_setup import load_tensorflow
 from tf_scl.run_command import run_command
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pipeline import cli
 from tf_scl.config import Config, ModelConfig
 from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
-from tf_scl.quiet import start_xla
+from tf_scl.logging_setup import warm_up_xla
 
 PIPELINE_NAME = "tf_scl"
 LOG_FILE = "run.log"
@@ -36,8 +36,8 @@ def run_command_line(argv: Sequence[str] | None = None) -> None:
         config = checks.check_run(
             arguments.data, arguments.out, arguments.config, arguments.fit_batch
         )
-        with checks.only_run_in(arguments.out):
-            checks.check_record(arguments.out)
+        with checks.exclusive_lock(arguments.out):
+            checks.check_metadata_db(arguments.out)
             _configure_logging(os.path.join(arguments.out, LOG_FILE))
             arguments = _fitted(arguments, config)
             print(run(arguments), flush=True)
@@ -71,12 +71,12 @@ def run(arguments: cli.Arguments) -> str:
     data = absolute(data)  # Beam's workers start in folders of their own
     _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
     # Heavy imports wait until the arguments are known to be good.
-    start_xla()
+    warm_up_xla()
     _check_encoder(arguments.config.model)
     from tfx import v1 as tfx
 
     from components.image_example_gen import local_beam
-    from pipeline import summary, unfinished
+    from pipeline import recovery, summary
     from pipeline.pipeline import create_pipeline
 
     summary.remove(arguments.out)  # that of a run before is not this one's
@@ -85,7 +85,7 @@ def run(arguments: cli.Arguments) -> str:
     )
     root = os.path.join(arguments.out, checks.ARTIFACTS_DIR)
     serving = os.path.join(arguments.out, checks.SERVING_DIR)
-    unfinished.settle(metadata, root, serving)
+    recovery.recover_interrupted_runs(metadata, root, serving)
     graph = create_pipeline(
         PIPELINE_NAME,
         root,

@@ -123,7 +123,7 @@ def render(summary: RunSummary) -> str:
     single = [name for name, count in images.classes.items() if count == 1]
     if single:
         lines += [
-            f"            one image only in: {', '.join(single)} (learnt from, hardly judged)"
+            f"            one image only in: {', '.join(single)} (learned from, hardly evaluated)"
         ]
     lines += [f"labels      {_labeled(images)}"]
     lines += ["", *_accuracies(summary.evaluation), ""]

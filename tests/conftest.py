@@ -14,7 +14,7 @@ import tensorflow as tf
 from tf_scl.encoders import resnet_sizes
 from tf_scl.strategies import make_strategy
 
-# Two logical processors, so that a mirrored strategy has two replicas. This
+# Two logical CPU devices, so that a mirrored strategy has two replicas. This
 # must come before TensorFlow is used at all.
 # As few threads as can be: workers of pytest-xdist are as many as cores already.
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def two_replicas():
-    """A mirrored strategy over two logical processors."""
+    """A mirrored strategy over two logical CPU devices."""
     return make_strategy("mirrored")
 
 
@@ -74,7 +74,7 @@ def encode(pixels, format="PNG", mode=None, **options):
 
 
 def photo(seed, height=24, width=32):
-    """A smooth random colour image, uint8 [height, width, 3]."""
+    """A smooth random color image, uint8 [height, width, 3]."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (4, 4, 3), np.uint8)
     resized = PIL.Image.fromarray(small).resize((width, height), PIL.Image.BICUBIC)

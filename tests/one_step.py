@@ -36,7 +36,7 @@ def views(size=6):
 
 
 def build(case, dtype="float64", **options):
-    """A small model with convolution and normalisation, from seed 0."""
+    """A small model with convolution and normalization, from seed 0."""
     method, arguments, width = CASES[case]
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)

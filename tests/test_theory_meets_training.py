@@ -1,7 +1,7 @@
 """Keras models, trained on pairs of a finite graph, find what the theory says: or do not.
 
 The encoder is a table, a free vector for each node, so that only the loss decides what
-is learnt (arXiv 2106.04156, section 3.2). The graph is that of
+is learned (arXiv 2106.04156, section 3.2). The graph is that of
 `docs/explanation/theory_three_components.py`: three classes of 10, 8 and 6 images, nearly apart.
 """
 

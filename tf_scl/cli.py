@@ -14,7 +14,7 @@ from typing import Any
 from tf_scl.config import IngestConfig
 from tf_scl.errors import InputError, file_reason
 from tf_scl.flags import SOURCES, Parser, add_flags, config_from
-from tf_scl.quiet import load_tensorflow, start_xla
+from tf_scl.logging_setup import load_tensorflow, warm_up_xla
 from tf_scl.run_command import run_command
 
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -135,7 +135,7 @@ def _views(given: dict[str, Any]) -> str:
     kind = _PICTURES.get(_suffix(out))
     if kind is None:
         raise InputError(f"--out must end in .png or .jpg. Received: {out!r}")
-    start_xla()
+    warm_up_xla()
     from tf_scl.data.sources.open_source import open_source
     from tf_scl.report.views_grid import draw_views
 
@@ -160,7 +160,7 @@ def _report(given: dict[str, Any]) -> str:
 
 def _embed(given: dict[str, Any]) -> str:
     megabytes = IngestConfig(max_megabytes=given["ingest.max_megabytes"]).max_megabytes
-    start_xla()
+    warm_up_xla()
     from tf_scl.data.sources.open_source import absolute, open_source
 
     source = open_source(absolute(given["source"]))

@@ -173,8 +173,8 @@ class AugmentConfig(_Section):
     contrast: float = _setting(0.4, _at_least(0), "strength")
     saturation: float = _setting(0.4, _at_least(0), "strength")
     hue: float = _setting(0.1, _between(0, 0.5), "largest shift, share of the circle")
-    jitter: float = _setting(0.8, _PROBABILITY, "probability of a colour change")
-    grayscale: float = _setting(0.2, _PROBABILITY, "probability of a grey view")
+    jitter: float = _setting(0.8, _PROBABILITY, "probability of a color change")
+    grayscale: float = _setting(0.2, _PROBABILITY, "probability of a gray view")
     blur: float = _setting(0.0, _PROBABILITY, "probability of a Gaussian blur")
     blur_sigma: tuple[float, ...] = _setting((0.1, 2.0), _rising(0, 100), "its std, pixels")
     solarize: float = _setting(0.0, _PROBABILITY, "probability that bright values are inverted")
@@ -191,7 +191,7 @@ class ModelConfig(_Section):
         "what is learned from two views; of yours by module:Class, see docs/how-to/add_a_method.md",
     )
     image_size: int = _setting(32, _at_least(4), "side of the encoder's input, pixels")
-    channels: int = _setting(3, _one_of(1, 3), "1 for grey, 3 for colour")
+    channels: int = _setting(3, _one_of(1, 3), "1 for gray, 3 for color")
     encoder: str = _setting(
         RESNET,
         (f"{RESNET}, a name of keras.applications, a KerasHub preset or a .keras file", bool),
@@ -233,7 +233,7 @@ class ModelConfig(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(_Section):
-    """Optimisation."""
+    """Optimization."""
 
     section: ClassVar[str] = "train"
     batch_size: int = _setting(512, _at_least(2), "images in a step, over all replicas")
@@ -282,12 +282,12 @@ class TrainConfig(_Section):
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(_Section):
-    """How the frozen encoder is judged."""
+    """How the frozen encoder is evaluated."""
 
     section: ClassVar[str] = "evaluate"
     labels_per_class: int = _setting(10, _at_least(1), "in the few-label probe")
     draws: int = _setting(10, _at_least(1), "random choices of those labels, averaged")
-    knn_k: int = _setting(200, _at_least(1), "neighbours")
+    knn_k: int = _setting(200, _at_least(1), "neighbors")
     knn_temperature: float = _setting(0.1, _above(0), "of the kNN vote")
     min_effective_rank: float = _setting(2.0, _at_least(0), "below it an encoder is collapsed")
     require_gain: bool = _setting(
@@ -364,7 +364,7 @@ class Config:
 
 # Settings that differ from the defaults, which are the official CIFAR-10 recipe.
 PRESETS: dict[str, Settings] = {
-    # scikit-learn's digits: small and grey, no mirror images. Minutes on a CPU.
+    # scikit-learn's digits: small and gray, no mirror images. Minutes on a CPU.
     "digits": {
         "augment": {"crop_scale": (0.4, 1.0), "flip": 0.0, "hue": 0.0, "grayscale": 0.0},
         "model": {

@@ -3,20 +3,20 @@
 import tensorflow as tf
 
 
-def several_replicas() -> tf.distribute.ReplicaContext | None:
+def multi_replica_context() -> tf.distribute.ReplicaContext | None:
     """The replica context, or None where there is one replica only."""
     context = tf.distribute.get_replica_context()
     return context if context and context.num_replicas_in_sync > 1 else None
 
 
-def several_workers(strategy: tf.distribute.Strategy) -> bool:
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     """Whether other processes take part in the training."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def several_hosts(strategy: tf.distribute.Strategy) -> bool:
+def is_multi_host(strategy: tf.distribute.Strategy) -> bool:
     """Whether other machines take part: workers of ours, or hosts of a TPU."""
-    return several_workers(strategy) or getattr(strategy.extended, "num_hosts", 1) > 1
+    return is_multi_worker(strategy) or getattr(strategy.extended, "num_hosts", 1) > 1
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -1,4 +1,4 @@
-"""Batch normalisation as the recipes assume it: PyTorch's, over the global batch.
+"""Batch normalization as the recipes assume it: PyTorch's, over the global batch.
 
 Ioffe and Szegedy, ICML 2015, arXiv 1502.03167. For the n values x of a channel,
 
@@ -15,14 +15,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_scl.distribute import several_replicas
+from tf_scl.distribute import multi_replica_context
 
 _FUSED_DTYPES = (tf.float32, tf.bfloat16, tf.float16)
 
 
 @keras.saving.register_keras_serializable(package="tf_scl")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras's layer with PyTorch's defaults and statistics, fused and synchronised.
+    """Keras's layer with PyTorch's defaults and statistics, fused and synchronized.
 
     It differs from `keras.layers.BatchNormalization` in training only:
 
@@ -66,7 +66,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         special = mask is not None or not last_axis or getattr(self, "renorm", False)
         if special or not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
-        context = several_replicas() if self.synchronized else None
+        context = multi_replica_context() if self.synchronized else None
         statistics_dtype = tf.float64 if inputs.dtype == tf.float64 else tf.float32
         channels = inputs.shape[-1]
         gamma, beta = tf.ones(channels, statistics_dtype), tf.zeros(channels, statistics_dtype)
@@ -86,14 +86,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def batch_normalization(**kwargs: Any) -> BatchNormalization:
-    """The batch normalisation of all our networks; arguments of `BatchNormalization`."""
+    """The batch normalization of all our networks; arguments of `BatchNormalization`."""
     return BatchNormalization(**kwargs)
 
 
 def _fused(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """(normalised x, mean [C], unbiased variance [C]) by TensorFlow's kernel."""
+    """(normalized x, mean [C], unbiased variance [C]) by TensorFlow's kernel."""
     # Not `tf.nn.fused_batch_norm`, which raises an epsilon of 1e-5 to 1.001e-5.
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x if len(x.shape) == 4 else tf.reshape(x, (1, -1, 1, x.shape[-1])),
@@ -130,9 +130,9 @@ def _composed(
     total = over_replicas(tf.concat([tf.reduce_sum(x, axes), [count]], 0))  # [C + 1]
     count = total[-1]
     mean = total[:-1] / count
-    centred = x - mean
+    centered = x - mean
     # The derivative of the variance by the mean is zero: no need to follow it.
     deviations = x - tf.stop_gradient(mean)
     squares = over_replicas(tf.reduce_sum(tf.square(deviations), axes))
-    outputs = centred * (gamma * tf.math.rsqrt(squares / count + epsilon)) + beta
+    outputs = centered * (gamma * tf.math.rsqrt(squares / count + epsilon)) + beta
     return outputs, mean, squares / tf.maximum(count - 1.0, 1.0)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from tf_scl.errors import InputError
-from tf_scl.quiet import set_quiet
+from tf_scl.logging_setup import silence_tensorflow
 
 STOPPED = 130  # exit status, as a shell gives it to what SIGINT ended
 
@@ -34,7 +34,7 @@ def run_command(work: Callable[[], object], go_on: str = "run the same command a
         Exit status: 0; 2 where `work` raised `InputError`; 130 where it raised
         `KeyboardInterrupt` of its own accord.
     """
-    set_quiet()
+    silence_tensorflow()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names need not be text
     interrupts = _Interrupts(f"stopped; {go_on}")
@@ -80,7 +80,9 @@ class _Interrupts:
         if threading.current_thread() is not threading.main_thread():
             return
         try:
-            self._stderr = os.dup(2)  # fd 2 may be away when the signal comes (tf_scl.quiet)
+            self._stderr = os.dup(
+                2
+            )  # fd 2 may be away when the signal comes (tf_scl.logging_setup)
         except OSError:  # closed by the shell: nobody reads what would be said
             self._stderr = os.open(os.devnull, os.O_WRONLY)
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, _END})

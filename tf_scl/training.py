@@ -17,7 +17,7 @@ from tf_scl.callbacks.epoch_summaries import EpochSummaries
 from tf_scl.callbacks.log_learning_rate import LogLearningRate
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.config import Config, TrainConfig
-from tf_scl.data.input_pipeline import Share, count_records, training_batches
+from tf_scl.data.input_pipeline import WorkerShard, count_records, training_batches
 from tf_scl.encoders.backbones import build_encoder
 from tf_scl.errors import InputError
 from tf_scl.models.calibration import calibrated
@@ -147,19 +147,21 @@ def pretrain(
     _require_even_batch(config.train, strategy.num_replicas_in_sync)
     images = count_records(files)
     config.train.require_batch(images)
-    saver = _saver(checkpoint_dir, files, images, config, callbacks) if checkpoint_dir else None
-    found = saver.find(strategy) if saver else None
+    checkpointing = None
+    if checkpoint_dir:
+        checkpointing = _checkpoint_callback(checkpoint_dir, files, images, config, callbacks)
+    found = checkpointing.find(strategy) if checkpointing else None
     config, data = _settle_epochs(files, config, strategy, images, found)
     if settled:
         settled(config)
     train, steps = config.train, images // config.train.batch_size
     model = _compiled_model(config, strategy, steps)
-    followers = [StopOnNonFinite(checkpoint_dir), *callbacks, LogLearningRate()]
+    every_callback = [StopOnNonFinite(checkpoint_dir), *callbacks, LogLearningRate()]
     summaries = EpochSummaries(log_dir) if log_dir else None
     if summaries:
-        followers.append(summaries)
-    if saver:
-        followers.append(saver)
+        every_callback.append(summaries)
+    if checkpointing:
+        every_callback.append(checkpointing)
     first_step = found["step"] if found else 0
     finished = first_step == train.epochs * steps
     if data is None and not finished:
@@ -170,9 +172,9 @@ def pretrain(
             start = _training_data(files, config, strategy, 0, images)
         with calibrated(model, itertools.islice(start, train.epochs * steps)):
             before_training(_in_float32(model, config))
-    if saver and finished:
+    if checkpointing and finished:
         _log.info("training has finished before; its last checkpoint is used")
-        return _restore_finished(model, config, saver, summaries)
+        return _restore_finished(model, config, checkpointing, summaries)
     _log.info(
         "training for %d epochs of %d steps on %d replica(s)%s",
         train.epochs,
@@ -186,7 +188,7 @@ def pretrain(
         steps_per_epoch=steps,
         verbose=verbose,
         shuffle=False,  # the data are
-        callbacks=followers,
+        callbacks=every_callback,
     )
     return _in_float32(model, config), history.history
 
@@ -194,7 +196,7 @@ def pretrain(
 def _in_float32(model: TwoViewModel, config: Config) -> TwoViewModel:
     """The trained model with layers that compute in float32, whatever they were trained in.
 
-    What is judged and served then depends on the weights alone, and a machine without
+    What is evaluated and served then depends on the weights alone, and a machine without
     bfloat16 answers as fast as it can.
     """
     if policy_name(config.train.precision) == "float32":
@@ -265,9 +267,9 @@ def _training_data(
     """Batches of images or of pairs of views, shared out to the replicas of a strategy."""
 
     def batches(context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
-        share = Share()
+        share = WorkerShard()
         if context is not None:
-            share = Share(
+            share = WorkerShard(
                 context.input_pipeline_id,
                 context.num_input_pipelines,
                 context.num_replicas_in_sync,
@@ -276,7 +278,7 @@ def _training_data(
         data = training_batches(files, config.train, size, channels, first_step, images, share)
         return data if config.train.views_in == "step" else _with_views(data, share)
 
-    def _with_views(data: tf.data.Dataset, share: Share) -> tf.data.Dataset:
+    def _with_views(data: tf.data.Dataset, share: WorkerShard) -> tf.data.Dataset:
         views = build_views(config)
 
         def pair(number: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -292,7 +294,7 @@ def _training_data(
     return strategy.distribute_datasets_from_function(batches)
 
 
-def _saver(
+def _checkpoint_callback(
     folder: PathLike,
     files: Sequence[str],
     images: int,
@@ -318,21 +320,21 @@ def _saver(
 def _restore_finished(
     model: TwoViewModel,
     config: Config,
-    saver: CheckpointAndResume,
+    checkpointing: CheckpointAndResume,
     summaries: EpochSummaries | None,
 ) -> tuple[TwoViewModel, dict[str, list[float]]]:
     """(Model, history) of a run of which nothing is left to do."""
-    saver.set_model(model)
-    saver.restore()
+    checkpointing.set_model(model)
+    checkpointing.restore()
     if summaries:
         summaries.set_model(model)
-        summaries.open(saver.history)
+        summaries.open(checkpointing.history)
         summaries.on_train_end()
-    return _in_float32(model, config), saver.history
+    return _in_float32(model, config), checkpointing.history
 
 
 def _require_one_clock(train: TrainConfig, strategy: tf.distribute.Strategy) -> None:
-    if train.minutes and distribute.several_hosts(strategy):
+    if train.minutes and distribute.is_multi_host(strategy):
         raise InputError(
             f"train.minutes is {train.minutes:g}, but several machines train together and would "
             "not agree on the epochs that are in it; set train.epochs"

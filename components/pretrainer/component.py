@@ -69,7 +69,7 @@ def pretrainer(
     """Makes the Trainer.
 
     Args:
-        examples: Channel of `Examples`; only the split "train" is learnt
+        examples: Channel of `Examples`; only the split "train" is learned
             from, and no label is read.
         schema: Channel of `Schema`.
         settings: Dict of the sections augment, model and train of a `Config`;

@@ -1,1 +1,1 @@
-"""RepresentationEvaluator: judges and blesses an encoder."""
+"""RepresentationEvaluator: evaluates and blesses an encoder."""

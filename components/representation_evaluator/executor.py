@@ -17,8 +17,8 @@ from components.runtime_settings import overridden
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.dataclass_json import dumps, read_json
+from tf_scl.evaluation.evaluate import evaluate_models
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED, UNTRAINED
-from tf_scl.evaluation.judge import judge
 from tf_scl.report.files import write_report
 from tf_scl.report.records import read_class_names
 from tf_scl.report.run_facts import read_ingestion, run_facts
@@ -68,15 +68,15 @@ class Executor(base_executor.BaseExecutor):
         projected = os.path.join(run_dir, PROJECTED_DIR)
         cache = exec_properties.get("cache")
         cache = cache and (cache, exec_properties["code_digest"])
-        judgement = judge(models, projected, train, test, config, names, cache)
+        result = evaluate_models(models, projected, train, test, config, names, cache)
         directory = artifact_utils.get_single_uri(output_dict["evaluation"])
         with tf.io.gfile.GFile(os.path.join(directory, EVALUATION_FILE), "w") as file:
-            file.write(dumps(judgement.evaluation))
+            file.write(dumps(result.evaluation))
         _log.info("writing the report")
         ingestion = read_ingestion(artifact_utils.get_single_uri(input_dict["report"]))
         history = read_json(dict[str, tuple[float, ...]], os.path.join(run_dir, HISTORY_FILE))
         facts = run_facts(
-            judgement,
+            result,
             models,
             train,
             test,
@@ -88,7 +88,7 @@ class Executor(base_executor.BaseExecutor):
         )
         write_report(facts, directory)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        _bless(blessing, model, judgement.evaluation.verdict.blessed)
+        _bless(blessing, model, result.evaluation.verdict.blessed)
 
 
 def _last_blessed(

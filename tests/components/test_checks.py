@@ -35,14 +35,14 @@ def out(a_record, tmp_path):
 
 
 def test_a_good_record_is_fine_and_is_not_changed(out, a_record):
-    checks.check_record(str(out))
+    checks.check_metadata_db(str(out))
     assert (out / checks.RECORD_FILE).read_bytes() == a_record.read_bytes()
 
 
 def test_the_first_run_has_no_record(tmp_path):
-    checks.check_record(str(tmp_path))
+    checks.check_metadata_db(str(tmp_path))
     (tmp_path / checks.RECORD_FILE).write_bytes(b"")  # killed before SQLite wrote a page
-    checks.check_record(str(tmp_path))
+    checks.check_metadata_db(str(tmp_path))
 
 
 def _random(path):
@@ -88,7 +88,7 @@ def test_a_damaged_record_is_named_with_its_remedy(out, harm, problem):
     harm(path)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(InputError) as raised:
-        checks.check_record(str(out))
+        checks.check_metadata_db(str(out))
     text = str(raised.value)
     assert f"the record of earlier runs, {str(path)!r}, {problem}" in text
     assert f"move it and {str(out / 'pipeline')!r} away and run the same again" in text
@@ -102,9 +102,9 @@ def test_a_record_that_is_in_use_is_not_called_damaged(out, monkeypatch):
     other = connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(InputError, match="is in use by another program .*wait until"):
-        checks.check_record(str(out))
+        checks.check_metadata_db(str(out))
     other.close()
-    checks.check_record(str(out))
+    checks.check_metadata_db(str(out))
 
 
 def test_a_run_that_was_killed_while_it_wrote_leaves_a_good_record(out):
@@ -118,7 +118,7 @@ def test_a_run_that_was_killed_while_it_wrote_leaves_a_good_record(out):
         os._exit(0)
     os.wait()
     assert path.with_name("metadata.sqlite-journal").exists()
-    checks.check_record(str(out))
+    checks.check_metadata_db(str(out))
     with sqlite3.connect(path) as connection:
         ((changed,),) = connection.execute(
             "SELECT COUNT(*) FROM Execution WHERE last_known_state = 9"
@@ -176,9 +176,9 @@ def test_what_a_disk_that_is_full_or_read_only_says(tmp_path, error, text):
 
 
 def test_two_runs_cannot_hold_one_folder(tmp_path):
-    with checks.only_run_in(str(tmp_path)):
+    with checks.exclusive_lock(str(tmp_path)):
         with pytest.raises(InputError, match="another run is using the output folder"):
-            with checks.only_run_in(str(tmp_path)):
+            with checks.exclusive_lock(str(tmp_path)):
                 pass
-    with checks.only_run_in(str(tmp_path)):
+    with checks.exclusive_lock(str(tmp_path)):
         pass

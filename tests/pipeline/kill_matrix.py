@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 
-from tf_scl.quiet import set_quiet
+from tf_scl.logging_setup import silence_tensorflow
 
 START = "at the executor's start"
 SOME_FILES = "some files there"
@@ -39,7 +39,7 @@ STATES = {1: "NEW", 2: "RUNNING", 3: "COMPLETE", 4: "FAILED", 5: "CACHED"}
 
 
 def main(moment, out, images, results):
-    set_quiet()
+    silence_tensorflow()
     _keep_code_digest()
     out, results = pathlib.Path(out), pathlib.Path(results)
     kills = _kills(moment, _nodes(out, images))

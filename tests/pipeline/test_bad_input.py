@@ -128,7 +128,7 @@ def test_a_mistake_in_the_images_leaves_no_output_behind(tmp_path):
 
 
 def test_two_runs_in_one_folder(tmp_path):
-    with checks.only_run_in(str(tmp_path)):
+    with checks.exclusive_lock(str(tmp_path)):
         assert "another run is using the output folder" in _error("--out", tmp_path)
 
 

@@ -125,7 +125,7 @@ def test_first_run_cached_run_changed_setting_changed_code_new_image(checkout, i
     assert _states(new_data)["Trainer"] == "ran"
 
 
-def test_unlabelled_images_are_learnt_from_and_pushed_where_no_gain_is_asked_for(
+def test_unlabeled_images_are_learned_from_and_pushed_where_no_gain_is_asked_for(
     checkout, images, tmp_path
 ):
     flat = tmp_path / "flat"

@@ -70,7 +70,7 @@ def test_two_runs_started_at_once(tmp_path):
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait()
-    with checks.only_run_in(str(tmp_path / "out")):  # a run that was killed holds nothing
+    with checks.exclusive_lock(str(tmp_path / "out")):  # a run that was killed holds nothing
         pass
 
 

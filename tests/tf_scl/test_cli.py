@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tf_scl
-import tf_scl.data
+import tf_scl.embedding
 from tests.conftest import write_bright_and_dark
 from tests.interrupt import importing, interrupt, listening
 from tests.tf_scl.report import examples
@@ -60,7 +60,7 @@ def test_a_missing_folder_needs_no_tensorflow(tmp_path):
 
 def test_report_draws_the_page_again(tmp_path, capsys):
     folder = tmp_path / "run" / "pipeline" / "RepresentationEvaluator" / "evaluation" / "7"
-    page = write_report(examples.labelled(), folder)
+    page = write_report(examples.labeled(), folder)
     out = tmp_path / "again.html"
     assert cli.main(["report", str(tmp_path / "run"), "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"wrote {out}, of {folder / 'report.json'}\n"
@@ -145,7 +145,7 @@ def test_embed_without_beam_says_how_to_install_it(
 ):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     monkeypatch.delitem(sys.modules, "tf_scl.embedding.embed", raising=False)
-    monkeypatch.delattr(tf_scl.data, "embed", raising=False)
+    monkeypatch.delattr(tf_scl.embedding, "embed", raising=False)
     out = str(tmp_path / "out.parquet")
     assert cli.main(["embed", str(image_folder), str(saved_model), "--out", out]) == 2
     error = capsys.readouterr().err
@@ -166,7 +166,7 @@ def test_paths_are_taken_alike_by_all_commands(image_folder, saved_model, tmp_pa
     """A home folder, names that are no ASCII, and the umask."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
-    write_report(examples.labelled(), tmp_path / "run")
+    write_report(examples.labeled(), tmp_path / "run")
     before = os.umask(0o077)
     try:
         images, model = "~/photos", f"~/{saved_model.name}"

@@ -13,11 +13,11 @@ from tf_scl import distribute
 
 
 def test_hosts_of_a_tpu_are_several_machines(one_replica, two_replicas):
-    assert not distribute.several_hosts(one_replica)
-    assert not distribute.several_hosts(two_replicas)
+    assert not distribute.is_multi_host(one_replica)
+    assert not distribute.is_multi_host(two_replicas)
     for hosts in (1, 2):
         tpu = types.SimpleNamespace(extended=types.SimpleNamespace(num_hosts=hosts))
-        assert distribute.several_hosts(tpu) == (hosts == 2)
+        assert distribute.is_multi_host(tpu) == (hosts == 2)
 
 
 @pytest.mark.parametrize("case", one_step.CASES)

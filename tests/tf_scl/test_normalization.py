@@ -85,15 +85,15 @@ def test_float64_stays_float64(shape):
     _check(layer, results, x, w, gamma, beta, tolerance=1e-7)
 
 
-@pytest.mark.parametrize("synchronised", [False, True], ids=["fused", "synchronised"])
+@pytest.mark.parametrize("synchronized", [False, True], ids=["fused", "synchronized"])
 @pytest.mark.parametrize("policy, tolerance", [("mixed_bfloat16", 1e-2), ("mixed_float16", 2e-3)])
-def test_half_precision_keeps_float32_statistics(policy, tolerance, synchronised, two_replicas):
+def test_half_precision_keeps_float32_statistics(policy, tolerance, synchronized, two_replicas):
     x, w, gamma, beta = _case((64, 4, 4, 3))
     half = policy.removeprefix("mixed_")
     x = np.float64(tf.cast(x, half))
     with two_replicas.scope():
         layer = _layer(x.shape, gamma, beta, dtype=policy)
-    if synchronised:
+    if synchronized:
         y = _on_replicas(two_replicas, layer, (x[:24], x[24:]), (w[:24], w[24:]), half)[0]
     else:
         y = layer(tf.constant(x, half), training=True)
@@ -106,7 +106,7 @@ def test_half_precision_keeps_float32_statistics(policy, tolerance, synchronised
 
 
 def _on_replicas(strategy, layer, x, w, dtype="float32"):
-    """Results over the rows of all replicas; gradients of weights added up, as optimisers do."""
+    """Results over the rows of all replicas; gradients of weights added up, as optimizers do."""
 
     def values(parts):
         parts = [tf.constant(part, dtype) for part in parts]
@@ -145,7 +145,7 @@ def test_a_layer_made_under_a_strategy_also_runs_outside_it(two_replicas):
     _check(layer, results, x, w, gamma, beta)
 
 
-def test_without_synchronisation_replicas_stay_apart(two_replicas):
+def test_without_synchronization_replicas_stay_apart(two_replicas):
     x, w, gamma, beta = _case((10, 3))
     with two_replicas.scope():
         layer = _layer((10, 3), gamma, beta, synchronized=False)
@@ -154,14 +154,14 @@ def test_without_synchronisation_replicas_stay_apart(two_replicas):
     np.testing.assert_allclose(y, np.concatenate(apart), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("synchronised", [False, True], ids=["fused", "synchronised"])
-def test_a_mean_of_a_thousand_deviations_costs_no_digits(synchronised, two_replicas):
+@pytest.mark.parametrize("synchronized", [False, True], ids=["fused", "synchronized"])
+def test_a_mean_of_a_thousand_deviations_costs_no_digits(synchronized, two_replicas):
     # E[x^2] - E[x]^2 in float32 would be off by a third here, and could be negative.
     x, w, gamma, beta = _case((400, 3), mean=3000.0)
     x = np.float64(np.float32(x))
     with two_replicas.scope():
         layer = _layer(x.shape, gamma, beta)
-    if synchronised:
+    if synchronized:
         y = _on_replicas(two_replicas, layer, (x[:150], x[150:]), (w[:150], w[150:]))[0]
     else:
         y = layer(tf.constant(x, tf.float32), training=True)

@@ -17,7 +17,7 @@ _NOT_SETTINGS = {
     "Checkpoints": "ours hold the whole state",
     "kNN monitor": "never called by the official code; an optional callback here",
     "Solarize": "no such operation yet, and none in the recipes",
-    "Normalise": "the constants are the defaults of `resnet`; see test_normalisation",
+    "Normalize": "the constants are the defaults of `resnet`; see test_normalization",
 }
 
 
@@ -122,7 +122,7 @@ _CHECKS = {
     "Image size": lambda c, text: _same(c.model.image_size, int(text)),
     "RandomResizedCrop": _crop,
     "Horizontal flip": lambda c, text: _same([c.augment.flip], _numbers(text)),
-    "Colour jitter": _jitter,
+    "Color jitter": _jitter,
     "Grayscale": lambda c, text: _same([c.augment.grayscale], _numbers(text)),
     "Gaussian blur": _blur,
 }
@@ -144,7 +144,7 @@ def test_presets_are_the_official_recipes(preset):
             raise AssertionError(f"{item} = {rows[item]}: {error}") from error
 
 
-def test_normalisation():
+def test_normalization():
     """ImageNet's mean and standard deviation, on CIFAR too."""
     import inspect
 

@@ -23,7 +23,7 @@ pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not 
 
 _SEED, _REQUESTS, _SIZE, _MANY = 0, 1000, 16, 10_000
 _REMAINS = 64  # MiB that may stay with the allocator after all of them
-_PICTURES = ("good PNG", "good JPEG", "grey PNG", "grey JPEG", "progressive JPEG", "RGBA PNG")
+_PICTURES = ("good PNG", "good JPEG", "gray PNG", "gray JPEG", "progressive JPEG", "RGBA PNG")
 _PICTURES += ("palette PNG", "16-bit PNG")  # those that PIL reads to the same pixels
 _PLACES = ("name ", "in a folder", "link", "broken link", "fifo", "exact", "without permission")
 _CONTENTS = [kind for kind in KINDS if not kind.startswith(_PLACES)]
@@ -127,7 +127,7 @@ def _many_and_the_last_is_bad(rng, turn):
 _NAMES = ("serving_default", "encode_images", "encode_uint8")
 _RARE = {"10,000 images": _many, "10,000 images, the last bad": _many_and_the_last_is_bad}
 _OTHERS = {
-    "100 megapixels in one colour": _bomb,
+    "100 megapixels in one color": _bomb,
     "empty batch": _empty,
     "pixels": _pixels,
     "NaN, infinity, 1e38": _no_number,

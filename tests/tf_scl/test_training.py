@@ -299,7 +299,7 @@ def test_minutes_that_cannot_be_kept_are_refused_before_training(records, timing
         tf_scl.InputError, match="an epoch takes 12 s .*use train.minutes 0.2 or more"
     ):
         tf_scl.pretrain(records, config, fail, verbose=0)
-    monkeypatch.setattr(distribute, "several_hosts", lambda strategy: True)
+    monkeypatch.setattr(distribute, "is_multi_host", lambda strategy: True)
     with pytest.raises(tf_scl.InputError, match="several machines.*; set train.epochs"):
         tf_scl.pretrain(records, config, fail, verbose=0)
 

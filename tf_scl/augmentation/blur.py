@@ -4,13 +4,13 @@ import math
 
 import tensorflow as tf
 
-from tf_scl.augmentation.xla import compiled, stored
+from tf_scl.augmentation.xla import compiled, materialize
 
 # A tap of a short kernel costs about as much as this many of a whole matrix, whose
 # products are better at keeping numbers in registers (benchmarks/augment.py).
 _TAP = 2.5
 _REACH = 5  # standard deviations; beyond lies 6e-7 of the weight
-_NONE = 1e-3  # standard deviation of a kernel that is 1 at its centre and else 0
+_NONE = 1e-3  # standard deviation of a kernel that is 1 at its center and else 0
 
 
 def gaussian_blur(planes: tf.Tensor, sigma: tf.Tensor, largest: float) -> tf.Tensor:
@@ -34,7 +34,7 @@ def gaussian_blur(planes: tf.Tensor, sigma: tf.Tensor, largest: float) -> tf.Ten
     for axis in (2, 3):
         short = shape[axis] is not None and _TAP * (2 * radius + 1) <= shape[axis]
         x = _by_shifts(planes, sigma, radius, axis) if short else _by_product(planes, sigma, axis)
-        planes = stored(tf.ensure_shape(x, shape))
+        planes = materialize(tf.ensure_shape(x, shape))
     return planes
 
 

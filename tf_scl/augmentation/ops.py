@@ -8,7 +8,7 @@ are, and everything compiles under XLA.
 
 import tensorflow as tf
 
-from tf_scl.augmentation.xla import compiled, stored
+from tf_scl.augmentation.xla import compiled, materialize
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL and torchvision
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)  # in the `order` of `adjust_colors`
@@ -22,24 +22,24 @@ def adjust_colors(
     contrast: tf.Tensor,
     saturation: tf.Tensor,
     hue: tf.Tensor,
-    grey: tf.Tensor,
+    gray: tf.Tensor,
 ) -> tf.Tensor:
-    """Changes the colours of each image, by its own factors in its own order.
+    """Changes the colors of each image, by its own factors in its own order.
 
     The first four steps are those of torchvision's ColorJitter (and PIL): a
     factor of 1 or a turn of 0 leaves the image as it is; values are clipped to
     0..255 after each step.
 
     Args:
-        planes: float32 [N, C, H, W]. With one channel saturation, hue and grey
+        planes: float32 [N, C, H, W]. With one channel saturation, hue and gray
             do nothing.
         order: int32 [N, 4], each row a permutation of BRIGHTNESS, CONTRAST,
             SATURATION and HUE, the first to be done first.
         brightness: float32 [N], factor of each image.
-        contrast: float32 [N], blends with the mean of its grey version.
-        saturation: float32 [N], blends with its grey version.
+        contrast: float32 [N], blends with the mean of its gray version.
+        saturation: float32 [N], blends with its gray version.
         hue: float32 [N], turns the hue of HSV, as a share of the circle.
-        grey: bool [N], whether the image is its luma in every channel at last.
+        gray: bool [N], whether the image is its luma in every channel at last.
 
     Returns:
         float32 [N, C, H, W].
@@ -54,9 +54,9 @@ def adjust_colors(
     rows = _blends(rows, before, factors)
     if len(rows) == 3:
         rows = _turn_hue(rows, hue)
-    rows = _blends_and_grey(rows, after, factors, grey)
+    rows = _blends_and_gray(rows, after, factors, gray)
     joined = tf.reshape(tf.stack(rows, axis=1), tf.shape(planes))
-    return stored(tf.ensure_shape(joined, planes.shape))
+    return materialize(tf.ensure_shape(joined, planes.shape))
 
 
 @compiled
@@ -87,15 +87,15 @@ def _blend(
 
 
 @compiled
-def _blends_and_grey(
-    rows: list[tf.Tensor], steps: tf.Tensor, factors: tf.Tensor, grey: tf.Tensor
+def _blends_and_gray(
+    rows: list[tf.Tensor], steps: tf.Tensor, factors: tf.Tensor, gray: tf.Tensor
 ) -> list[tf.Tensor]:
-    """As `_blends`; then the rows where `grey` [N] holds are their luma in every channel."""
+    """As `_blends`; then the rows where `gray` [N] holds are their luma in every channel."""
     rows = _blends(rows, steps, factors)
     if len(rows) == 1:
         return rows
     luma = _luma(rows)
-    return [tf.where(grey[:, None], luma, row) for row in rows]
+    return [tf.where(gray[:, None], luma, row) for row in rows]
 
 
 @compiled
@@ -133,7 +133,7 @@ def solarize(planes: tf.Tensor) -> tf.Tensor:
     return tf.where(planes >= SOLARIZE_THRESHOLD, 255.0 - planes, planes)
 
 
-def to_images(planes: tf.Tensor) -> tf.Tensor:
+def to_channels_last(planes: tf.Tensor) -> tf.Tensor:
     """[N, C, H, W] as [N, H, W, C]."""
     return tf.transpose(planes, [0, 2, 3, 1])
 

@@ -15,7 +15,7 @@ _SPECTRAL: Views = {**dataclasses.asdict(AugmentConfig()), "blur": 0.5}
 POLICIES: dict[str, Views] = {
     # HaoChen et al. 2021 (the official code) and SimSiam (Chen and He 2021, section 3).
     "spectral": _SPECTRAL,
-    # Chen et al. 2020, arXiv 2002.05709, appendix A: colour strength 1.
+    # Chen et al. 2020, arXiv 2002.05709, appendix A: color strength 1.
     "simclr": {
         **_SPECTRAL,
         "crop_scale": (0.08, 1.0),
@@ -25,7 +25,7 @@ POLICIES: dict[str, Views] = {
         "hue": 0.2,
     },
 }
-# SimCLR's appendix B.9, for CIFAR-10: colour strength 0.5.
+# SimCLR's appendix B.9, for CIFAR-10: color strength 0.5.
 _SIMCLR_SMALL: Views = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 
 
@@ -35,7 +35,7 @@ def policy(name: str, size: int) -> Views:
     Args:
         name: "spectral" (SimSiam's too) or "simclr".
         size: Int, side of the views in pixels: up to 32 there is no blur, and
-            SimCLR's colours are changed half as strongly.
+            SimCLR's colors are changed half as strongly.
 
     Returns:
         Dict.

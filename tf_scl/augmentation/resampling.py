@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_scl.augmentation.xla import compiled, stored
+from tf_scl.augmentation.xla import compiled, materialize
 
 # From about here on a product with a whole matrix is faster than gathers.
 _MOST_TAPS = 32
@@ -33,14 +33,14 @@ def crop_resize(images: tf.Tensor, boxes: tf.Tensor, flips: tf.Tensor, size: int
     form = _by_gathers if few else _by_products
     x = form(images, (top, height), (left, width), size)
     x = tf.ensure_shape(x, [boxes.shape[0], images.shape[-1], size, size])
-    return stored(x)
+    return materialize(x)
 
 
 def _taps(extent: int, size: int) -> int:
     """How many pixels of `extent` the triangle filter of a box inside it can touch.
 
     It spans two pixels, or two of the result where that has fewer: an open
-    interval that holds at most as many centres as it is long, rounded up.
+    interval that holds at most as many centers as it is long, rounded up.
     """
     return max(2, -(-2 * extent // size))
 
@@ -58,7 +58,7 @@ def _by_gathers(
     """
     height, width = images.shape[1:3]
     x = _gather(_on_its_side(images), *_tap_weights(*columns, width, size))
-    x = stored(tf.transpose(x, [0, 1, 3, 2]))
+    x = materialize(tf.transpose(x, [0, 1, 3, 2]))
     return _gather(x, *_tap_weights(*rows, height, size))
 
 
@@ -73,11 +73,11 @@ def _tap_weights(
     start: tf.Tensor, length: tf.Tensor, extent: int, size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Pixels int32 [N, T, size] and their weights, of `_triangle`'s that are not zero."""
-    centre, reach = _spans(start, length, size)
-    centre, reach = centre[:, None], reach[:, None, None]
-    first = tf.floor(centre - reach - 0.5) + 1.0  # the first to be nearer than `reach`
+    center, reach = _spans(start, length, size)
+    center, reach = center[:, None], reach[:, None, None]
+    first = tf.floor(center - reach - 0.5) + 1.0  # the first to be nearer than `reach`
     pixel = first + tf.range(_taps(extent, size), dtype=tf.float32)[None, :, None]
-    weights = tf.maximum(0.0, 1.0 - tf.abs(pixel + 0.5 - centre) / reach)
+    weights = tf.maximum(0.0, 1.0 - tf.abs(pixel + 0.5 - center) / reach)
     weights = tf.where((pixel >= 0.0) & (pixel < extent), weights, 0.0)
     pixel = tf.clip_by_value(tf.cast(pixel, tf.int32), 0, extent - 1)
     return pixel, weights / tf.reduce_sum(weights, axis=1, keepdims=True)
@@ -117,9 +117,9 @@ def _by_products(
 @compiled
 def _triangle(start: tf.Tensor, length: tf.Tensor, extent: int | tf.Tensor, size: int) -> tf.Tensor:
     """Triangle filter [N, size, extent] from pixels start..start+length to `size` pixels."""
-    centre, reach = _spans(start, length, size)
+    center, reach = _spans(start, length, size)
     source = tf.cast(tf.range(extent), tf.float32)[None, None] + 0.5
-    distance = tf.abs(source - centre[:, :, None])
+    distance = tf.abs(source - center[:, :, None])
     weights = tf.maximum(0.0, 1.0 - distance / reach[:, None, None])
     return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
 
@@ -127,5 +127,5 @@ def _triangle(start: tf.Tensor, length: tf.Tensor, extent: int | tf.Tensor, size
 def _spans(start: tf.Tensor, length: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the pixels of the result lie, [N, size], and how far their filter reaches, [N]."""
     step = length / size
-    centre = start[:, None] + (tf.range(size, dtype=tf.float32)[None] + 0.5) * step[:, None]
-    return centre, tf.maximum(tf.abs(step), 1.0)
+    center = start[:, None] + (tf.range(size, dtype=tf.float32)[None] + 0.5) * step[:, None]
+    return center, tf.maximum(tf.abs(step), 1.0)

@@ -7,11 +7,11 @@ import keras
 import tensorflow as tf
 
 from tf_scl import config, validation
-from tf_scl.augmentation import draws, ops
+from tf_scl.augmentation import ops, random_params
 from tf_scl.augmentation.blur import gaussian_blur
 from tf_scl.augmentation.resampling import crop_resize
 from tf_scl.config import AugmentConfig
-from tf_scl.distribute import several_replicas
+from tf_scl.distribute import multi_replica_context
 from tf_scl.errors import InputError
 
 # What a view draws; a new name goes to the end, or all others' seeds change.
@@ -25,8 +25,8 @@ class TwoViews(keras.layers.Layer):
     """Two random views of every image, on whole batches at once.
 
     The order is that of the official code: random resized crop and mirror,
-    colour jitter (brightness, contrast, saturation and hue, in an order that
-    each view draws), grayscale, Gaussian blur; then BYOL's solarisation. The
+    color jitter (brightness, contrast, saturation and hue, in an order that
+    each view draws), grayscale, Gaussian blur; then BYOL's solarization. The
     defaults are the official CIFAR-10 policy; `policies.policy` has others.
 
     As a layer of a model it draws a new seed at every call. `pair` is the same
@@ -40,8 +40,8 @@ class TwoViews(keras.layers.Layer):
         brightness, contrast, saturation: Strength s; the factor is uniform
             in [max(0, 1 - s), 1 + s].
         hue: Largest shift of the hue, as a share of the full circle.
-        jitter: Probability that an image's colours are changed.
-        grayscale: Probability that an image loses its colours.
+        jitter: Probability that an image's colors are changed.
+        grayscale: Probability that an image loses its colors.
         blur: Probability of a Gaussian blur.
         blur_sigma: (low, high) of its standard deviation, in pixels.
         solarize: Probability that values from 128 on are inverted.
@@ -100,7 +100,7 @@ class TwoViews(keras.layers.Layer):
 
     def call(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         _check_images(images)
-        seed, context = tf.cast(self._seeds.next(), tf.int32), several_replicas()
+        seed, context = tf.cast(self._seeds.next(), tf.int32), multi_replica_context()
         first = 0 if context is None else _rows_before(context, images)
         return self.pair(images, seed, first)
 
@@ -124,7 +124,7 @@ class TwoViews(keras.layers.Layer):
             Tuple of two float32 [N, size, size, C] with values 0..255.
         """
         n, height, width = (tf.shape(images)[axis] for axis in range(3))
-        drawn = [self.draw(one, n, height, width, first) for one in draws.split(seed, 2)]
+        drawn = [self.draw(one, n, height, width, first) for one in random_params.split(seed, 2)]
         # Both at once, which halves the number of operations.
         both = {name: tf.concat([one[name] for one in drawn], axis=0) for name in drawn[0]}
         views = self.apply(images, both)
@@ -151,32 +151,32 @@ class TwoViews(keras.layers.Layer):
             "jitter", "order", "brightness", "contrast", "saturation", "hue",
             "grayscale", "blur", "sigma", "solarize".
         """
-        seeds = dict(zip(_DRAWN, draws.split(seed, len(_DRAWN)), strict=True))
+        seeds = dict(zip(_DRAWN, random_params.split(seed, len(_DRAWN)), strict=True))
 
-        def happens(name: str, probability: float) -> tf.Tensor:
-            return draws.happens(seeds[name], count, probability, first)
+        def bernoulli(name: str, probability: float) -> tf.Tensor:
+            return random_params.bernoulli(seeds[name], count, probability, first)
 
-        def factors(name: str, strength: float) -> tf.Tensor:
-            return draws.factors(seeds[name], count, strength, first)
+        def uniform_factors(name: str, strength: float) -> tf.Tensor:
+            return random_params.uniform_factors(seeds[name], count, strength, first)
 
         def uniform(name: str, low: float, high: float) -> tf.Tensor:
-            return draws.uniform(seeds[name], [count], low, high, first)
+            return random_params.uniform(seeds[name], [count], low, high, first)
 
         return {
-            "box": draws.crop_boxes(
+            "box": random_params.crop_boxes(
                 seeds["box"], count, height, width, self.crop_scale, self.crop_ratio, first
             ),
-            "flip": happens("flip", self.flip),
-            "jitter": happens("jitter", self.jitter),
-            "order": draws.orders(seeds["order"], count, 4, first),
-            "brightness": factors("brightness", self.brightness),
-            "contrast": factors("contrast", self.contrast),
-            "saturation": factors("saturation", self.saturation),
+            "flip": bernoulli("flip", self.flip),
+            "jitter": bernoulli("jitter", self.jitter),
+            "order": random_params.permutations(seeds["order"], count, 4, first),
+            "brightness": uniform_factors("brightness", self.brightness),
+            "contrast": uniform_factors("contrast", self.contrast),
+            "saturation": uniform_factors("saturation", self.saturation),
             "hue": uniform("hue", -self.hue, self.hue),
-            "grayscale": happens("grayscale", self.grayscale),
-            "blur": happens("blur", self.blur),
+            "grayscale": bernoulli("grayscale", self.grayscale),
+            "blur": bernoulli("blur", self.blur),
             "sigma": uniform("sigma", *self.blur_sigma),
-            "solarize": happens("solarize", self.solarize),
+            "solarize": bernoulli("solarize", self.solarize),
         }
 
     def apply(self, images: tf.Tensor, drawn: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -201,7 +201,7 @@ class TwoViews(keras.layers.Layer):
             x = gaussian_blur(x, sigma, self.blur_sigma[1])
         if self.solarize > 0:
             x = ops.where(drawn["solarize"], ops.solarize(x), x)
-        return ops.to_images(x)
+        return ops.to_channels_last(x)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]

@@ -9,11 +9,11 @@ import tensorflow as tf
 compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
 
 
-def stored(x: tf.Tensor) -> tf.Tensor:
+def materialize(x: tf.Tensor) -> tf.Tensor:
     """`x`, computed once and stored, where XLA compiles all that surrounds it too.
 
     XLA fuses a result into each operation that reads it, and so computes it
-    anew for every one of them: all colours 21 times over for a blur of 21
+    anew for every one of them: all colors 21 times over for a blur of 21
     taps. It does not see through a branch that is taken, for all it knows, by
     what the images turn out to be. (With constant parameters TF 2.16's XLA
     even computes wrong values where it does.)

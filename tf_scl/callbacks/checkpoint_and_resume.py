@@ -16,7 +16,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
     """Saves the whole state of a training and goes on from it after a stop.
 
     Run the same script again after a crash: `fit` begins at the step of the
-    newest checkpoint, with the weights, the optimiser, the seeds of random
+    newest checkpoint, with the weights, the optimizer, the seeds of random
     layers, the running means of the metrics and the history of that moment.
     Where the data come in an order that each epoch repeats, or that depends on
     the epoch alone, the run is the one that was never stopped. What was saved
@@ -51,7 +51,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
             on (`find`), and not at the start of the epoch.
 
     Raises:
-        InputError: From `fit`: a checkpoint of another model, optimiser or
+        InputError: From `fit`: a checkpoint of another model, optimizer or
             other settings; a folder that cannot be used; weights that became
             NaN or infinite; a model that is not built.
     """
@@ -144,7 +144,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
             if len(metrics) == len(checkpoints.part_arrays(saved, "metrics")):
                 strategy = self.model.distribute_strategy
                 checkpoints.assign_variables(saved, "metrics", metrics, strategy)
-            self._pass_over(self._batch)
+            self._skip_batches(self._batch)
         if self._resumed and getattr(self.model, "history", None):
             self.model.history.epoch = list(range(epoch))
         self._resumed, self._found = False, None
@@ -220,7 +220,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 )
 
     def _require_same_on_all_workers(self, strategy: tf.distribute.Strategy) -> None:
-        if not distribute.several_workers(strategy):
+        if not distribute.is_multi_worker(strategy):
             return
         step = self._found.progress["step"] if self._found else 0
         steps = strategy.run(lambda: tf.constant(step, tf.int64))
@@ -242,12 +242,12 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 "checkpoint folder, or delete this one"
             )
 
-    def _pass_over(self, batches: int) -> None:
+    def _skip_batches(self, batches: int) -> None:
         """Makes `fit` take the next batches without a step."""
         model, left = self.model, batches
         train, per_call = model.train_function, model.steps_per_execution
 
-        def pass_over(iterator: Iterator[Element]) -> dict[str, Any]:
+        def skip_batches(iterator: Iterator[Element]) -> dict[str, Any]:
             nonlocal left
             if not self.data_resumes:
                 for _ in range(per_call):
@@ -257,7 +257,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 self._stop_passing_over()
             return {}
 
-        self._train_function, model.train_function = train, pass_over
+        self._train_function, model.train_function = train, skip_batches
 
     def _stop_passing_over(self) -> None:
         if self._train_function is not None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from tf_scl.callbacks.labelled_images import LabelledImages
+from tf_scl.callbacks.labeled_images import LabeledImages
 from tf_scl.evaluation.knn import check_vote, knn_accuracy, usable_k
 from tf_scl.typing import Array, ArrayLike, Logs
 
@@ -18,14 +18,14 @@ class OnlineKNN(keras.callbacks.Callback):
 
     Args:
         train_images, train_labels, test_images, test_labels, batch_size: As in
-            `LabelledImages`.
+            `LabeledImages`.
         every_epochs: Int, epochs between two measurements; in between the last
             value is repeated.
         k: Int >= 1, neighbors; at most `tf_scl.evaluation.knn.usable_k`.
         temperature: Float > 0, of their vote.
 
     Raises:
-        InputError: As `LabelledImages`, or `k` or `temperature` out of range.
+        InputError: As `LabeledImages`, or `k` or `temperature` out of range.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class OnlineKNN(keras.callbacks.Callback):
         check_vote(k, temperature)
         self.every_epochs = every_epochs
         self.temperature = temperature
-        self._data = LabelledImages(
+        self._data = LabeledImages(
             "OnlineKNN", train_images, train_labels, test_images, test_labels, batch_size
         )
         self.k = usable_k(self._data.train_labels, k)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from tf_scl.callbacks.labelled_images import LabelledImages
+from tf_scl.callbacks.labeled_images import LabeledImages
 from tf_scl.typing import Array, ArrayLike, Logs
 
 _KEPT = 0.9  # by the running mean and variance of the features, at each step
@@ -17,9 +17,9 @@ _ADAM = (0.9, 0.999, 1e-8)
 class OnlineLinearProbe(keras.callbacks.Callback):
     """Adds "probe_accuracy" to the logs at the end of epochs.
 
-    Softmax regression on standardised features, with an optimiser (Adam,
+    Softmax regression on standardized features, with an optimizer (Adam,
     Kingma and Ba 2015, arXiv 1412.6980) of its own. After every `every`
-    training steps it makes one step on a batch of labelled images. It is
+    training steps it makes one step on a batch of labeled images. It is
     numpy from the features on: the encoder never sees a label. Unlike
     `tf_scl.linear_probe` it is always a little behind the encoder; it shows
     how training goes, not how good the encoder is.
@@ -29,14 +29,14 @@ class OnlineLinearProbe(keras.callbacks.Callback):
 
     Args:
         train_images, train_labels, test_images, test_labels: As in
-            `LabelledImages`.
+            `LabeledImages`.
         every: Int, training steps to a step of the probe.
-        batch_size: Int, labelled images to a step of the probe.
+        batch_size: Int, labeled images to a step of the probe.
         learning_rate: Float, of the probe.
-        seed: Int, of the order of the labelled images.
+        seed: Int, of the order of the labeled images.
 
     Raises:
-        InputError: As `LabelledImages`.
+        InputError: As `LabeledImages`.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.seed = seed
-        self._data = LabelledImages(
+        self._data = LabeledImages(
             "OnlineLinearProbe", train_images, train_labels, test_images, test_labels, batch_size
         )
         self._state: dict[str, Any] = {"batches": np.int64(0)}
@@ -80,7 +80,7 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         logs["probe_accuracy"] = float(np.mean(predicted == self._data.test_labels))
 
     def get_state(self) -> dict[str, Array]:
-        """Dict from name to array: the probe, its optimiser and its place in the data."""
+        """Dict from name to array: the probe, its optimizer and its place in the data."""
         return dict(self._state)
 
     def set_state(self, state: Mapping[str, Array]) -> None:

@@ -4,7 +4,7 @@ Each record is a `tf.train.Example` with one image:
 
 | feature             | type         | meaning                                            |
 |---------------------|--------------|----------------------------------------------------|
-| `image/encoded`     | bytes        | a PNG or JPEG file, 8 bits, grey or RGB            |
+| `image/encoded`     | bytes        | a PNG or JPEG file, 8 bits, gray or RGB            |
 | `image/format`      | bytes        | `png` or `jpeg`                                    |
 | `image/height`      | int64        | pixels                                             |
 | `image/width`       | int64        | pixels                                             |
@@ -44,7 +44,7 @@ def encode_example(
     label: int | None = None,
     class_name: bytes | None = None,
 ) -> bytes:
-    """Serialises one checked image.
+    """Serializes one checked image.
 
     Args:
         image: `check_image.CheckedImage`.
@@ -54,7 +54,7 @@ def encode_example(
         class_name: bytes, or None for a label without a name; counts with a label only.
 
     Returns:
-        bytes, a serialised `tf.train.Example`.
+        bytes, a serialized `tf.train.Example`.
     """
     features = {
         ENCODED: _bytes(image.encoded),
@@ -74,12 +74,12 @@ def encode_example(
 
 
 def parse_encoded(serialized: tf.Tensor) -> tf.Tensor:
-    """Encoded images, string [N], of serialised examples [N]. Reads no label."""
+    """Encoded images, string [N], of serialized examples [N]. Reads no label."""
     spec = {ENCODED: tf.io.FixedLenFeature([], tf.string)}
     return tf.io.parse_example(serialized, spec)[ENCODED]
 
 
-def parse_labelled(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def parse_labeled(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Encoded images, labels (int64, `NO_LABEL` where absent) and class names, each [N]."""
     spec = {
         ENCODED: tf.io.FixedLenFeature([], tf.string),
@@ -91,7 +91,7 @@ def parse_labelled(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tens
 
 
 def parse_channels(serialized: tf.Tensor) -> tf.Tensor:
-    """Channels, int64 [N], of serialised examples [N]."""
+    """Channels, int64 [N], of serialized examples [N]."""
     spec = {CHANNELS: tf.io.FixedLenFeature([], tf.int64)}
     return tf.io.parse_example(serialized, spec)[CHANNELS]
 

@@ -20,7 +20,7 @@ def record_files(directory: str) -> list[str]:
 
 
 def open_records(files: Sequence[str]) -> tf.data.Dataset:
-    """`tf.data.Dataset` of the serialised examples in record files (a list of paths).
+    """`tf.data.Dataset` of the serialized examples in record files (a list of paths).
 
     Those that end in ".gz" are compressed; either all do, or none.
     """
@@ -37,7 +37,7 @@ def count_records(files: Sequence[str]) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class Share:
+class WorkerShard:
     """What one worker reads of every global batch: rows of it, in parts for its replicas.
 
     Attributes:
@@ -66,7 +66,7 @@ def training_batches(
     channels: int,
     first_step: int = 0,
     count: int | None = None,
-    share: Share = Share(),
+    share: WorkerShard = WorkerShard(),
 ) -> tf.data.Dataset:
     """Shuffled batches of images, without labels, of a whole run.
 
@@ -85,7 +85,7 @@ def training_batches(
             not decoded.
         count: `count_records(files)`, where it is known already: to count is to
             read all files.
-        share: `Share` of this worker. It reads all records, for their order
+        share: `WorkerShard` of this worker. It reads all records, for their order
             is that of the whole, but decodes its own rows only.
 
     Returns:
@@ -106,7 +106,7 @@ def training_batches(
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def labelled_batches(
+def labeled_batches(
     files: Sequence[str], batch_size: int, image_size: int, channels: int
 ) -> tf.data.Dataset:
     """Batches of (images, labels, class names) in file order, none left out.
@@ -117,7 +117,7 @@ def labelled_batches(
     records = open_records(files)
 
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        encoded, labels, names = features.parse_labelled(serialized)
+        encoded, labels, names = features.parse_labeled(serialized)
         return _pixels(encoded, image_size, channels), labels, names
 
     return records.batch(batch_size).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -133,7 +133,7 @@ class _Reading:
     channels: int
     count: int
     first_step: int
-    share: Share
+    share: WorkerShard
 
     @property
     def steps(self) -> int:

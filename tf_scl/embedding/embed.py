@@ -29,7 +29,7 @@ from tf_scl import __version__
 from tf_scl.config import IngestConfig
 from tf_scl.data.sources.source import Source
 from tf_scl.embedding import parts as embed_parts
-from tf_scl.embedding.plan import Stretch, divide
+from tf_scl.embedding.plan import WorkItem, plan_work
 from tf_scl.embedding.rows import Row, check_item
 from tf_scl.embedding.served_model import ServedModel, embed_or_refuse, find_model
 from tf_scl.errors import InputError
@@ -112,18 +112,18 @@ def embed(
     folder = out + ".parts"
     _require_place(out, folder)
     served = find_model(model)
-    stretches = divide(source.units())
+    work = plan_work(source.units())
     served.require_embeddings()
-    key = _key(source, served, stretches, max_megabytes)
+    key = _key(source, served, work, max_megabytes)
     pipeline = make_pipeline()
     embed_parts.open_folder(folder, key)
-    parts = {number: items for one in stretches for number, items in one.parts().items()}
+    parts = {number: items for one in work for number, items in one.parts().items()}
     listed = sum(parts.values())
     if tf.io.gfile.exists(out):  # stopped while the parts were being deleted
         _require_ours(out, key)
         summary = _summary(out, served, listed, *embed_parts.count_file(out))
     else:
-        _embed_parts(pipeline, source, served, stretches, parts, folder, max_megabytes)
+        _embed_parts(pipeline, source, served, work, parts, folder, max_megabytes)
         if source.fingerprint() != key["images"]:
             raise InputError(
                 f"the images of {source.name!r} changed while they were being embedded; delete "
@@ -155,7 +155,7 @@ def local_pipeline(flags: Sequence[str] = ()) -> beam.Pipeline:
         known = options.get_all_options()
         unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
         if unknown:
-            raise InputError(f"Beam knows no flag --{min(unknown)} ; {_FLAGS}")
+            raise InputError(f"Beam knows no flag --{min(unknown)}; {_FLAGS}")
     return pipeline
 
 
@@ -195,14 +195,14 @@ def _require_ours(out: str, key: dict[str, str]) -> None:
 
 
 def _key(
-    source: Source, model: ServedModel, stretches: list[Stretch], max_megabytes: int
+    source: Source, model: ServedModel, work: list[WorkItem], max_megabytes: int
 ) -> dict[str, str]:
     """What the parts depend on, by the names that a message can use."""
     return {
         "model": model.fingerprint(),
         "source": source.name,
         "images": source.fingerprint(),
-        "listing": hashlib.sha256(repr(stretches).encode()).hexdigest(),
+        "listing": hashlib.sha256(repr(work).encode()).hexdigest(),
         "setting (ingest.max_megabytes)": str(max_megabytes),
         "version (tf_scl)": __version__,
     }
@@ -216,7 +216,7 @@ def _embed_parts(
     pipeline: beam.Pipeline,
     source: Source,
     model: ServedModel,
-    stretches: list[Stretch],
+    work: list[WorkItem],
     parts: dict[int, int],
     folder: str,
     max_megabytes: int,
@@ -225,7 +225,7 @@ def _embed_parts(
     listed, already = sum(parts.values()), sum(parts[number] for number in done)
     if done:
         _log.info("going on: %s of %s images are done already", f"{already:,}", f"{listed:,}")
-    waiting = [stretch for stretch in stretches if not set(stretch.parts()) <= done]
+    waiting = [work_item for work_item in work if not set(work_item.parts()) <= done]
     if not waiting:
         return
     _log.info("embedding images of %s by %s", source.name, model.path)
@@ -285,7 +285,7 @@ def _summary(
 
 
 class _Read(beam.DoFn):
-    """Stretch -> ((part, rows), encoded images of the rows without a problem), for each part."""
+    """WorkItem -> ((part, rows), encoded images of the rows without a problem), for each part."""
 
     def __init__(self, source: Source, folder: str, max_bytes: int, max_pixels: int) -> None:
         self._source = source
@@ -294,11 +294,11 @@ class _Read(beam.DoFn):
         self._max_pixels = max_pixels
 
     @no_annotations  # else Beam chooses coders by them
-    def process(self, stretch: Stretch) -> Iterator[tuple[tuple[int, list[Row]], list[bytes]]]:
+    def process(self, work_item: WorkItem) -> Iterator[tuple[tuple[int, list[Row]], list[bytes]]]:
         items = itertools.chain.from_iterable(
-            self._source.read(unit, self._max_bytes) for unit in stretch.units
+            self._source.read(unit, self._max_bytes) for unit in work_item.units
         )
-        for part, count in stretch.parts().items():
+        for part, count in work_item.parts().items():
             of_part = itertools.islice(items, count)
             if embed_parts.is_done(self._folder, part):
                 for _ in of_part:  # read past it

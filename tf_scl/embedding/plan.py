@@ -11,7 +11,7 @@ MAX_BYTES = 64 * 2**20  # of a part's images, about: a worker has a part or two 
 
 
 @dataclasses.dataclass(frozen=True)
-class Stretch:
+class WorkItem:
     """Successive units of a source, read by one worker, and the parts they make.
 
     Attributes:
@@ -35,7 +35,7 @@ class Stretch:
         }
 
 
-def divide(units: Sequence[Unit]) -> list[Stretch]:
+def plan_work(units: Sequence[Unit]) -> list[WorkItem]:
     """Stretches of a source, whose parts follow the order of its listing.
 
     Small units, such as 32 files, are put together, and large ones, such as a
@@ -45,16 +45,16 @@ def divide(units: Sequence[Unit]) -> list[Stretch]:
         units: List of `Unit`.
 
     Returns:
-        List of `Stretch`, the same for the same units.
+        List of `WorkItem`, the same for the same units.
     """
-    stretches, together, first = [], [], 0
+    work, together, first = [], [], 0
     for number, unit in enumerate(units):
         together.append(unit)
         items, size = sum(u.items for u in together), sum(u.size for u in together)
         if items < MAX_IMAGES and size < MAX_BYTES and number + 1 < len(units):
             continue
         count = max(1, math.ceil(items / MAX_IMAGES), math.ceil(size / MAX_BYTES))
-        stretches.append(Stretch(first, tuple(together), items, max(1, math.ceil(items / count))))
-        first += len(stretches[-1].parts())
+        work.append(WorkItem(first, tuple(together), items, max(1, math.ceil(items / count))))
+        first += len(work[-1].parts())
         together = []
-    return stretches
+    return work

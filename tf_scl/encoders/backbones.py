@@ -273,7 +273,7 @@ def _require_color(name: str, shape: tuple[int, int, int]) -> None:
     if shape[-1] != 3:
         raise InputError(
             f"the encoder {name!r} takes images of 3 channels and model.channels is {shape[-1]}; "
-            "use model.channels 3, which grey images are given too"
+            "use model.channels 3, which gray images are given too"
         )
 
 

@@ -29,12 +29,12 @@ class Conv2D(keras.layers.Conv2D):
             and self.activation is keras.activations.linear
         )
         small = height is not None and width is not None and max(height, width) <= _SMALL
-        if plain and small and inputs.dtype == tf.bfloat16 and _only_processors():
+        if plain and small and inputs.dtype == tf.bfloat16 and _cpu_only():
             return _convolve(inputs, tf.cast(tf.convert_to_tensor(self.kernel), tf.bfloat16))
         return super().call(inputs)
 
 
-def _only_processors() -> bool:
+def _cpu_only() -> bool:
     return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
 

@@ -32,7 +32,7 @@ def resnet(
             or "imagenet" (7x7, stride 2, then a 3x3 max-pool of stride 2).
         width: Int, channels of the first stage (64 in the paper).
         zero_init_residual: Bool, start each block as the identity by a zero
-            gamma in its last normalisation.
+            gamma in its last normalization.
         mean: Floats, one for each channel, in units of pixel values 0..255.
             Defaults to ImageNet's, as in the recipes; their average is used
             where their number is not that of the channels.

@@ -13,7 +13,7 @@ What is repeated, such as the choice of the few labels of a probe, adds its own
 chance: repetitions are taken as normal, and the standard error of their mean
 comes in with Student's t. The interval is then for the mean over all choices
 and images, not for one choice. It does not cover what all repetitions share:
-the encoder, and the labelled images that labels are chosen from.
+the encoder, and the labeled images that labels are chosen from.
 """
 
 import numpy as np

@@ -7,9 +7,9 @@ from tf_scl.evaluation.features import check_features
 
 
 def effective_rank(features: ArrayLike) -> float:
-    """Effective rank of centred features (Roy and Vetterli, EUSIPCO 2007).
+    """Effective rank of centered features (Roy and Vetterli, EUSIPCO 2007).
 
-    exp of the entropy of the normalised singular values: about how many
+    exp of the entropy of the normalized singular values: about how many
     directions the features really use.
 
     Args:
@@ -23,12 +23,12 @@ def effective_rank(features: ArrayLike) -> float:
         InputError: No rows, or values that are not finite.
     """
     features = check_features("the encoder's", features)
-    centred = features - features.mean(axis=0)
+    centered = features - features.mean(axis=0)
     scale = np.abs(features).max(initial=0.0)
-    if np.abs(centred).max(initial=0.0) <= 1e-6 * scale:
+    if np.abs(centered).max(initial=0.0) <= 1e-6 * scale:
         return 0.0
     # Squared singular values, by whichever Gram matrix is smaller.
-    gram = centred.T @ centred if len(centred) >= centred.shape[1] else centred @ centred.T
+    gram = centered.T @ centered if len(centered) >= centered.shape[1] else centered @ centered.T
     squared = np.linalg.eigvalsh(gram)
     singular = np.sqrt(squared[squared > 1e-12 * squared[-1]])
     share = singular / singular.sum()

@@ -35,7 +35,7 @@ class ProbeResult:
     Attributes:
         accuracy: Share of the test labels that were predicted, 0..1.
         l2: The L2 strength that was chosen.
-        train_size: Number of labelled images that were used.
+        train_size: Number of labeled images that were used.
         predictions: The class of each test image, int64 or text as the labels are.
     """
 
@@ -98,7 +98,7 @@ def linear_probe(
     return ProbeResult(accuracy, l2, len(targets), predictions)
 
 
-def draw_labelled(labels: Any, per_class: int, rng: np.random.Generator) -> Array:
+def draw_labeled(labels: Any, per_class: int, rng: np.random.Generator) -> Array:
     """Indices of random examples of each class, sorted.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl import validation
-from tf_scl.augmentation import draws
+from tf_scl.augmentation import random_params
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.errors import InputError
 from tf_scl.evaluation.labels import check_label_pair
@@ -97,7 +97,7 @@ def augmented_features(
     def of_epoch(epoch: int) -> Array:
         features = []
         for start, batch in _batches(images):
-            drawn = views.draw(draws.fold_in([seed, epoch], start), *batch.shape[:3])
+            drawn = views.draw(random_params.fold_in([seed, epoch], start), *batch.shape[:3])
             features.append(np.asarray(embed(views.apply(batch, drawn)), np.float32))
         return np.concatenate(features)
 

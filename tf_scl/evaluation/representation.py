@@ -15,7 +15,7 @@ from tf_scl.evaluation.collapse import effective_rank
 from tf_scl.evaluation.gate import LAST_BLESSED, LEVEL, PRETRAINED
 from tf_scl.evaluation.knn import knn_predict, usable_k
 from tf_scl.evaluation.labels import check_label_pair
-from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled, linear_probe
+from tf_scl.evaluation.linear_probe import draw_fraction, draw_labeled, linear_probe
 from tf_scl.evaluation.results import (
     Comparison,
     Confusion,
@@ -190,8 +190,8 @@ def measure(
     if not (np.isfinite(train).all() and np.isfinite(test).all()):
         return Measured(Representation(dimension, finite=False))
     rank = effective_rank(test)
-    labelled, tested = train_labels >= 0, test_labels >= 0
-    data = train[labelled], train_labels[labelled], test[tested], test_labels[tested]
+    labeled, tested = train_labels >= 0, test_labels >= 0
+    data = train[labeled], train_labels[labeled], test[tested], test_labels[tested]
     train, train_labels, test, truth = data
     if len(np.unique(train_labels)) < 2 or len(truth) < 2:  # of one image there is no interval
         return Measured(Representation(dimension, finite=True, effective_rank=rank))
@@ -199,7 +199,7 @@ def measure(
     near = knn_predict(train, train_labels, test, k, config.knn_temperature) == truth
     probe = linear_probe(*data, config.seed)
     whole = probe.predictions == truth
-    few, few_shot = _drawn_probes(data, draw_labelled, config.labels_per_class, config)
+    few, few_shot = _drawn_probes(data, draw_labeled, config.labels_per_class, config)
     fractions = [
         (fraction, _drawn_probes(data, draw_fraction, fraction, config)[1])
         for fraction in config.fractions

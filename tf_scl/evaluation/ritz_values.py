@@ -1,6 +1,6 @@
 """Rayleigh-Ritz values of a graph from the views of a sample, without the flattery of fitting.
 
-Maximising over w flatters: with n images the values are too large by about d/n times
+Maximizing over w flatters: with n images the values are too large by about d/n times
 what noise there is, as in canonical correlation analysis. Measured on images that did
 not choose w they are too small by as much (to second order, times folds/(folds - 1)). The
 estimate is the mean of both that cancels this. The interval is the bootstrap's, images
@@ -22,8 +22,8 @@ _RIDGE = 1e-6  # of the whole sample's variance, for directions that a fold alon
 _CHUNK = 50  # resamples at a time
 
 
-def white(views: Array, rank: float) -> tuple[Array, int]:
-    """Centred views in the directions used, of mean square 1; and how many vary at all."""
+def whiten(views: Array, rank: float) -> tuple[Array, int]:
+    """Centered views in the directions used, of mean square 1; and how many vary at all."""
     if rank == 0.0:
         return np.zeros((*views.shape[:2], 0)), 0
     x = views - views.mean(axis=(0, 1))
@@ -45,7 +45,7 @@ def ritz_values(
     """The values, and both ends of their intervals.
 
     Args:
-        x: float64 [N, V, directions], from `white`.
+        x: float64 [N, V, directions], from `whiten`.
         fold: Int [N], the fold of each image, 0..FOLDS - 1.
         rng: `numpy.random.Generator`, of the resamples.
         resamples: Int.
@@ -53,7 +53,7 @@ def ritz_values(
     Returns:
         Three float64 [1 + directions], largest first; 1 stands for the constant.
     """
-    inside, outside = _quotients(x, fold)
+    inside, outside = _rayleigh_quotients(x, fold)
     weight = FOLDS / (2 * FOLDS - 1)  # of errors +b and -b folds/(folds - 1)
 
     def mean(counts: Array) -> tuple[Array, Array]:
@@ -74,15 +74,15 @@ def ritz_values(
     return values, low, high
 
 
-def _quotients(x: Array, fold: Array) -> tuple[Array, Array]:
+def _rayleigh_quotients(x: Array, fold: Array) -> tuple[Array, Array]:
     """Per image w^T A w and w^T B w, [N, directions], w of all images and of other folds."""
     folds = [x[fold == k] for k in range(FOLDS)]
     a, b = np.array([_moments(part) for part in folds]).swapaxes(0, 1)
-    inside = _forms(x @ _ritz_vectors(a.sum(0), b.sum(0)))
+    inside = _quadratic_forms(x @ _ritz_vectors(a.sum(0), b.sum(0)))
     outside = np.empty_like(inside)
     for k, part in enumerate(folds):
         vectors = _ritz_vectors(a.sum(0) - a[k], b.sum(0) - b[k])
-        outside[:, fold == k] = _forms(part @ vectors)
+        outside[:, fold == k] = _quadratic_forms(part @ vectors)
     return inside, outside
 
 
@@ -93,7 +93,7 @@ def _moments(x: Array) -> tuple[Array, Array]:
     return (total.T @ total - v * b) / (v * (v - 1)), b
 
 
-def _forms(projected: Array) -> Array:
+def _quadratic_forms(projected: Array) -> Array:
     v = projected.shape[1]
     b = np.mean(projected**2, axis=1)
     return np.array([(projected.sum(axis=1) ** 2 - v * b) / (v * (v - 1)), b])

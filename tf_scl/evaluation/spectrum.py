@@ -9,14 +9,14 @@ of expectations over views. In the trial space of 1 and f's coordinates, with
 lambda_i >= theta_i, the i-th largest value of w^T A w / w^T B w (Rayleigh and Ritz), with
 equality where the space holds the eigenfunctions. The constant function, which f may
 lack, belongs to the graph's first eigenvalue, 1: it is added to the space, so features
-are centred, the first value is 1 by construction and the others are about the rest.
+are centered, the first value is 1 by construction and the others are about the rest.
 
 How the values and their intervals are found is in `ritz_values.py`.
 
 Assumed: images are independent draws, not those that f was trained on; views of one
 image are independent draws of the training's augmentation. It fails
   - silently, where f lacks an eigenfunction: the values say nothing of what f misses;
-  - where f has learnt its images by heart: their views agree more than other images' do;
+  - where f has learned its images by heart: their views agree more than other images' do;
   - where images come in groups, such as frames of a film: the intervals are too short;
   - where many eigenvalues are equal: noise spreads them, and the intervals of the first
     and last of them cover less often than they say; as do those of values near 1 if there
@@ -41,7 +41,7 @@ from tf_scl.evaluation.ritz_values import (
     LEVEL,
     ritz_values,
     second_moment,
-    white,
+    whiten,
 )
 from tf_scl.theory.bounds import ProbeBound
 from tf_scl.typing import Array
@@ -65,7 +65,7 @@ class SpectrumEstimate:
         eigenvalues: r floats 0..1, largest first; 1 and then one for each direction used.
         low, high: r floats each, ends of the intervals.
         level: Float, share of such intervals that cover the eigenvalue.
-        effective_rank: Float, of the centred features: `tf_scl.effective_rank`.
+        effective_rank: Float, of the centered features: `tf_scl.effective_rank`.
         eigengap: Float, the largest gap between values k and k + 1 whose intervals do
             not meet, k >= 2 (k = 1 parts the constant only); None without one.
         suggested_dimension: That k; None without one. A gap after the last value
@@ -83,7 +83,7 @@ class SpectrumEstimate:
         assumes: Sentences, what it all rests on.
         bound_dimension: k, asked for or suggested; None without either.
         mu: 1 - value k + 1; None where f shows no such value.
-        label_disagreement: Float, phi of the labelling g; None without labels.
+        label_disagreement: Float, phi of the labeling g; None without labels.
         probe_error: Float, Pr[g(x) != y(x̄)], alpha of g; at least phi / 2.
         bound: Float, probe_error + 2 label_disagreement / mu; None without labels or
             mu, or where mu is 0.
@@ -159,7 +159,7 @@ def estimate_spectrum(
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(views)) % FOLDS
     rank = effective_rank(views.reshape(-1, views.shape[2]))
-    x, varying = white(views, rank)
+    x, varying = whiten(views, rank)
     values, low, high = ritz_values(x, fold, rng, resamples)
     gap, suggested = _eigengap(values, low, high)
     k = suggested if dimension is None else int(dimension)

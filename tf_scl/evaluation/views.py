@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.config import Config, ModelConfig
-from tf_scl.data.input_pipeline import labelled_batches
+from tf_scl.data.input_pipeline import labeled_batches
 from tf_scl.typing import Array
 
 _BATCH = 256
@@ -39,7 +39,7 @@ def embed_views(
     layer = TwoViews(model.image_size, **vars(config.augment))
     found: dict[str, list[Array]] = {name: [] for name in models}
     labels: list[Array] = []
-    batches = labelled_batches(files, _BATCH, model.image_size, model.channels)
+    batches = labeled_batches(files, _BATCH, model.image_size, model.channels)
     for number, (pixels, batch_labels, _) in enumerate(batches):
         drawn: list[tf.Tensor] = []
         for pair in range(views // 2):

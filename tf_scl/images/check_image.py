@@ -56,7 +56,7 @@ class CheckedImage:
     """An image that decodes.
 
     Attributes:
-        encoded: bytes of a PNG or JPEG file, 8 bits, grey or RGB, upright: the
+        encoded: bytes of a PNG or JPEG file, 8 bits, gray or RGB, upright: the
             file itself where it was one, else a lossless PNG of its pixels (a
             JPEG of quality 95 where a JPEG was shrunk).
         format: "png" or "jpeg".
@@ -77,8 +77,8 @@ def check_image(
     """Decodes an image completely and brings it into the one form of our records.
 
     It is turned as its EXIF (or XMP) orientation says. Palettes and CMYK
-    become RGB, colour profiles are not applied; 16-bit grey keeps its upper 8
-    bits; alpha is dropped and the colours under it stay (as TensorFlow's
+    become RGB, color profiles are not applied; 16-bit gray keeps its upper 8
+    bits; alpha is dropped and the colors under it stay (as TensorFlow's
     decoder does, so a served image is seen as it was in training); of an
     animation, or a file of several pages, the first is taken.
 
@@ -124,7 +124,7 @@ def _from_pixels(pixels: Array, max_pixels: int) -> PIL.Image.Image:
 
 
 def _from_file(data: bytes, max_pixels: int) -> tuple[PIL.Image.Image, str, bool]:
-    """The image, grey or RGB and upright; its format; and whether the file can stay as it is."""
+    """The image, gray or RGB and upright; its format; and whether the file can stay as it is."""
     if not data:
         raise RejectedImageError(EMPTY, "nothing in it")
     with warnings.catch_warnings():
@@ -138,11 +138,11 @@ def _from_file(data: bytes, max_pixels: int) -> tuple[PIL.Image.Image, str, bool
         except Exception as error:  # PIL's decoders raise a dozen types on damage
             raise RejectedImageError(DAMAGED, f"{image.format}: {error}") from error
         turn = _UPRIGHT.get(_orientation(image))
-        plain = _to_grey_or_rgb(image)
+        plain = _to_gray_or_rgb(image)
     kind = "JPEG" if image.format == "MPO" else str(image.format)  # several JPEG in one file
     animation = kind == "PNG" and getattr(image, "is_animated", False)
     as_it_is = (kind, image.mode) in _AS_THEY_ARE and turn is None and not animation
-    plain.info = {}  # no profile, no comment and no transparent colour goes on
+    plain.info = {}  # no profile, no comment and no transparent color goes on
     return plain if turn is None else plain.transpose(turn), kind, as_it_is
 
 
@@ -223,7 +223,7 @@ def _orientation(image: PIL.Image.Image) -> int:
         return 1
 
 
-def _to_grey_or_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+def _to_gray_or_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode in ("L", "RGB"):
         return image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
@@ -259,14 +259,14 @@ def _save(image: PIL.Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def _decodes(encoded: bytes, kind: str, image: PIL.Image.Image) -> bool:
-    """Whether the decoder of training and serving reads the same size and colours."""
+    """Whether the decoder of training and serving reads the same size and colors."""
     try:
         decoded = decode_image(encoded, 3).numpy()
     except tf.errors.InvalidArgumentError:
         return False
     if decoded.shape != (image.height, image.width, 3):
         return False
-    step = min(image.size) // 128 | 1  # of a large image, a grid: centres of odd squares
+    step = min(image.size) // 128 | 1  # of a large image, a grid: centers of odd squares
     width, height = image.width // step, image.height // step
     box = (0, 0, width * step, height * step)
     grid = image.resize((width, height), PIL.Image.Resampling.NEAREST, box).convert("RGB")

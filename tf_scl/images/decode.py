@@ -8,7 +8,7 @@ def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
 
     Args:
         encoded: Scalar string.
-        channels: 1 or 3. Colour becomes grey, grey becomes colour, alpha is
+        channels: 1 or 3. Color becomes gray, gray becomes color, alpha is
             dropped and 16 bits keep their upper 8.
     """
     image = tf.cond(

@@ -10,7 +10,7 @@ from tf_scl.typing import PathLike
 
 
 def write_digits(folder: PathLike) -> pathlib.Path:
-    """Writes the 1,797 8 x 8 grey images as FOLDER/<digit>/<number>.png.
+    """Writes the 1,797 8 x 8 gray images as FOLDER/<digit>/<number>.png.
 
     The folder appears complete or not at all; one that exists is left alone.
 

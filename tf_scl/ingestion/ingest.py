@@ -142,7 +142,7 @@ def _shard_counts(size: int, config: IngestConfig) -> dict[str, int]:
 
 
 class _Check(beam.DoFn):
-    """Unit -> ((split, shard), `Chunk`), or rejections.
+    """Unit -> ((split, shard), `PartSlice`), or rejections.
 
     A chunk is passed on once its part file is complete. If the runner repeats
     a bundle, that writes parts of its own.
@@ -202,7 +202,7 @@ class _Check(beam.DoFn):
         self._records[split, shard].append(record)
         self._size += len(example)
 
-    def _write_part(self) -> list[tuple[Any, ingest_parts.Chunk]]:
+    def _write_part(self) -> list[tuple[Any, ingest_parts.PartSlice]]:
         chunks = ingest_parts.write_part(self._parts, self._records) if self._records else []
         self.start_bundle()
         return chunks
@@ -234,7 +234,7 @@ class _WriteShard(beam.DoFn):
 
     @no_annotations
     def process(
-        self, element: tuple[tuple[str, int], Iterable[ingest_parts.Chunk]]
+        self, element: tuple[tuple[str, int], Iterable[ingest_parts.PartSlice]]
     ) -> Iterator[tuple[bytes, str, str]]:
         (split, shard), chunks = element
         suffix = ".gz" if self._compressed else ""

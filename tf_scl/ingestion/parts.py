@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Chunk:
+class PartSlice:
     """The records of one shard in a part file.
 
     Attributes:
@@ -85,7 +85,7 @@ def parts_folder(path: PathLike) -> Iterator[str]:
             _log.warning("%r is of no use any more, but cannot be deleted: %s", folder, error)
 
 
-def write_part(folder: str, shards: Mapping[Any, Iterable[Record]]) -> list[tuple[Any, Chunk]]:
+def write_part(folder: str, shards: Mapping[Any, Iterable[Record]]) -> list[tuple[Any, PartSlice]]:
     """Writes a part file, which is complete when this returns.
 
     Args:
@@ -93,23 +93,23 @@ def write_part(folder: str, shards: Mapping[Any, Iterable[Record]]) -> list[tupl
         shards: Dict from a shard, of any type, to its `Record`s.
 
     Returns:
-        List of (shard, `Chunk`).
+        List of (shard, `PartSlice`).
     """
     path, offset, chunks = os.path.join(folder, uuid.uuid4().hex), 0, []
     with tf.io.gfile.GFile(path, "wb") as file:
         for shard, records in shards.items():
             data = b"".join(_pack(records))
             file.write(data)
-            chunks.append((shard, Chunk(path, offset, len(data))))
+            chunks.append((shard, PartSlice(path, offset, len(data))))
             offset += len(data)
     return chunks
 
 
-def read_chunks(chunks: Iterable[Chunk]) -> list[Record]:
+def read_chunks(chunks: Iterable[PartSlice]) -> list[Record]:
     """All records of some chunks, as one list.
 
     Args:
-        chunks: Iterable of `Chunk`.
+        chunks: Iterable of `PartSlice`.
 
     Raises:
         RuntimeError: A part file that ends too early, or holds something else.
@@ -124,7 +124,7 @@ def _pack(records: Iterable[Record]) -> Iterator[bytes]:
         yield from record
 
 
-def _read(chunk: Chunk) -> list[Record]:
+def _read(chunk: PartSlice) -> list[Record]:
     with tf.io.gfile.GFile(chunk.path, "rb") as file:
         file.seek(chunk.offset)
         data = file.read(chunk.length)

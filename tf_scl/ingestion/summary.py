@@ -97,9 +97,9 @@ def count_written(
         for batch in open_records(record_files(directory)).batch(1024):
             kept[split] += len(batch)
             gray += int((features.parse_channels(batch).numpy() == 1).sum())
-            _, labels, names = features.parse_labelled(batch)
-            labelled = zip(labels.numpy().tolist(), names.numpy(), strict=True)
-            classes.update(pair for pair in labelled if pair[0] != features.NO_LABEL)
+            _, labels, names = features.parse_labeled(batch)
+            labeled = zip(labels.numpy().tolist(), names.numpy(), strict=True)
+            classes.update(pair for pair in labeled if pair[0] != features.NO_LABEL)
     rejected = count_reasons(os.path.join(report_dir, REJECTED_FILE))
     accounted = sum(kept.values()) + sum(rejected.values())
     if accounted != files:

@@ -57,11 +57,11 @@ def replica_terms(
     u1, u2 = (row_norms.normalize(z) for z in (z1, z2))
     n = tf.shape(u1)[0]
     all1, all2, start = _gathered(u1, u2, context) if gathering else (u1, u2, 0)
-    everyone = tf.concat([all1, all2], axis=0)  # [2 N, d]
+    all_embeddings = tf.concat([all1, all2], axis=0)  # [2 N, d]
     count = tf.shape(all1)[0]
     rows = start + tf.range(n)  # where this replica's images are among all
     anchors = tf.concat([u1, u2], axis=0)  # [2 n, d]
-    similarity = tf.matmul(anchors, everyone, transpose_b=True) / temperature  # [2 n, 2 N]
+    similarity = tf.matmul(anchors, all_embeddings, transpose_b=True) / temperature  # [2 n, 2 N]
     itself = tf.one_hot(tf.concat([rows, count + rows], axis=0), 2 * count, True, False)
     similarity = tf.where(itself, similarity.dtype.min, similarity)
     share = (1.0 if gathering else 1.0 / replicas) / tf.cast(tf.maximum(2 * count, 1), u1.dtype)

@@ -75,7 +75,7 @@ def replica_terms(
     """This replica's share of the global batch's loss, term by term.
 
     The shares of all replicas add up to the loss of the global batch, so
-    gradients summed over replicas (what Keras optimisers do) are its
+    gradients summed over replicas (what Keras optimizers do) are its
     gradient: no further factor of 1/replicas is due.
 
     Args:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tf_scl.distribute import several_replicas, several_workers
+from tf_scl.distribute import is_multi_worker, multi_replica_context
 from tf_scl.errors import InputError
 from tf_scl.losses.precision import as_accurate
 from tf_scl.typing import Element
@@ -27,16 +27,16 @@ class AccumulatedStep:
     1. embeds all micro-batches, keeping Z [N, d] but no activations;
     2. takes dL/dZ of the exact loss of all N pairs, on all replicas;
     3. embeds each micro-batch once more and propagates its rows of dL/dZ
-       back, adding gradients up; then the optimiser takes one step.
+       back, adding gradients up; then the optimizer takes one step.
 
     The third pass sees the same views, dropout masks and so on, since seed
-    generators (and batch normalisation's moving averages) are set back to
+    generators (and batch normalization's moving averages) are set back to
     where the first began. The price is a second forward pass.
 
-    Batch normalisation takes the statistics of a micro-batch (over all
+    Batch normalization takes the statistics of a micro-batch (over all
     replicas), never of the whole batch, which would have to be in memory for
     that: the step is exact for this model, in which each micro-batch is
-    normalised by itself, and so not the same for every number of
+    normalized by itself, and so not the same for every number of
     micro-batches. Its moving averages move once for each micro-batch.
 
     It stands in for Keras's train function: called with an iterator over
@@ -136,7 +136,7 @@ class AccumulatedStep:
         What they exchange for the loss depends on static shapes, so these must agree.
         """
         rows = {len(x) for x in self._strategy.experimental_local_results(_first(data))}
-        return len(rows) == 1 and max(rows) > 1 and not several_workers(self._strategy)
+        return len(rows) == 1 and max(rows) > 1 and not is_multi_worker(self._strategy)
 
     def _copies(self) -> Iterator[tf.Variable]:
         """Every device's copy of what a forward pass may change."""
@@ -164,7 +164,9 @@ class AccumulatedStep:
         with self._model.clustering():
             with tf.GradientTape() as tape:
                 tape.watch(whole)
-                values = self._model.loss_and_terms(whole[0], whole[1], None, several_replicas())
+                values = self._model.loss_and_terms(
+                    whole[0], whole[1], None, multi_replica_context()
+                )
             return values, tape.gradient(values["loss"], whole, unconnected_gradients=_ZERO)
 
     def _backward_on_replica(
@@ -177,7 +179,7 @@ class AccumulatedStep:
         penalty: tf.Tensor,
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Adds a micro-batch's share to the gradients of the weights, and to the penalty."""
-        model, context = self._model, several_replicas()
+        model, context = self._model, multi_replica_context()
         parts = count * (context.num_replicas_in_sync if context else 1)
         inputs = self._inputs(data, index, count)
         gradients = [self._cut(x, index, count) for x in tf.nest.flatten(gradients)]
@@ -200,7 +202,7 @@ class AccumulatedStep:
     def _apply_on_replica(
         self, values: dict[str, tf.Tensor], total: list[tf.Tensor], penalty: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        context = several_replicas()
+        context = multi_replica_context()
         if self._penalised:
             penalty = tf.cast(penalty, values["loss"].dtype)
             values = {**values, "loss": values["loss"] + penalty, "regularization": penalty}

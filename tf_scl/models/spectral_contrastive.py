@@ -18,7 +18,7 @@ class SpectralContrastive(TwoViewModel):
     those of one device with the global batch: replicas exchange d x d moments
     of the embeddings, or the embeddings where these are fewer. That holds for
     the whole step if the layers do so too; our encoders and projector
-    synchronise their batch normalisation.
+    synchronize their batch normalization.
 
     Example:
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_scl import validation
 from tf_scl.config import Config
-from tf_scl.distribute import several_replicas, several_workers
+from tf_scl.distribute import is_multi_worker, multi_replica_context
 from tf_scl.errors import InputError
 from tf_scl.images.decode import fit_to_square
 from tf_scl.losses.precision import as_accurate
@@ -50,7 +50,7 @@ class TwoViewModel(CheckedModel):
             a batch in, for batches whose activations do not fit into memory.
             The gradient is exactly that of the whole batch, see
             `AccumulatedStep`, which also says what that means for batch
-            normalisation.
+            normalization.
         heads: Dict of further layers that a subclass's `embed` uses; each
             becomes the attribute of its name.
         backbone_rate: Float >= 0, multiplies the learning rate (and so a
@@ -92,7 +92,7 @@ class TwoViewModel(CheckedModel):
         for name, head in (heads or {}).items():
             setattr(self, name, head)
         self._clustered = False
-        self._meters = {
+        self._trackers = {
             name: keras.metrics.Mean(name=name)
             for name in ("loss", *self.term_names, "regularization", *self.metric_names)
         }
@@ -160,7 +160,7 @@ class TwoViewModel(CheckedModel):
         raise NotImplementedError
 
     def train_step(self, data: Element) -> dict[str, tf.Tensor]:
-        context = several_replicas()
+        context = multi_replica_context()
         inputs = self.check_inputs(data)
         with self.clustering():
             views = self.views(inputs)
@@ -173,7 +173,7 @@ class TwoViewModel(CheckedModel):
         return _as_keras_reduces(self.track(values, context), context)
 
     def test_step(self, data: Element) -> dict[str, tf.Tensor]:
-        context = several_replicas()
+        context = multi_replica_context()
         with self.clustering():
             views = self.views(self.check_inputs(data))
             embeddings, penalty = self.embed_views(views, training=False)
@@ -205,7 +205,7 @@ class TwoViewModel(CheckedModel):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return list(self._meters.values())
+        return list(self._trackers.values())
 
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
@@ -226,7 +226,7 @@ class TwoViewModel(CheckedModel):
     def embed_views(
         self, views: Iterable[tf.Tensor], training: bool
     ) -> tuple[list[Any], tf.Tensor | None]:
-        """Embeddings of both views, and the mean of their regularisation penalties or None."""
+        """Embeddings of both views, and the mean of their regularization penalties or None."""
         embeddings, penalties = [], []
         for view in views:
             embeddings.append(self.embed(view, training))
@@ -254,13 +254,13 @@ class TwoViewModel(CheckedModel):
     def apply_gradients(
         self, gradients: list[tf.Tensor | None], context: tf.distribute.ReplicaContext | None
     ) -> None:
-        """One step of the optimiser, from this replica's share of the gradients."""
+        """One step of the optimizer, from this replica's share of the gradients."""
         if all(gradient is None for gradient in gradients):
             raise InputError(
                 "nothing can be trained: no trainable weight of encoder and projector has a part "
                 f"in the loss, of {len(gradients)}; set `trainable = True` on one of them"
             )
-        # The optimiser adds gradients up over replicas, and shares add up to the
+        # The optimizer adds gradients up over replicas, and shares add up to the
         # global loss: no factor is missing.
         if context is not None and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             gradients = _finite_on_all_or_none(gradients, context)
@@ -281,8 +281,8 @@ class TwoViewModel(CheckedModel):
         if context is not None:
             values = context.all_reduce("SUM", values)
         for name, value in values.items():
-            self._meters[name].update_state(value)
-        return {name: self._meters[name].result() for name in values}
+            self._trackers[name].update_state(value)
+        return {name: self._trackers[name].result() for name in values}
 
 
 def _finite_on_all_or_none(
@@ -297,15 +297,15 @@ def _finite_on_all_or_none(
     finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
     overflows = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
     overflows = context.all_reduce(tf.distribute.ReduceOp.SUM, overflows)
-    spoil = tf.where(overflows > 0, np.nan, 0.0)
-    return [g if g is None else g + tf.cast(spoil, g.dtype) for g in gradients]
+    nan_if_overflow = tf.where(overflows > 0, np.nan, 0.0)
+    return [g if g is None else g + tf.cast(nan_if_overflow, g.dtype) for g in gradients]
 
 
 def _as_keras_reduces(
     logs: dict[str, tf.Tensor], context: tf.distribute.ReplicaContext | None
 ) -> dict[str, tf.Tensor]:
     """Keras takes the mean of a step's logs over axis 0 if there are several workers."""
-    several = context and several_workers(context.strategy)
+    several = context and is_multi_worker(context.strategy)
     return {name: value[None] for name, value in logs.items()} if several else logs
 
 

@@ -1,1 +1,1 @@
-"""Optimisers that Keras lacks."""
+"""Optimizers that Keras lacks."""

@@ -53,7 +53,7 @@ class LARS(keras.optimizers.Optimizer):
         exclude: List of strings. A variable is excluded if one of them is a
             whole part of its path between slashes: its own name ("bias"), or
             that of a layer or model around it ("head"). Read when the
-            optimiser is built. The default means biases and normalisation.
+            optimizer is built. The default means biases and normalization.
         **kwargs: `name`, `clipnorm` and the rest of `keras.optimizers.Optimizer`.
 
     Raises:

@@ -67,8 +67,8 @@ def principal_components(features: Array, count: int) -> Array:
     Returns:
         float64 [N, count]; the largest entry of each column is positive.
     """
-    centred = features - features.mean(axis=0)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    centered = features - features.mean(axis=0)
+    left, singular, _ = np.linalg.svd(centered, full_matrices=False)
     components = (left * singular)[:, :count]
     if components.size:
         largest = np.abs(components).argmax(axis=0)

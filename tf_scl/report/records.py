@@ -30,7 +30,7 @@ def read_class_names(files: Sequence[str]) -> list[str]:
     """
     names: dict[int, bytes] = {}
     for batch in open_records(files).batch(1024):
-        _, labels, texts = features.parse_labelled(batch)
+        _, labels, texts = features.parse_labeled(batch)
         names.update(zip(labels.numpy().tolist(), texts.numpy().tolist(), strict=True))
     names.pop(features.NO_LABEL, None)
     return [

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tf_scl.config import Config
 from tf_scl.dataclass_json import from_plain, read_json
+from tf_scl.evaluation.evaluate import PROJECTED, EvaluationResult
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
-from tf_scl.evaluation.judge import PROJECTED, Judgement
 from tf_scl.evaluation.spectrum import (
     MIN_IMAGES,
     SpectrumEstimate,
@@ -33,7 +33,7 @@ _NOT_FINITE = "features are NaN or infinite"
 
 
 def run_facts(
-    judgement: Judgement,
+    result: EvaluationResult,
     models: Mapping[str, str],
     train_files: Sequence[str],
     test_files: Sequence[str],
@@ -46,7 +46,7 @@ def run_facts(
     """Gathers the facts of a run.
 
     Args:
-        judgement: What the evaluation found, and the features it was made from.
+        result: What the evaluation found, and the features it was made from.
         models: From name to the folder of a SavedModel, as it was evaluated.
         train_files, test_files: TFRecord paths.
         config: Settings of the run.
@@ -55,7 +55,7 @@ def run_facts(
         data: Where the images came from.
         ingestion: What became of the images of the source.
     """
-    evaluation = judgement.evaluation
+    evaluation = result.evaluation
     short_side = median_short_side(test_files) if test_files else None
     finite = evaluation.representations[PRETRAINED].finite
     facts = ReportFacts(
@@ -67,15 +67,15 @@ def run_facts(
         next_steps=tuple(next_steps(evaluation, config, history, short_side)),
         history=history,
         evaluation=evaluation,
-        spectrum=_spectrum(judgement, config) if judgement.views else None,
+        spectrum=_spectrum(result, config) if result.views else None,
         ingestion=ingestion,
         settings=config.to_dict(),
-        missing=dict(_missing(judgement, LAST_BLESSED in models, finite)),
+        missing=dict(_missing(result, LAST_BLESSED in models, finite)),
     )
     if not finite:
         return facts
-    train, test = judgement.train_features, judgement.test_features
-    labels, seed = judgement.test_labels, config.evaluate.seed
+    train, test = result.train_features, result.test_features
+    labels, seed = result.test_labels, config.evaluate.seed
     return dataclasses.replace(
         facts,
         map=embedding_map(test, labels, class_names, seed=seed),
@@ -103,24 +103,24 @@ def read_ingestion(folder: str | os.PathLike[str], first: int = 20) -> Ingestion
     )
 
 
-def _missing(judgement: Judgement, compared: bool, finite: bool) -> Iterator[tuple[str, str]]:
+def _missing(result: EvaluationResult, compared: bool, finite: bool) -> Iterator[tuple[str, str]]:
     if not compared:
         yield "comparison", "no other model has been blessed before"
     if not finite:
         yield from ((name, _NOT_FINITE) for name in ("spectrum", "map", "neighbors"))
-    elif not judgement.views:
-        count = len(judgement.test_labels)
+    elif not result.views:
+        count = len(result.test_labels)
         yield "spectrum", f"it takes {MIN_IMAGES} evaluation images; there are {count}"
 
 
-def _spectrum(judgement: Judgement, config: Config) -> dict[str, SpectrumEstimate]:
-    embeddings, mu = compared(judgement.views[PROJECTED], config.model), config.model.mu
+def _spectrum(result: EvaluationResult, config: Config) -> dict[str, SpectrumEstimate]:
+    embeddings, mu = compared(result.views[PROJECTED], config.model), config.model.mu
     spectral = config.model.method == "spectral"
     if spectral and mu == MU_AUTO:
         embeddings = at_best_scale(embeddings)  # as in a batch of the training
-    embedded = {FEATURES: judgement.views[PRETRAINED], EMBEDDINGS: embeddings}
+    embedded = {FEATURES: result.views[PRETRAINED], EMBEDDINGS: embeddings}
     spectrum = {
-        kind: estimate_spectrum(found, judgement.view_labels, seed=config.evaluate.seed)
+        kind: estimate_spectrum(found, result.view_labels, seed=config.evaluate.seed)
         for kind, found in embedded.items()
     }
     if spectral and not isinstance(mu, str):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_scl.errors import InputError, first_sentence
 from tf_scl.serving.folding import Fold, find_folds
-from tf_scl.serving.network import FLOAT32, StoredWeights
+from tf_scl.serving.network import FLOAT32, ExportedWeights
 from tf_scl.typing import Array, ArrayLike
 
 _IMAGES = 4
@@ -28,9 +28,9 @@ Exported = TypeVar("Exported")  # what an export gives: functions, or the bytes 
 def agreeing_export(
     network: keras.Model,
     precision: str,
-    make: Callable[[StoredWeights], Exported],
+    make: Callable[[ExportedWeights], Exported],
     run: Callable[[Exported, Array], ArrayLike],
-) -> tuple[StoredWeights, Exported]:
+) -> tuple[ExportedWeights, Exported]:
     """An export of a network that computes what the network does.
 
     With batch normalizations folded if the outputs then agree; without, and a
@@ -39,12 +39,12 @@ def agreeing_export(
     Args:
         network: Built `keras.Model` from images [N, S, S, C] to [N, D].
         precision: Of the stored weights, "float32" or "bfloat16".
-        make: Function from `StoredWeights` to an export of any kind.
+        make: Function from `ExportedWeights` to an export of any kind.
         run: Function from such an export and images, float32 [n, S, S, C], to
             its outputs [n, D].
 
     Returns:
-        (the `StoredWeights`, what `make` made of them).
+        (the `ExportedWeights`, what `make` made of them).
 
     Raises:
         InputError: The network cannot be exported so, or the outputs disagree.
@@ -54,7 +54,7 @@ def agreeing_export(
         expected = _outputs(network, images)
         folds = find_folds(network)
         for attempt in (folds, []) if folds else ([],):
-            stored = StoredWeights(network, precision, attempt)
+            stored = ExportedWeights(network, precision, attempt)
             exported = make(stored)
             found = run(exported, images)
             reason = _disagreement(network, stored, attempt, images, found, expected)
@@ -105,7 +105,7 @@ def reported(network: keras.Model) -> Iterator[None]:
 
 def _disagreement(
     network: keras.Model,
-    stored: StoredWeights,
+    stored: ExportedWeights,
     folds: Sequence[Fold],
     images: Array,
     found: ArrayLike,
@@ -122,7 +122,7 @@ def _disagreement(
     allowed = _HALF_TOLERANCE if halves else _FLOAT32_TOLERANCE
     error = difference(found, expected)
     if stored.precision != FLOAT32:
-        exact = StoredWeights(network, FLOAT32, folds)
+        exact = ExportedWeights(network, FLOAT32, folds)
         error = difference(exact.bind()(images), expected)
         error = max(error, difference(found, stored.bind()(images)))
     if error <= allowed:

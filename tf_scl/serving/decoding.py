@@ -13,7 +13,7 @@ _MAX_WORK = 30  # times max_pixels, as in ingestion: all scans of a progressive 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
-def decode_or_name(
+def decode_or_raise(
     encoded: tf.Tensor, first: tf.Tensor, size: int, channels: int, max_pixels: int
 ) -> tf.Tensor:
     """Pixels of encoded images, or an error that names the first bad one.

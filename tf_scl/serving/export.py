@@ -12,7 +12,7 @@ from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export, reported
-from tf_scl.serving.network import StoredWeights, served_network
+from tf_scl.serving.network import ExportedWeights, inference_model
 from tf_scl.serving.signatures import FLOATS, OUTPUT, signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
 from tf_scl.typing import Array, PathLike
@@ -69,7 +69,7 @@ def export_saved_model(
             above.
         FileExistsError: `path` exists.
     """
-    network = served_network(model, projector)
+    network = inference_model(model, projector)
     max_pixels = validation.whole_number("max_pixels", max_pixels)
     path = os.fspath(path).rstrip("/")
     if tf.io.gfile.exists(path):
@@ -82,7 +82,7 @@ def export_saved_model(
         )
     dimension = network.output_shape[-1]
 
-    def make(stored: StoredWeights) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
+    def make(stored: ExportedWeights) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
         served = signatures(stored.bind, size, channels, dimension, max_pixels)
         _refuse_python(network, served[FLOATS])
         return served

@@ -1,6 +1,6 @@
 """Batch normalization folded into the layer before it, for serving.
 
-At inference a normalization is linear, and so is what it normalises:
+At inference a normalization is linear, and so is what it normalizes:
 
     gamma (conv(x, K) + b - mean) / sqrt(var + epsilon) + beta = conv(x, K s) + offset,
     s = gamma / sqrt(var + epsilon),   offset = beta + (b - mean) s
@@ -158,8 +158,8 @@ def _fold(linear: keras.layers.Layer, normalization: keras.layers.Layer) -> Fold
 
     variance = exact(normalization.moving_variance) + normalization.epsilon
     scale = exact(normalization.gamma, 1.0) / np.sqrt(variance)
-    centre = exact(normalization.moving_mean) - exact(linear.bias, 0.0)
-    offset = exact(normalization.beta, 0.0) - centre * scale
+    center = exact(normalization.moving_mean) - exact(linear.bias, 0.0)
+    offset = exact(normalization.beta, 0.0) - center * scale
     kernel = exact(linear.kernel)
     if isinstance(linear, keras.layers.DepthwiseConv2D):
         scale = scale.reshape(kernel.shape[2:])  # [C, multiplier]; elsewhere channels are last

@@ -15,7 +15,7 @@ from tf_scl.typing import Images
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
 
-def served_network(model: keras.Model, projector: bool = False) -> keras.Model:
+def inference_model(model: keras.Model, projector: bool = False) -> keras.Model:
     """From images to what is served, as one Keras model.
 
     Its `.save("encoder.keras")` is the export for Keras.
@@ -93,7 +93,7 @@ def _check_output(encoder: keras.Model) -> None:
     )
 
 
-class StoredWeights:
+class ExportedWeights:
     """Copies of a network's weights, as a SavedModel holds them.
 
     Batch normalizations are folded into the layers before them where that can

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export
-from tf_scl.serving.network import FLOAT32, StoredWeights, served_network
+from tf_scl.serving.network import FLOAT32, ExportedWeights, inference_model
 from tf_scl.serving.signatures import OUTPUT
 from tf_scl.typing import Array, PathLike
 
@@ -42,13 +42,13 @@ def export_onnx(model: keras.Model, path: PathLike, projector: bool = False) -> 
             "an ONNX file is written by tf2onnx and tried by onnxruntime, of which one cannot be "
             f"imported ({error}): pip install tf_scl[onnx]"
         ) from error
-    network = served_network(model, projector)
+    network = inference_model(model, projector)
     path = os.fspath(path)
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new file")
     spec = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, "images")
 
-    def make(stored: StoredWeights) -> bytes:
+    def make(stored: ExportedWeights) -> bytes:
         def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
             return {OUTPUT: stored.bind()(images)}
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_scl.images import pixel_range
 from tf_scl.images.decode import fit_to_square
-from tf_scl.serving.decoding import decode_or_name
+from tf_scl.serving.decoding import decode_or_raise
 
 BYTES, FLOATS, INTEGERS = "serving_default", "encode_images", "encode_uint8"
 OUTPUT = "embedding"
@@ -57,7 +57,7 @@ def signatures(
         return tf.function(serve, input_signature=[spec])
 
     def from_bytes(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-        return decode_or_name(part, first, size, channels, max_pixels)
+        return decode_or_raise(part, first, size, channels, max_pixels)
 
     def from_floats(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         checks = [_some_pixels(part), _values_in_range(part, first), _not_scaled(part)]

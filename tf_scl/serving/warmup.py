@@ -17,7 +17,7 @@ _KEY, _VALUE = 1, 2
 def write_warmup_requests(
     path: str, size: int, channels: int, signatures: Mapping[str, Any]
 ) -> None:
-    """Writes requests with grey images, in batches of 1 and of 8, for each signature.
+    """Writes requests with gray images, in batches of 1 and of 8, for each signature.
 
     The messages are tensorflow-serving-api's. That package is not needed: of
     its protocol only six fields are, which are written here; the tensors are
@@ -35,12 +35,12 @@ def write_warmup_requests(
         for signature, function in signatures.items():
             (spec,) = function.input_signature
             for batch in _BATCHES:
-                tensor = _grey_images(spec.dtype, batch, size, channels, png)
+                tensor = _gray_images(spec.dtype, batch, size, channels, png)
                 records.write(predict_log(signature, spec.name, tensor))
 
 
 def predict_log(signature: str, name: str, tensor: Any) -> bytes:
-    """A serialised PredictionLog of one request.
+    """A serialized PredictionLog of one request.
 
     Args:
         signature: Name of the signature.
@@ -56,7 +56,7 @@ def predict_log(signature: str, name: str, tensor: Any) -> bytes:
     return _field(_PREDICT_LOG, _field(_REQUEST, request))
 
 
-def _grey_images(dtype: tf.DType, batch: int, size: int, channels: int, png: bytes) -> Any:
+def _gray_images(dtype: tf.DType, batch: int, size: int, channels: int, png: bytes) -> Any:
     """A TensorProto; of numbers the first alone is written, and stands for all."""
     if dtype == tf.string:
         return tf.make_tensor_proto([png] * batch)

@@ -171,7 +171,7 @@ class AugmentationGraph:
 
     @property
     def laplacian(self) -> Array:
-        """I - Ā, the normalised Laplacian: float64 [N, N], eigenvalues in [0, 2]."""
+        """I - Ā, the normalized Laplacian: float64 [N, N], eigenvalues in [0, 2]."""
         return np.eye(self.size) - self.normalized_adjacency
 
     @functools.cached_property

@@ -7,7 +7,7 @@ y(x̄) are the labels of natural images, ŷ(x) any labels of augmented ones, and
     mu    = 1 - lambda_(k+1)          the first eigenvalue of I - Ā that f in k
                                       dimensions leaves out
 
-Theorem. Let f minimise the population loss in k dimensions, and B be the head that
+Theorem. Let f minimize the population loss in k dimensions, and B be the head that
 regresses ŷ's one-hot rows on f (`tf_scl.theory.population_probe`), g(x) its argmax and
 ḡ(x̄) the class that most of x̄'s views get. Then
 
@@ -75,7 +75,7 @@ def probe_bound(
     dimension: int,
     augmented_labels: ArrayLike | None = None,
 ) -> ProbeBound:
-    """The bound on the probe of the minimiser in `dimension` dimensions.
+    """The bound on the probe of the minimizer in `dimension` dimensions.
 
     Args:
         graph: `AugmentationGraph` made from natural images.
@@ -120,7 +120,7 @@ def connectivity_bound(
         InputError: As in `probe_bound` and `inner_conductance`.
     """
     h = inner_conductance(graph, assignment)
-    # What the minimiser leaves out in spite of k has eigenvalues of Ā <= 0.
+    # What the minimizer leaves out in spite of k has eigenvalues of Ā <= 0.
     return _bound(graph, labels, augmented_labels, min(h**2 / 2, 1.0))
 
 
@@ -251,7 +251,7 @@ def _bound(
 
 
 def _first_left_out(graph: AugmentationGraph, dimension: int) -> float:
-    """mu: of the minimiser, which uses the top k eigenvectors with positive eigenvalues."""
+    """mu: of the minimizer, which uses the top k eigenvectors with positive eigenvalues."""
     values = graph.eigenpairs[0]
     kept = min(dimension, int(np.count_nonzero(values > _ZERO)))
     if kept == graph.size:

@@ -5,7 +5,7 @@ With an embedding f(x) for each node, the rows of f [N, d], and F = D^(1/2) f:
     L(f)   = -2 sum_xx' w_xx' f(x).f(x')  +  sum_xx' w_x w_x' (f(x).f(x'))^2
     |Ā - F F^T|_F^2  =  L(f)  +  |Ā|_F^2                                (lemma 3.2)
 
-so the minimisers of L are those of a matrix factorisation, which Eckart and Young
+so the minimizers of L are those of a matrix factorisation, which Eckart and Young
 solve: F holds the top d eigenvectors of Ā, each times the root of its eigenvalue, and
 any rotation of them. HaoChen et al., arXiv 2106.04156, section 3.2.
 """
@@ -122,7 +122,7 @@ def population_minimizer(graph: AugmentationGraph, dimension: int) -> Array:
 def subspace_distance(first: ArrayLike, second: ArrayLike) -> float:
     """Sine of the largest principal angle between the column spaces of two matrices.
 
-    Of a trained f and the minimiser, compare `to_factors(graph, f)` with
+    Of a trained f and the minimizer, compare `to_factors(graph, f)` with
     `to_factors(graph, population_minimizer(graph, d))`: rotations do not matter.
 
     Args:

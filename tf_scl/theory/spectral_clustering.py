@@ -2,7 +2,7 @@
 
 Ng, Jordan and Weiss, "On Spectral Clustering", NIPS 2001. The spectral contrastive
 loss finds the same eigenvectors (arXiv 2106.04156, section 3.2), each node's scaled
-by a positive number, which the normalised rows do not see.
+by a positive number, which the normalized rows do not see.
 """
 
 import types

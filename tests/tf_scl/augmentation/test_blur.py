@@ -8,7 +8,7 @@ import tensorflow as tf
 from tests.conftest import photo
 from tf_scl.augmentation import blur
 from tf_scl.augmentation.blur import gaussian_blur
-from tf_scl.augmentation.ops import to_images
+from tf_scl.augmentation.ops import to_channels_last
 
 
 def _batch(n=3, height=24, width=32):
@@ -30,7 +30,7 @@ def _scipys(image, sigma):
 @pytest.mark.parametrize("height,width", [(24, 32), (32, 60), (60, 56)])
 def test_gaussian_blur_equals_scipy(height, width):
     images, sigmas = _batch(3, height, width), [0.3, 1.0, 2.0]
-    result = to_images(gaussian_blur(_planes(images), tf.constant(sigmas), 2.0)).numpy()
+    result = to_channels_last(gaussian_blur(_planes(images), tf.constant(sigmas), 2.0)).numpy()
     for image, sigma, got in zip(images, sigmas, result, strict=True):
         np.testing.assert_allclose(got, _scipys(image, sigma), atol=2e-3)
 
@@ -82,4 +82,4 @@ def test_blur_equals_tensorflow_addons():
         blurred = gaussian_blur(_planes(images), sigmas, float(sigma))
         # Ours has weights that add up to one inside the image; addons went on with zeros.
         expected = addons["blur_constant"][number] / addons["blur_constant_ones"][number]
-        np.testing.assert_allclose(to_images(blurred), expected, atol=2e-3)
+        np.testing.assert_allclose(to_channels_last(blurred), expected, atol=2e-3)

@@ -21,13 +21,13 @@ def _planes(images):
     return tf.transpose(tf.constant(images, tf.float32), [0, 3, 1, 2])
 
 
-def _adjust(images, order=(0, 1, 2, 3), brightness=1, contrast=1, saturation=1, hue=0, grey=False):
+def _adjust(images, order=(0, 1, 2, 3), brightness=1, contrast=1, saturation=1, hue=0, gray=False):
     """`adjust_colors` with numbers, or a list of one for each image."""
     n = len(images)
     values = (np.broadcast_to(np.float32(v), n) for v in (brightness, contrast, saturation, hue))
     order = np.broadcast_to(np.int32(order), (n, 4))
-    planes = ops.adjust_colors(_planes(images), order, *values, np.broadcast_to(grey, n))
-    return ops.to_images(planes).numpy()
+    planes = ops.adjust_colors(_planes(images), order, *values, np.broadcast_to(gray, n))
+    return ops.to_channels_last(planes).numpy()
 
 
 @pytest.mark.parametrize(
@@ -38,18 +38,18 @@ def _adjust(images, order=(0, 1, 2, 3), brightness=1, contrast=1, saturation=1, 
         ("saturation", PIL.ImageEnhance.Color),
     ],
 )
-def test_colour_factors_equal_pil(name, enhancer):
+def test_color_factors_equal_pil(name, enhancer):
     images, factors = _batch(), [0.6, 1.0, 1.4]
     result = _adjust(images, **{name: factors})
     for image, factor, got in zip(images, factors, result, strict=True):
         expected = enhancer(PIL.Image.fromarray(image.astype(np.uint8))).enhance(factor)
-        # PIL rounds its greys and its result to whole numbers.
+        # PIL rounds its grays and its result to whole numbers.
         np.testing.assert_allclose(got, np.asarray(expected, np.float32), atol=1.6)
 
 
 @pytest.mark.parametrize("turn", [-0.5, -0.1, 0.0, 0.1, 0.25, 0.5, 1.3])
 def test_hue_is_turned_in_hsv(turn):
-    # Greys, primaries, ties of two channels, and random colours.
+    # Grays, primaries, ties of two channels, and random colors.
     corners = 255.0 * np.array(list(itertools.product([0, 0.5, 1], repeat=3)))
     colors = np.concatenate([corners, np.random.default_rng(0).uniform(0, 255, (73, 3))])
     result = _adjust(colors.reshape(1, 10, 10, 3), hue=turn).reshape(-1, 3)
@@ -60,7 +60,7 @@ def test_hue_is_turned_in_hsv(turn):
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
-def test_colours_change_in_the_order_of_each_image(order):
+def test_colors_change_in_the_order_of_each_image(order):
     images = _batch(2)
     factors = {"brightness": 1.4, "contrast": 0.5, "saturation": 1.4, "hue": 0.2}
     expected = images
@@ -79,16 +79,16 @@ def test_no_factor_no_turn_no_change():
 
 def test_one_channel_has_brightness_and_contrast():
     images = _batch()
-    grey = images @ np.float32([[0.299], [0.587], [0.114]])
-    both = _adjust(grey, brightness=0.6, contrast=1.4, saturation=0.1, hue=0.3, grey=True)
-    mean = (0.6 * grey).mean(axis=(1, 2, 3), keepdims=True)
-    expected = np.clip(mean + 1.4 * (0.6 * grey - mean), 0, 255)
+    gray = images @ np.float32([[0.299], [0.587], [0.114]])
+    both = _adjust(gray, brightness=0.6, contrast=1.4, saturation=0.1, hue=0.3, gray=True)
+    mean = (0.6 * gray).mean(axis=(1, 2, 3), keepdims=True)
+    expected = np.clip(mean + 1.4 * (0.6 * gray - mean), 0, 255)
     np.testing.assert_allclose(both, expected, atol=1e-3)
 
 
-def test_grey_is_pils_luma():
+def test_gray_is_pils_luma():
     images = _batch(2)
-    result = _adjust(images, grey=[True, False])
+    result = _adjust(images, gray=[True, False])
     expected = np.asarray(PIL.Image.fromarray(images[0].astype(np.uint8)).convert("L"), np.float32)
     for channel in np.moveaxis(result[0], -1, 0):
         np.testing.assert_allclose(channel, expected, atol=0.6)
@@ -97,7 +97,7 @@ def test_grey_is_pils_luma():
 
 def test_solarize_equals_pil():
     images = _batch()
-    result = ops.to_images(ops.solarize(_planes(images))).numpy()
+    result = ops.to_channels_last(ops.solarize(_planes(images))).numpy()
     for image, got in zip(images, result, strict=True):
         expected = PIL.ImageOps.solarize(PIL.Image.fromarray(image.astype(np.uint8)), 128)
         np.testing.assert_array_equal(got, np.asarray(expected, np.float32))

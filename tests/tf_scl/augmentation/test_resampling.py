@@ -84,7 +84,7 @@ def test_each_image_has_its_own_box_and_flip():
     images = _batch(2)
     boxes = tf.constant([[0, 0, 24, 24], [0, 8, 24, 24]], tf.float32)
     planes = crop_resize(images, boxes, tf.constant([False, True]), 24)
-    result = ops.to_images(planes).numpy()
+    result = ops.to_channels_last(planes).numpy()
     np.testing.assert_allclose(result[0], images[0, :, :24], atol=1e-3)
     np.testing.assert_allclose(result[1], images[1, :, 8:][:, ::-1], atol=1e-3)
 

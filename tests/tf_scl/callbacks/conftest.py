@@ -32,7 +32,7 @@ def pairs():
 
 
 @pytest.fixture
-def labelled():
+def labeled():
     """Vectors of two classes that a line separates: train and test, each with labels."""
 
     def draw(count, seed):

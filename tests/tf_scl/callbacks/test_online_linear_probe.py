@@ -22,13 +22,13 @@ def _state(model):
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_not_a_bit_of_the_model_depends_on_the_labels(
-    pair_model, pairs, labelled, one_replica, two_replicas, replicas
+    pair_model, pairs, labeled, one_replica, two_replicas, replicas
 ):
-    images, labels, test_images, test_labels = labelled
+    images, labels, test_images, test_labels = labeled
     shuffled = np.random.default_rng(0).permutation(labels)
     choices = {
         "without": [],
-        "labels": [OnlineLinearProbe(*labelled), OnlineKNN(*labelled)],
+        "labels": [OnlineLinearProbe(*labeled), OnlineKNN(*labeled)],
         "shuffled labels": [
             OnlineLinearProbe(images, shuffled, test_images, test_labels),
             OnlineKNN(images, shuffled, test_images, test_labels),
@@ -67,8 +67,8 @@ def test_accuracy_rises_on_digits():
     assert accuracy[-1] == pytest.approx(solved.accuracy, abs=0.03)
 
 
-def test_one_step_is_adam_on_the_cross_entropy(labelled):
-    probe = OnlineLinearProbe(*labelled, learning_rate=0.1)
+def test_one_step_is_adam_on_the_cross_entropy(labeled):
+    probe = OnlineLinearProbe(*labeled, learning_rate=0.1)
     rng = np.random.default_rng(0)
     head = keras.layers.Dense(2, kernel_initializer="zeros")
     head.build((None, 6))
@@ -92,33 +92,33 @@ def test_one_step_is_adam_on_the_cross_entropy(labelled):
     np.testing.assert_allclose(weights[-1], head.bias, rtol=1e-3, atol=1e-4)
 
 
-def test_it_steps_as_often_as_it_is_told(pair_model, pairs, labelled):
-    probe = OnlineLinearProbe(*labelled, every=4)
+def test_it_steps_as_often_as_it_is_told(pair_model, pairs, labeled):
+    probe = OnlineLinearProbe(*labeled, every=4)
     _fit(pair_model(), pairs, probe)
     assert probe.get_state()["batches"] == 15
     assert probe.get_state()["steps"] == 3
 
 
-def test_a_probe_without_a_step_yet_still_answers(pair_model, pairs, labelled):
-    history = _fit(pair_model(), pairs, OnlineLinearProbe(*labelled, every=100), epochs=1)
+def test_a_probe_without_a_step_yet_still_answers(pair_model, pairs, labeled):
+    history = _fit(pair_model(), pairs, OnlineLinearProbe(*labeled, every=100), epochs=1)
     assert 0 <= history["probe_accuracy"][0] <= 1
 
 
-def test_a_column_of_labels_counts_as_labels(pair_model, pairs, labelled):
-    images, labels, test_images, test_labels = labelled
-    flat = _fit(pair_model(), pairs, OnlineLinearProbe(*labelled))
+def test_a_column_of_labels_counts_as_labels(pair_model, pairs, labeled):
+    images, labels, test_images, test_labels = labeled
+    flat = _fit(pair_model(), pairs, OnlineLinearProbe(*labeled))
     column = OnlineLinearProbe(images, labels[:, None], test_images, test_labels[:, None])
     assert _fit(pair_model(), pairs, column)["probe_accuracy"] == flat["probe_accuracy"]
 
 
-def test_it_resumes_with_the_model(pair_model, pairs, labelled, tmp_path):
+def test_it_resumes_with_the_model(pair_model, pairs, labeled, tmp_path):
     class Crash(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if self.model.optimizer.iterations == 8:
                 raise KeyboardInterrupt
 
     def fit(folder, *callbacks):
-        probe = OnlineLinearProbe(*labelled, batch_size=16)
+        probe = OnlineLinearProbe(*labeled, batch_size=16)
         saver = CheckpointAndResume(folder, 3, also=[probe])
         history = _fit(pair_model(), pairs, *callbacks, probe, saver)
         return history["probe_accuracy"], probe.get_state()

@@ -8,7 +8,7 @@ from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 
 
-def _spoilt(pairs, batch):
+def _spoiled(pairs, batch):
     """The batches, of which one holds a NaN."""
     first, second = (array.copy() for array in pairs)
     first[8 * batch] = np.nan
@@ -18,7 +18,7 @@ def _spoilt(pairs, batch):
 def test_the_message_names_step_parts_and_checkpoint(pair_model, pairs, tmp_path):
     model = pair_model()
     model.fit(
-        _spoilt(pairs, 4).take(4).repeat(2),
+        _spoiled(pairs, 4).take(4).repeat(2),
         steps_per_epoch=4,
         epochs=2,
         verbose=0,
@@ -30,19 +30,19 @@ def test_the_message_names_step_parts_and_checkpoint(pair_model, pairs, tmp_path
         "smaller learning rate"
     )
     with pytest.raises(tf_scl.InputError, match=message):
-        model.fit(_spoilt(pairs, 4), verbose=0, callbacks=[StopOnNonFinite(tmp_path)])
+        model.fit(_spoiled(pairs, 4), verbose=0, callbacks=[StopOnNonFinite(tmp_path)])
 
 
 def test_without_checkpoints_it_says_so(pair_model, pairs):
     message = r"epoch 1, step 1 \(attraction nan[^;]*\); there is no checkpoint to go back to"
     with pytest.raises(tf_scl.InputError, match=message):
-        pair_model().fit(_spoilt(pairs, 0), verbose=0, callbacks=[StopOnNonFinite()])
+        pair_model().fit(_spoiled(pairs, 0), verbose=0, callbacks=[StopOnNonFinite()])
 
 
 def test_no_checkpoint_is_written_from_the_step_on(pair_model, pairs, tmp_path):
     callbacks = [StopOnNonFinite(tmp_path), CheckpointAndResume(tmp_path, 1)]
     with pytest.raises(tf_scl.InputError, match="step 3 .*checkpoint is .*-00000002.npz"):
-        pair_model().fit(_spoilt(pairs, 2), verbose=0, callbacks=callbacks)
+        pair_model().fit(_spoiled(pairs, 2), verbose=0, callbacks=callbacks)
 
 
 def test_a_finite_loss_does_not_stop(pair_model, pairs):

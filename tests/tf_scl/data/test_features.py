@@ -30,7 +30,7 @@ def test_labels_may_be_absent():
         features.encode_example(image, b"a", "00"),
         features.encode_example(image, b"b", "00", 7, b"dog"),
     ]
-    encoded, labels, names = features.parse_labelled(tf.constant(records))
+    encoded, labels, names = features.parse_labeled(tf.constant(records))
     np.testing.assert_array_equal(labels, [features.NO_LABEL, 7])
     assert names.numpy().tolist() == [b"", b"dog"]
     assert encoded.numpy().tolist() == [image.encoded] * 2
@@ -40,5 +40,5 @@ def test_labels_may_be_absent():
 def test_a_label_may_have_no_name():
     image = check_image(encode(photo(0)), 10**6)
     record = features.encode_example(image, b"a", "00", 7)
-    _, labels, names = features.parse_labelled(tf.constant([record]))
+    _, labels, names = features.parse_labeled(tf.constant([record]))
     assert (labels.numpy().tolist(), names.numpy().tolist()) == ([7], [b""])

@@ -104,7 +104,7 @@ def test_workers_and_replicas_share_each_batch(records, storage, workers, replic
     whole = _batches(records, train, first_step=1)
     found = {}
     for worker in range(workers):
-        share = input_pipeline.Share(worker, workers, replicas)
+        share = input_pipeline.WorkerShard(worker, workers, replicas)
         for element, rows in enumerate(_batches(records, train, first_step=1, share=share)):
             found[share.place(element)] = rows
     joined = [
@@ -117,7 +117,7 @@ def test_workers_and_replicas_share_each_batch(records, storage, workers, replic
 def test_a_worker_decodes_its_own_rows_only(records, monkeypatch):
     monkeypatch.setattr(input_pipeline, "_CACHE_BYTES", 0)
     decoded = _count_decoded(monkeypatch)
-    share = input_pipeline.Share(1, 2, 2)
+    share = input_pipeline.WorkerShard(1, 2, 2)
     assert len(_batches(records, _train(4, epochs=2), share=share)) == 4
     assert len(decoded) == 8
 
@@ -135,8 +135,8 @@ def test_fewer_images_than_a_batch_is_an_error(records):
         input_pipeline.training_batches(records, _train(11), 16, 3)
 
 
-def test_labelled_batches_are_complete_and_in_order(records):
-    batches = list(input_pipeline.labelled_batches(records, 4, 16, 3).as_numpy_iterator())
+def test_labeled_batches_are_complete_and_in_order(records):
+    batches = list(input_pipeline.labeled_batches(records, 4, 16, 3).as_numpy_iterator())
     images, labels, names = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     assert _numbers(images) == list(range(10))
     np.testing.assert_array_equal(labels, [n if n % 2 else -1 for n in range(10)])

@@ -153,7 +153,7 @@ def test_images_that_training_turns_or_converts_are_embedded_as_training_sees_th
     files = {
         "bmp": encode(photo(1), "BMP"),
         "gif": encode(photo(2), "GIF"),
-        "grey.png": encode(photo(3), mode="L"),
+        "gray.png": encode(photo(3), mode="L"),
         "turned.png": encode(photo(4), exif=exif),
         "turned.tiff": encode(photo(5), "TIFF", exif=exif),
     }

@@ -28,7 +28,7 @@ def test_cifar_stem_keeps_the_resolution():
     assert adds[::2] == [(32, 32), (16, 16), (8, 8), (4, 4)]
 
 
-def test_input_is_standardised_by_imagenet_statistics():
+def test_input_is_standardized_by_imagenet_statistics():
     model = tf_scl.resnet(10, (8, 8, 3), width=4)
     standardize = keras.Model(model.input, model.get_layer("standardize").output)
     image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype(np.uint8)

@@ -5,7 +5,7 @@ import tf_scl
 
 
 def test_equal_singular_values_count_fully():
-    # Rows +-e_i: centred, every singular value is the same.
+    # Rows +-e_i: centered, every singular value is the same.
     features = np.vstack([np.eye(5), -np.eye(5)])
     assert tf_scl.effective_rank(features) == pytest.approx(5.0)
 

@@ -139,7 +139,7 @@ def test_more_labels_are_asked_for_where_there_are_images_without():
 def test_why_there_is_no_probe():
     def why(**changed):
         counts = {"labeled_train_images": 40, "classes": 2, "labeled_test_images": 1}
-        return gate.why_not_probed(examples.unlabelled_evaluation(**{**counts, **changed}))
+        return gate.why_not_probed(examples.unlabeled_evaluation(**{**counts, **changed}))
 
     assert why().startswith("1 labeled evaluation image: no")
     assert why(classes=1).startswith("Labels of one class only")

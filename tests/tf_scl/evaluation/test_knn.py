@@ -43,7 +43,7 @@ def test_the_accuracy_is_that_of_the_predictions(digits):
 
 
 def test_weights_count():
-    # One near neighbour of class 1 against two far ones of class 0.
+    # One near neighbor of class 1 against two far ones of class 0.
     train, labels = np.array([[1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]), np.array([1, 0, 0])
     assert tf_scl.knn_accuracy(train, labels, np.array([[1.0, 0.0]]), np.array([1]), 3) == 1.0
     assert tf_scl.knn_accuracy(train, labels, np.array([[1.0, 0.0]]), np.array([1]), 3, 1e3) == 0.0

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 import tf_scl
 from tests.tf_scl.evaluation.newton import logits, newton
 from tf_scl.evaluation import progress
-from tf_scl.evaluation.linear_probe import draw_fraction, draw_labelled
+from tf_scl.evaluation.linear_probe import draw_fraction, draw_labeled
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def test_one_example_of_a_class_is_enough():
 
 def test_draws_take_per_class_and_never_more_than_there_is():
     labels = np.repeat([0, 1, 2], [50, 3, 20])
-    chosen = draw_labelled(labels, 10, np.random.default_rng(0))
+    chosen = draw_labeled(labels, 10, np.random.default_rng(0))
     assert np.bincount(labels[chosen]).tolist() == [10, 3, 10]
     assert len(set(chosen)) == len(chosen)
-    other = draw_labelled(labels, 10, np.random.default_rng(1))
+    other = draw_labeled(labels, 10, np.random.default_rng(1))
     assert chosen.tolist() != other.tolist()
 
 
@@ -76,14 +76,14 @@ def test_fractions_take_the_same_share_of_every_class_and_at_least_one():
 def test_draws_take_every_form_of_labels():
     labels = np.repeat([0, 1, 2], [50, 30, 20])
     names = np.array(["cat", "dog", "eel"])[labels]
-    for draw, amount in ((draw_labelled, 10), (draw_fraction, 0.1)):
+    for draw, amount in ((draw_labeled, 10), (draw_fraction, 0.1)):
         expected = draw(labels, amount, np.random.default_rng(0))
         for same in (labels[:, None], labels.astype(float), tf.constant(labels), names):
             assert draw(same, amount, np.random.default_rng(0)).tolist() == expected.tolist()
         with pytest.raises(tf_scl.InputError, match="numpy.argmax"):
             draw(np.eye(3)[labels], amount, np.random.default_rng(0))
     with pytest.raises(tf_scl.InputError, match="`per_class`.*Received: per_class=-1"):
-        draw_labelled(labels, -1, np.random.default_rng(0))
+        draw_labeled(labels, -1, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("fraction", [0, 1.5, float("nan")])

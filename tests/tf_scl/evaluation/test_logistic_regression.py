@@ -139,18 +139,18 @@ def test_pixels_need_tens_of_iterations_not_hundreds():
     assert 5 * turned < len(iterations)
 
 
-def _gaussians(rng, centres, count):
-    labels = rng.integers(len(centres), size=count)
-    return centres[labels] + rng.normal(size=(count, centres.shape[1])), labels
+def _gaussians(rng, centers, count):
+    labels = rng.integers(len(centers), size=count)
+    return centers[labels] + rng.normal(size=(count, centers.shape[1])), labels
 
 
 @pytest.mark.parametrize("l2", [1e-3, 1e-1])
 def test_accuracy_is_that_of_scikit_learn_to_a_fifth_of_a_point(l2):
     """Same features, same penalty, 50,000 test images: one image is 0.002 points."""
     rng = np.random.default_rng(0)
-    centres = 0.9 * rng.normal(size=(8, 16))
-    train, labels = _gaussians(rng, centres, 2000)
-    test, truth = _gaussians(rng, centres, 50_000)
+    centers = 0.9 * rng.normal(size=(8, 16))
+    train, labels = _gaussians(rng, centers, 2000)
+    test, truth = _gaussians(rng, centers, 50_000)
     predicted = np.argmax(newton.logits(_solve(train, labels, 8, l2), test), axis=1)
     theirs = LogisticRegression(C=1 / (l2 * len(train)), max_iter=5000).fit(train, labels)
     expected = theirs.score(test, truth)

@@ -14,7 +14,7 @@ from tf_scl.dataclass_json import dumps, from_plain
 from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
 from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import knn_predict
-from tf_scl.evaluation.linear_probe import draw_labelled
+from tf_scl.evaluation.linear_probe import draw_labeled
 from tf_scl.evaluation.representation import evaluate_all, evaluate_representation
 from tf_scl.evaluation.results import Evaluation
 
@@ -221,7 +221,7 @@ def test_intervals_are_those_of_the_predictions(digits):
     assert result.linear_probe.interval == accuracy_interval(right)
     few = []
     for draw in range(_CONFIG.draws):
-        chosen = draw_labelled(labels, 10, np.random.default_rng([0, draw]))
+        chosen = draw_labeled(labels, 10, np.random.default_rng([0, draw]))
         few.append(tf_scl.linear_probe(train[chosen], labels[chosen], test, truth).predictions)
     assert result.few_shot_probe.interval == accuracy_interval(np.array(few) == truth)
 

@@ -9,7 +9,7 @@ from tf_scl.evaluation.results import Baseline, Check, Confusion, Difference, Ev
 
 
 @pytest.mark.parametrize(
-    "evaluation", [examples.labelled().evaluation, examples.unlabelled().evaluation]
+    "evaluation", [examples.labeled().evaluation, examples.unlabeled().evaluation]
 )
 def test_an_evaluation_is_read_as_it_was_written(evaluation):
     assert from_plain(Evaluation, json.loads(dumps(evaluation)), "evaluation.json") == evaluation
@@ -67,7 +67,7 @@ def test_a_confusion_matrix_is_square():
 
 
 def test_another_state_is_refused():
-    plain = json.loads(dumps(examples.labelled().evaluation))
+    plain = json.loads(dumps(examples.labeled().evaluation))
     plain["checks"][1]["state"] = "holds"
     with pytest.raises(InputError, match=r"'e.json': checks\[1\].state must be one of"):
         from_plain(Evaluation, plain, "e.json")

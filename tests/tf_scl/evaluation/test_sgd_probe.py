@@ -16,9 +16,9 @@ def digits():
     return images[:1000] / 16, labels[:1000], images[1000:] / 16, labels[1000:]
 
 
-def _gaussians(rng, centres, count):
-    labels = rng.integers(len(centres), size=count)
-    return centres[labels] + rng.normal(size=(count, centres.shape[1])), labels
+def _gaussians(rng, centers, count):
+    labels = rng.integers(len(centers), size=count)
+    return centers[labels] + rng.normal(size=(count, centers.shape[1])), labels
 
 
 def _reference_epoch(weights, bias, features, targets, order, batch_size, rate, momentum):
@@ -53,9 +53,9 @@ def test_an_epoch_is_that_of_a_plain_loop():
 def test_agrees_with_l_bfgs_to_a_fifth_of_a_point():
     """50,000 test images: one is 0.002 points. Many more images than weights."""
     rng = np.random.default_rng(0)
-    centres = 0.8 * rng.normal(size=(6, 12))
-    train, labels = _gaussians(rng, centres, 8000)
-    test, truth = _gaussians(rng, centres, 50_000)
+    centers = 0.8 * rng.normal(size=(6, 12))
+    train, labels = _gaussians(rng, centers, 8000)
+    test, truth = _gaussians(rng, centers, 50_000)
     # Features of the size that the paper's lr is for: a mean square of a few tenths.
     ours = sgd_linear_probe(train / 8, labels, test / 8, truth, epochs=30)
     converged = tf_scl.linear_probe(train, labels, test, truth)

@@ -167,7 +167,7 @@ def test_the_loss_is_the_populations_without_bias():
     assert abs(error) <= 4 * np.std(losses) / np.sqrt(200)
 
 
-def test_the_minimiser_has_no_gap_and_a_scaled_one_has():
+def test_the_minimizer_has_no_gap_and_a_scaled_one_has():
     f = population_minimizer(_RINGS, 6)
     drawn, _ = _draw(_RINGS, f, 8000, 2, 0)
     best = estimate_spectrum(drawn, resamples=50)
@@ -202,7 +202,7 @@ def test_images_that_are_too_few_and_views_that_are_equal_are_flagged():
     np.testing.assert_allclose(result.eigenvalues, 1.0)
 
 
-def _exact_labelling(graph, f, labels):
+def _exact_labeling(graph, f, labels):
     """The probe on the whole graph: alpha and phi of its labels of nodes."""
     f = np.column_stack([np.ones(graph.size), f])
     wanted = graph.joint.T @ np.eye(labels.max() + 1)[labels]
@@ -215,7 +215,7 @@ def test_the_bound_is_that_of_the_graph(graph, labels):
     f = population_minimizer(graph, 6)
     drawn, natural = _draw(graph, f, 6000, 2, 0)
     result = estimate_spectrum(drawn, labels[natural], dimension=3, resamples=50)
-    alpha, phi = _exact_labelling(graph, f, labels)
+    alpha, phi = _exact_labeling(graph, f, labels)
     mu = 1 - graph.eigenpairs[0][3]
     assert result.bound_dimension == 3 and result.mu == pytest.approx(mu, abs=0.03)
     assert result.probe_error == pytest.approx(alpha, abs=0.015)
@@ -280,10 +280,10 @@ def test_other_shapes_are_named(shape):
 
 def test_bad_arguments_are_named():
     views = np.random.default_rng(0).normal(size=(20, 2, 3))
-    spoilt = views.copy()
-    spoilt[3, 1] = np.nan
+    spoiled = views.copy()
+    spoiled[3, 1] = np.nan
     with pytest.raises(tf_scl.InputError, match="3 of the 120 features.*smaller learning rate"):
-        estimate_spectrum(spoilt)
+        estimate_spectrum(spoiled)
     for labels in (np.zeros(19, int), ["cat", "dog"] * 10):
         with pytest.raises(tf_scl.InputError, match=r"numbers \[20\], one for each image"):
             estimate_spectrum(views, labels)

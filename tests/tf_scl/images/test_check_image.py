@@ -33,7 +33,7 @@ def huge_png_header(width=60_000, height=60_000):
 
 
 def sixteen_bit_png():
-    """Grey, 16 bits, and the upper 8 bits of its pixels."""
+    """Gray, 16 bits, and the upper 8 bits of its pixels."""
     pixels = np.random.default_rng(0).integers(0, 2**16, (9, 7)).astype(np.uint16)
     buffer = io.BytesIO()
     PIL.Image.fromarray(pixels).save(buffer, "PNG")
@@ -79,10 +79,10 @@ def test_alpha_is_dropped():
     np.testing.assert_array_equal(_pixels(check_image(encode(rgba), _MAX)), photo(0))
 
 
-def test_grey_with_alpha_becomes_grey():
-    grey = np.asarray(PIL.Image.fromarray(photo(0)).convert("L"))
-    image = PIL.Image.merge("LA", [PIL.Image.fromarray(grey)] * 2)
-    np.testing.assert_array_equal(_pixels(check_image(encode(image), _MAX)), grey)
+def test_gray_with_alpha_becomes_gray():
+    gray = np.asarray(PIL.Image.fromarray(photo(0)).convert("L"))
+    image = PIL.Image.merge("LA", [PIL.Image.fromarray(gray)] * 2)
+    np.testing.assert_array_equal(_pixels(check_image(encode(image), _MAX)), gray)
 
 
 def test_sixteen_bits_keep_the_upper_eight():
@@ -114,18 +114,18 @@ def test_other_formats_become_png(format):
 
 @pytest.mark.parametrize(
     "name",
-    ["palette", "rgba", "grey", "grey+alpha", "16 bit", "1 bit", "jpeg"],
+    ["palette", "rgba", "gray", "gray+alpha", "16 bit", "1 bit", "jpeg"],
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_serving_sees_a_file_as_training_did(name, channels):
     """Decoding the raw file equals decoding its record: no training/serving skew."""
     rgb = PIL.Image.fromarray(photo(0))
-    grey = rgb.convert("L")
+    gray = rgb.convert("L")
     data = {
         "palette": lambda: encode(rgb.quantize(16)),
         "rgba": lambda: encode(np.dstack([photo(0), photo(1)[..., :1]])),
-        "grey": lambda: encode(grey),
-        "grey+alpha": lambda: encode(PIL.Image.merge("LA", [grey, grey])),
+        "gray": lambda: encode(gray),
+        "gray+alpha": lambda: encode(PIL.Image.merge("LA", [gray, gray])),
         "16 bit": lambda: sixteen_bit_png()[0],
         "1 bit": lambda: encode(rgb.convert("1")),
         "jpeg": lambda: encode(rgb, "JPEG"),
@@ -151,7 +151,7 @@ def test_serving_sees_a_file_as_training_did(name, channels):
         (huge_png_header(), module.TOO_LARGE),
         (huge_png_header(10_001, 10_000), module.TOO_LARGE),
         (encode(PIL.Image.new("F", (4, 4)), "TIFF"), module.UNSUPPORTED),
-        # Kept by a check in grey alone, this one ended a training in colour.
+        # Kept by a check in gray alone, this one ended a training in color.
         (encode(PIL.Image.new("L", (80_000_000, 1))), module.UNSUPPORTED),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_jpeg_with_more_images_behind_it_is_kept_as_it_is():
     assert (checked.encoded, checked.format) == (data, "jpeg")
 
 
-def test_a_jpeg_of_rgb_has_its_colours():
+def test_a_jpeg_of_rgb_has_its_colors():
     checked = check_image(encode(photo(0), "JPEG", keep_rgb=True, quality=100), _MAX)
     decoded = decode_image(checked.encoded, 3).numpy().astype(np.float32)
     np.testing.assert_allclose(decoded, photo(0), atol=16)
@@ -258,7 +258,7 @@ def test_large_images_are_shrunk(format, mode, stored):
     np.testing.assert_allclose(_pixels(checked), expected, atol=10 if format == "JPEG" else 0)
 
 
-def test_a_shrunk_jpeg_keeps_full_colour_resolution():
+def test_a_shrunk_jpeg_keeps_full_color_resolution():
     checked = check_image(encode(photo(0, 60, 80), "JPEG"), _MAX, short_side=24)
     image = PIL.Image.open(io.BytesIO(checked.encoded))
     assert [(h, v) for _, h, v, _ in image.layer] == [(1, 1)] * 3

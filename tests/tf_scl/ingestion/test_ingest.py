@@ -75,7 +75,7 @@ def test_every_image_arrives_in_the_split_of_its_hash(image_folder, tmp_path):
     assert stored["source"] == str(image_folder)
 
 
-def test_bad_neighbours_are_set_aside_with_their_reason_and_cost_no_image(image_folder, tmp_path):
+def test_bad_neighbors_are_set_aside_with_their_reason_and_cost_no_image(image_folder, tmp_path):
     cat = image_folder / "cat"
     (cat / "notes.png").write_text("a text file")
     (cat / "cut.jpg").write_bytes(encode(photo(99), "JPEG")[:-150])
@@ -86,7 +86,7 @@ def test_bad_neighbours_are_set_aside_with_their_reason_and_cost_no_image(image_
     with open(os.fsencode(cat) + b"/caf\xe9.png", "wb") as file:
         file.write(b"")
     good = {
-        "grey.png": encode(photo(1), mode="L"),
+        "gray.png": encode(photo(1), mode="L"),
         "rgba.png": encode(photo(2), mode="RGBA"),
         "palette.png": encode(photo(3), mode="P"),
         "sixteen.png": sixteen_bit_png()[0],
@@ -113,7 +113,7 @@ def test_bad_neighbours_are_set_aside_with_their_reason_and_cost_no_image(image_
     assert "2 empty file (0 bytes)" in ingest.describe(summary)
 
 
-def test_unlabelled_images_have_no_label(tmp_path):
+def test_unlabeled_images_have_no_label(tmp_path):
     folder = tmp_path / "flat"
     folder.mkdir()
     for number in range(20):

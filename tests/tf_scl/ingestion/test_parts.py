@@ -54,7 +54,7 @@ def test_nothing_in_a_part_is_run(tmp_path):
     part = tmp_path / "part"
     part.write_bytes(attack)
     with pytest.raises(RuntimeError, match="does not hold"):
-        ingest_parts.read_chunks([ingest_parts.Chunk(str(part), 0, len(attack))])
+        ingest_parts.read_chunks([ingest_parts.PartSlice(str(part), 0, len(attack))])
     assert not (tmp_path / "made").exists()
     pickle.loads(attack)
     assert (tmp_path / "made").exists()

@@ -9,15 +9,15 @@ from tf_scl.models.accumulated_step import AccumulatedStep
 from tf_scl.normalization import batch_normalization
 
 
-def _model(case, normalised=False, dropout=0.0, **options):
-    """As `one_step.build`, but (where not `normalised`) each row by itself."""
+def _model(case, normalized=False, dropout=0.0, **options):
+    """As `one_step.build`, but (where not `normalized`) each row by itself."""
     method, arguments, width = one_step.CASES[case]
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float64")
     try:
         keras.utils.set_random_seed(0)
         layers = [keras.Input((6, 6, 2)), keras.layers.Conv2D(4, 3, activation="relu")]
-        layers += [batch_normalization()] if normalised else []
+        layers += [batch_normalization()] if normalized else []
         layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(dropout, seed=5)]
         encoder = keras.Sequential(layers)
         regularizer = keras.regularizers.L2(0.01)
@@ -71,10 +71,10 @@ def test_the_mean_of_small_gradients_would_be_another():
     assert max(np.abs(a - b).max() for a, b in zip(whole, small, strict=False)) > 1e-4
 
 
-def test_normalisation_sees_micro_batches():
-    """The exact gradient of the model in which each micro-batch is normalised by itself."""
-    model = _model("spectral moment", normalised=True, accumulate=4)
-    twin = _model("spectral moment", normalised=True)
+def test_normalization_sees_micro_batches():
+    """The exact gradient of the model in which each micro-batch is normalized by itself."""
+    model = _model("spectral moment", normalized=True, accumulate=4)
+    twin = _model("spectral moment", normalized=True)
     views = one_step.views()
     with tf.GradientTape() as tape:
         pairs = [[twin.embed(v[i : i + 4], True) for v in views] for i in (0, 4, 8, 12)]
@@ -86,7 +86,7 @@ def test_normalisation_sees_micro_batches():
     start = [w.numpy() for w in twin.trainable_variables]
     _train(model, _data(), steps=1, optimizer=keras.optimizers.SGD(0.1))
     for weight, before, gradient in zip(model.trainable_variables, start, gradients, strict=True):
-        # Keras's regulariser holds 0.01 in float32.
+        # Keras's regularizer holds 0.01 in float32.
         np.testing.assert_allclose(weight, before - 0.1 * gradient, rtol=1e-7, atol=1e-8)
     for one, two in zip(model.non_trainable_variables, twin.non_trainable_variables, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-9)  # averages moved once a micro-batch
@@ -127,7 +127,7 @@ def test_views_and_dropout_are_the_same_in_both_passes():
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_on_two_replicas(one_replica, two_replicas, jit):
-    """With normalisation over all replicas' micro-batches; XLA in clusters."""
+    """With normalization over all replicas' micro-batches; XLA in clusters."""
     results = []
     for strategy in (one_replica, two_replicas):
         with strategy.scope():

@@ -15,7 +15,7 @@ _SCALED = _PIXELS / 255.0
 
 def _model(augmented=True, **options):
     layers = [keras.Input((4, 4, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
-    # Without colours, for they take most of the time of tracing.
+    # Without colors, for they take most of the time of tracing.
     augmentation = tf_scl.TwoViews(4, jitter=0, grayscale=0) if augmented else None
     model = tf_scl.SpectralContrastive(
         keras.Sequential(layers), keras.layers.Dense(2), augmentation, **options

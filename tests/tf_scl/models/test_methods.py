@@ -89,7 +89,7 @@ def test_xla_in_every_combination(two_replicas, one_replica, case, dtype, replic
 
 
 def test_the_whole_step_compiles_for_a_tpu(one_replica):
-    """Views, ResNet, loss, optimiser and metrics in one XLA computation."""
+    """Views, ResNet, loss, optimizer and metrics in one XLA computation."""
     with one_replica.scope():
         model = training.build_model(tf_scl.Config.from_dict(_TINY))
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=True)

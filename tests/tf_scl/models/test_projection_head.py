@@ -11,7 +11,7 @@ def test_default_is_the_cifar_recipe():
     assert head.output_shape == (None, 1000)
 
 
-def test_last_layer_is_normalised_and_not_rectified():
+def test_last_layer_is_normalized_and_not_rectified():
     head = tf_scl.projection_head(4, (8,))
     z = head(np.random.default_rng(0).normal(size=(64, 5)), training=True).numpy()
     np.testing.assert_allclose(z.mean(0), 0, atol=1e-5)

@@ -103,7 +103,7 @@ def test_a_new_rate_counts_at_once_for_all_of_the_momentum():
 
 
 def test_two_replicas_take_the_steps_of_one(two_replicas):
-    """Each replica has its own gradient; the optimiser sees the sum, and one penalty."""
+    """Each replica has its own gradient; the optimizer sees the sum, and one penalty."""
     with two_replicas.scope():
         variable = keras.Variable(np.array([1.0, -2.0], np.float32))
         optimizer = tf_scl.L2SGD(0.1, momentum=0.9, l2=0.5)

@@ -187,7 +187,7 @@ def test_compiled_steps_equal_eager_ones(jit):
 
 
 def test_two_replicas_take_the_steps_of_one(two_replicas):
-    """Each replica has its own gradients; the optimiser sees their sum."""
+    """Each replica has its own gradients; the optimizer sees their sum."""
     shares = [_gradients(2, seed=2), _gradients(2, seed=3)]
     summed = [[a + b for a, b in zip(*steps, strict=True)] for steps in zip(*shares, strict=True)]
     with two_replicas.scope():

@@ -36,8 +36,8 @@ def test_every_argument_is_tested():
 
 
 @pytest.mark.parametrize("optimizer", [None, keras.optimizers.SGD, tf_scl.L2SGD, tf_scl.LARS])
-def test_warm_up_and_cosine_survive_serialisation(optimizer):
-    """Alone, and as the learning rate of an optimiser; through JSON, as in a `.keras` file."""
+def test_warm_up_and_cosine_survive_serialization(optimizer):
+    """Alone, and as the learning rate of an optimizer; through JSON, as in a `.keras` file."""
     schedule = keras.optimizers.schedules.CosineDecay(**ARGUMENTS)
     kind = keras.optimizers if optimizer else keras.optimizers.schedules
     saved = json.dumps(kind.serialize(optimizer(schedule) if optimizer else schedule))

@@ -41,7 +41,7 @@ def empty(**changed):
     return ReportFacts(made="2026-11-24T22:30:00+00:00", versions={}, **changed)
 
 
-def labelled(classes=10, epochs=40, seed=0):
+def labeled(classes=10, epochs=40, seed=0):
     """A run with labels: every section, no number twice."""
     rng = np.random.default_rng(seed)
     names = tuple(f"digit {number}" for number in range(classes))
@@ -70,14 +70,14 @@ def labelled(classes=10, epochs=40, seed=0):
     )
 
 
-def unlabelled():
+def unlabeled():
     """A run without labels, with little else to show either."""
-    facts = labelled()
+    facts = labeled()
     unknown = {"label_disagreement": None, "probe_error": None, "bound": None}
     return dataclasses.replace(
         facts,
         title="holiday photographs",
-        evaluation=unlabelled_evaluation(),
+        evaluation=unlabeled_evaluation(),
         spectrum={k: dataclasses.replace(one, **unknown) for k, one in facts.spectrum.items()},
         map=dataclasses.replace(facts.map, labels=(None,) * 500, classes=()),
         neighbors=tuple(map(without_labels, facts.neighbors)),
@@ -85,7 +85,7 @@ def unlabelled():
     )
 
 
-def unlabelled_evaluation(**changed):
+def unlabeled_evaluation(**changed):
     ranks = zip(NAMES[:3], (83.02, 130.61, 34.17), strict=True)
     reason = "It is not shown that the encoder is better than the untrained encoder."
     return dataclasses.replace(
@@ -220,8 +220,8 @@ def embedding_map(names, count, rng):
     labels = rng.integers(0, max(len(names), 1), count)
     turns = 2 * np.pi * np.arange(max(len(names), 1)) * 0.382
     rings = 18 + 32 * np.sqrt((np.arange(len(turns)) + 0.5) / len(turns))
-    centres = np.stack([rings * np.cos(turns), rings * np.sin(turns)], axis=1)
-    points = centres[labels] + rng.normal(0, 24 / np.sqrt(len(turns)), (count, 2))
+    centers = np.stack([rings * np.cos(turns), rings * np.sin(turns)], axis=1)
+    points = centers[labels] + rng.normal(0, 24 / np.sqrt(len(turns)), (count, 2))
     return EmbeddingMap(
         points=tuple(map(tuple, points.round(3).tolist())),
         labels=tuple(labels.tolist()) if names else (None,) * count,

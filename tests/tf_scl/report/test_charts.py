@@ -72,7 +72,7 @@ def test_differences_have_signs_and_a_line_at_zero():
 @pytest.mark.parametrize("suggested", [3, 30, None])
 def test_a_spectrum_has_bars_or_a_band(suggested):
     kind = "encoder features" if suggested is None else "projected embeddings"
-    estimate = examples.labelled().spectrum[kind]
+    estimate = examples.labeled().spectrum[kind]
     estimate = dataclasses.replace(estimate, suggested_dimension=suggested)
     chart = charts.spectrum_chart("c", estimate)
     assert {"number of the eigenvalue", "eigenvalue"} <= set(_texts(chart))

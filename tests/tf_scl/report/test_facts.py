@@ -8,7 +8,7 @@ from tf_scl.errors import InputError
 from tf_scl.report.facts import ReportFacts
 
 
-@pytest.mark.parametrize("make", [examples.empty, examples.labelled, examples.unlabelled])
+@pytest.mark.parametrize("make", [examples.empty, examples.labeled, examples.unlabeled])
 def test_facts_are_read_as_they_were_written(make):
     facts = make()
     assert from_plain(ReportFacts, json.loads(dumps(facts)), "report.json") == facts
@@ -40,7 +40,7 @@ def _set(facts, path, value):
     ],
 )
 def test_what_does_not_fit_is_named(path, value, message):
-    facts = json.loads(dumps(examples.labelled()))
+    facts = json.loads(dumps(examples.labeled()))
     _set(facts, path, value)
     with pytest.raises(InputError, match=message):
         from_plain(ReportFacts, facts, "r.json")

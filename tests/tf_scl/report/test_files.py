@@ -11,7 +11,7 @@ from tf_scl.report.page import render
 
 
 def test_both_files_hold_the_same_facts(tmp_path):
-    facts = examples.labelled(epochs=3)
+    facts = examples.labeled(epochs=3)
     facts = dataclasses.replace(facts, history={"loss": (0.5, math.nan, math.inf)})
     folder = tmp_path / "new" / "folder"
     path = write_report(facts, folder)

@@ -17,7 +17,7 @@ def _evaluation(interval=(0.5, 0.6), **changed):
     encoder = Representation(64, True, 30.0, linear_probe=probe)
     counts = {"train_images": 5000, "test_images": 500, "classes": 4}
     counts |= {"labeled_train_images": 1600, "labeled_test_images": 400, **changed}
-    return examples.unlabelled_evaluation(representations={"pretrained encoder": encoder}, **counts)
+    return examples.unlabeled_evaluation(representations={"pretrained encoder": encoder}, **counts)
 
 
 def _steps(history=None, settings=None, short_side=40, evaluation=None):
@@ -77,5 +77,5 @@ def test_of_a_mu_that_was_found_the_scaled_loss_counts():
 
 def test_a_run_without_metrics_and_an_encoder_that_diverged():
     broken = {"pretrained encoder": Representation(64, False)}
-    evaluation = examples.unlabelled_evaluation(representations=broken)
+    evaluation = examples.unlabeled_evaluation(representations=broken)
     assert next_steps(evaluation, Config(), {}, None) == []

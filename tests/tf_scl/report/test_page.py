@@ -42,7 +42,7 @@ def _odd(facts):
             checks=(replace(facts.evaluation.checks[0], measure=_BAD),),
             confusion=replace(facts.evaluation.confusion, classes=names),
         ),
-        spectrum={_BAD: replace(examples.labelled().spectrum["encoder features"], flags=(_BAD,))},
+        spectrum={_BAD: replace(examples.labeled().spectrum["encoder features"], flags=(_BAD,))},
         map=replace(facts.map, classes=names, method=_BAD),
         neighbors=(Query(image, (near,)), *facts.neighbors),
         ingestion=replace(
@@ -58,11 +58,11 @@ def _odd(facts):
 
 
 _FACTS = {
-    "labelled": examples.labelled(),
-    "unlabelled": examples.unlabelled(),
-    "odd names": _odd(examples.labelled()),
-    "a hundred classes": _odd(examples.labelled(100)),
-    "one epoch, two classes": examples.labelled(2, 1),
+    "labeled": examples.labeled(),
+    "unlabeled": examples.unlabeled(),
+    "odd names": _odd(examples.labeled()),
+    "a hundred classes": _odd(examples.labeled(100)),
+    "one epoch, two classes": examples.labeled(2, 1),
     "nothing": examples.empty(),
 }
 
@@ -158,14 +158,14 @@ def _is_shown(value, text):
 
 
 def test_every_number_of_evaluation_spectrum_and_history_is_on_the_page():
-    facts, text = _FACTS["labelled"], Page(_whole("labelled")).text
+    facts, text = _FACTS["labeled"], Page(_whole("labeled")).text
     for section in (facts.evaluation, facts.spectrum, facts.history):
         for value in _leaves(section):
             assert _is_shown(value, text), value
 
 
 def test_a_number_that_changes_changes_the_page():
-    facts, before = _FACTS["labelled"], Page(_whole("labelled")).text
+    facts, before = _FACTS["labeled"], Page(_whole("labeled")).text
     results = facts.evaluation.representations
     encoder = results["pretrained encoder"]
     encoder = replace(encoder, few_shot_probe=replace(encoder.few_shot_probe, accuracy=0.1234))
@@ -217,7 +217,7 @@ def _kinds(text):
 
 
 def test_the_verdict_its_reasons_and_three_numbers():
-    text = _whole("labelled")
+    text = _whole("labeled")
     texts = Page(text).texts
     reason = "The few-label probe is 4.4 points better than that of the raw pixels."
     assert "Blessed" in texts and any(reason in one for one in texts)
@@ -231,7 +231,7 @@ def test_the_verdict_its_reasons_and_three_numbers():
 
 
 def test_what_failed_comes_first():
-    facts = examples.labelled()
+    facts = examples.labeled()
     finite, rank, few = facts.evaluation.checks
     checks = (finite, replace(rank, state="not shown"), replace(few, state="failed"))
     verdict = Verdict("not blessed", "It is worse.")
@@ -247,13 +247,13 @@ def test_what_failed_comes_first():
 
 
 def test_what_is_not_shown_is_neither_green_nor_red():
-    text = _whole("unlabelled")
+    text = _whole("unlabeled")
     assert "Not shown to be of use, not blessed" in Page(text).texts
     assert "verdict unsure" in _kinds(text)
 
 
 def test_blessed_without_a_gain_over_the_pixels_is_not_green():
-    facts = examples.labelled()
+    facts = examples.labeled()
     verdict = Verdict("blessed", "", ("raw pixels",))
     text = render(examples.empty(evaluation=replace(facts.evaluation, verdict=verdict)))
     assert "Blessed, without a gain over the raw pixels" in Page(text).texts
@@ -261,7 +261,7 @@ def test_blessed_without_a_gain_over_the_pixels_is_not_green():
 
 
 def test_without_labels_other_numbers_take_their_place():
-    text = _whole("unlabelled")
+    text = _whole("unlabeled")
     texts = Page(text).texts
     assert "Loss above its optimum, projected embeddings" in texts and "0.691" in texts
     assert "Training loss at the end" in texts
@@ -270,16 +270,16 @@ def test_without_labels_other_numbers_take_their_place():
 
 def test_an_encoder_that_diverged_and_none():
     broken = {"pretrained encoder": Representation(256, False)}
-    evaluation = examples.unlabelled_evaluation(representations=broken)
+    evaluation = examples.unlabeled_evaluation(representations=broken)
     text = Page(render(examples.empty(evaluation=evaluation))).text
     assert "not finite" in text and "NaN or infinite: nothing could be measured" in text
     assert "No verdict" in Page(render(examples.empty())).texts
 
 
 def test_what_to_do_next_and_how_to_use_the_model():
-    page = _section(_whole("labelled"), "next")
+    page = _section(_whole("labeled"), "next")
     assert {"Train longer.", "Label more images."} <= set(page.texts)
-    assert f"tf-scl embed path/to/images {examples.labelled().model} --out" in page.text
+    assert f"tf-scl embed path/to/images {examples.labeled().model} --out" in page.text
     assert "tensorflow_model_server" in page.text
     assert "Nothing that was measured stands out" in _rendered("next").text
 
@@ -288,7 +288,7 @@ def test_what_to_do_next_and_how_to_use_the_model():
 
 
 def test_every_measure_of_every_representation_is_in_the_accuracy_chart():
-    text = _whole("labelled")
+    text = _whole("labeled")
     text = text[text.index('<section id="accuracy">') :]
     texts = Page(text[text.index("<svg") : text.index("</svg>")] + "</svg>").texts
     texts = [one.strip() for one in texts]
@@ -301,7 +301,7 @@ def test_every_measure_of_every_representation_is_in_the_accuracy_chart():
 
 
 def test_without_labels_it_says_so():
-    page = _section(_whole("unlabelled"), "accuracy")
+    page = _section(_whole("unlabeled"), "accuracy")
     assert "No labels: no linear probe, no kNN." in page.texts
     assert "svg" not in {tag for tag, _ in page.tags}
     assert "130.6" in page.texts
@@ -312,7 +312,7 @@ def test_every_accuracy_says_on_how_many_labeled_images():
     counts |= {"labeled_test_images": 6, "test_images": 48}
     text = " ".join(
         _rendered(
-            "accuracy", evaluation=replace(examples.labelled().evaluation, **counts)
+            "accuracy", evaluation=replace(examples.labeled().evaluation, **counts)
         ).text.split()
     )
     assert "34 labeled of 192 training images" in text
@@ -321,7 +321,7 @@ def test_every_accuracy_says_on_how_many_labeled_images():
 
 
 @pytest.mark.parametrize(
-    "interval,judgement",
+    "interval,result",
     [
         ((0.001, 0.02), "better, by more than chance"),
         ((-0.02, -0.001), "worse, by more than chance"),
@@ -329,17 +329,17 @@ def test_every_accuracy_says_on_how_many_labeled_images():
         ((0.0, 0.02), "the difference may be chance"),
     ],
 )
-def test_the_comparison_is_judged_by_its_interval(interval, judgement):
-    evaluation = examples.labelled().evaluation
+def test_the_comparison_is_judged_by_its_interval(interval, result):
+    evaluation = examples.labeled().evaluation
     compared = replace(evaluation.comparison, linear_probe=Difference(0.0142, interval))
     page = _rendered("comparison", evaluation=replace(evaluation, comparison=compared))
-    assert judgement in page.text and "+1.42" in page.text and "few labels" in page.text
+    assert result in page.text and "+1.42" in page.text and "few labels" in page.text
 
 
 def test_few_classes_have_a_matrix_and_many_have_lists():
     def confusion(counts):
         names = tuple(f"c{number}" for number in range(len(counts)))
-        evaluation = examples.labelled().evaluation
+        evaluation = examples.labeled().evaluation
         known = Confusion(names, tuple(map(tuple, counts)))
         return _rendered("confusion", evaluation=replace(evaluation, confusion=known))
 
@@ -358,7 +358,7 @@ def test_few_classes_have_a_matrix_and_many_have_lists():
 
 
 def test_a_chart_for_each_metric_and_every_epoch():
-    page = _section(_whole("labelled"), "curves")
+    page = _section(_whole("labeled"), "curves")
     assert [tag for tag, _ in page.tags].count("svg") == 5
     assert [tag for tag, _ in page.tags].count("tr") == 2 + 5 + 40
     lost = _rendered("curves", history={"loss": (0.5, math.nan, -1.5, 0.25)})
@@ -374,11 +374,11 @@ def test_a_mu_that_was_found_is_said():
     page = _rendered("curves", history=history)
     assert "mu was found: 31 at the end." in page.text
     assert page.texts.index("loss times mu") < page.texts.index("loss")
-    assert "mu was found" not in _section(_whole("labelled"), "curves").text
+    assert "mu was found" not in _section(_whole("labeled"), "curves").text
 
 
 def test_a_spectrum_has_its_numbers_flags_and_assumptions():
-    page = _section(_whole("labelled"), "spectrum")
+    page = _section(_whole("labeled"), "spectrum")
     assert [tag for tag, _ in page.tags].count("svg") == 2
     assert "Projected embeddings, 95\u00a0% intervals" in page.texts
     assert "no gap is clear: all intervals meet" in page.texts
@@ -387,9 +387,9 @@ def test_a_spectrum_has_its_numbers_flags_and_assumptions():
 
 
 def test_few_classes_of_a_map_have_a_legend_many_a_list():
-    few = _section(_whole("labelled"), "map")
+    few = _section(_whole("labeled"), "map")
     assert "digit 9" in few.texts and "li" not in {tag for tag, _ in few.tags}
-    drawn = examples.labelled(100).map
+    drawn = examples.labeled(100).map
     drawn = replace(drawn, labels=(*range(100), *drawn.labels[100:]))
     many = _rendered("map", map=drawn)
     items = [text.strip() for text in many.texts]
@@ -429,7 +429,7 @@ def test_none_some_and_thousands_of_dead_letters():
     text = " ".join(none.text.split())
     assert "1,797 files: 1,797 kept (1,444 train, 353 eval), 0 set aside." in text
     assert "table" not in {tag for tag, _ in none.tags}
-    some = _section(_whole("labelled"), "ingestion").text
+    some = _section(_whole("labeled"), "ingestion").text
     assert "7 set aside (0.4\u00a0%)" in some and "The first 7 of 7" in some
     many = _rendered("ingestion", ingestion=examples.ingestion(4321)).text
     assert "The first 20 of 4,321" in many and "rejected.jsonl" in many
@@ -442,5 +442,5 @@ def test_settings_of_every_kind_and_versions_on_one_line():
     texts = _rendered("settings", settings=config).texts
     for shown in ("train", "false", "0.03", "[64, 64]", "sgd", "null"):
         assert shown in texts
-    text = _section(_whole("labelled"), "versions").text
+    text = _section(_whole("labeled"), "versions").text
     assert "python\u00a03.11.7, tf_scl\u00a00.1.0, tensorflow\u00a02.16.2." in text

@@ -5,8 +5,8 @@ import pytest
 
 import tf_scl
 from tests.tf_scl.report import examples
+from tf_scl.evaluation.evaluate import PROJECTED, EvaluationResult
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
-from tf_scl.evaluation.judge import PROJECTED, Judgement
 from tf_scl.evaluation.results import Representation
 from tf_scl.report.run_facts import EMBEDDINGS, FEATURES, read_ingestion, run_facts
 
@@ -17,18 +17,18 @@ def no_records(monkeypatch):
     monkeypatch.setattr("tf_scl.report.run_facts.median_short_side", lambda files: 99)
 
 
-def _judgement(finite, images, views=None):
+def _judgment(finite, images, views=None):
     views = {} if views is None else {PRETRAINED: views, PROJECTED: views}
     rows = np.random.default_rng(0).normal(size=(images, 4)).astype(np.float32)
     results = {PRETRAINED: Representation(4, finite)}
-    evaluation = examples.unlabelled_evaluation(representations=results)
+    evaluation = examples.unlabeled_evaluation(representations=results)
     labels = np.full(images, -1)
-    return Judgement(evaluation, rows, rows, labels, views, labels)
+    return EvaluationResult(evaluation, rows, rows, labels, views, labels)
 
 
 def test_features_that_are_not_finite_have_no_pictures():
     models = {PRETRAINED: "one", LAST_BLESSED: "other"}
-    facts = run_facts(_judgement(False, 40), models, [], ["a file"], tf_scl.Config(), [], {})
+    facts = run_facts(_judgment(False, 40), models, [], ["a file"], tf_scl.Config(), [], {})
     assert facts.model == "one" and facts.short_side == 99
     assert set(facts.missing) == {"spectrum", "map", "neighbors"}
     assert facts.spectrum is facts.map is facts.neighbors is None
@@ -38,7 +38,7 @@ def test_features_that_are_not_finite_have_no_pictures():
 
 def test_too_few_images_for_a_spectrum_are_said():
     models = {PRETRAINED: "one"}
-    facts = run_facts(_judgement(True, 9), models, [], [], tf_scl.Config(), [], {})
+    facts = run_facts(_judgment(True, 9), models, [], [], tf_scl.Config(), [], {})
     assert facts.missing == {
         "comparison": "no other model has been blessed before",
         "spectrum": "it takes 10 evaluation images; there are 9",
@@ -53,7 +53,7 @@ def test_a_clip_that_keeps_the_loss_from_its_optimum_is_flagged(mu, flagged):
     rng = np.random.default_rng(0)
     rows = np.repeat(rng.normal(size=(40, 1, 2)), 2, axis=1).astype(np.float32)
     config = tf_scl.Config().replace({"model": {"mu": mu}})
-    facts = run_facts(_judgement(True, 40, rows), {PRETRAINED: "one"}, [], [], config, [], {})
+    facts = run_facts(_judgment(True, 40, rows), {PRETRAINED: "one"}, [], [], config, [], {})
     # Both eigenvalues are 1, and so is that of the constant: two dimensions keep a sum of 2.
     clip = [flag for flag in facts.spectrum[EMBEDDINGS].flags if "mu = " in flag]
     assert bool(clip) == flagged

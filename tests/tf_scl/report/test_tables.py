@@ -13,7 +13,7 @@ def _rows(results):
 
 
 def test_a_row_for_each_number_of_every_representation():
-    rows = _rows(examples.labelled().evaluation.representations)
+    rows = _rows(examples.labeled().evaluation.representations)
     assert all(len(row.cells) == 4 for row in rows.values())
     few = rows["Linear probe, 10 labels per class"]
     assert few.note == "100 labels"
@@ -32,7 +32,7 @@ def test_rows_that_none_has_are_left_out():
 
 
 def test_a_representation_without_scores_is_left_out_of_the_chart():
-    results = dict(examples.labelled().evaluation.representations)
+    results = dict(examples.labeled().evaluation.representations)
     results["raw pixels"] = Representation(64, False)
     names = {row.name for _, rows in tables.accuracy_rows(results) for row in rows}
     assert names == set(examples.NAMES) - {"raw pixels"}
@@ -68,7 +68,7 @@ def test_first_last_lowest_highest():
 
 
 def test_every_kind_of_verdict_has_a_headline():
-    verdict = examples.labelled().evaluation.verdict
+    verdict = examples.labeled().evaluation.verdict
     kinds = {}
     for state in ("blessed", "not blessed", "not shown"):
         kinds[state] = tables.headline(dataclasses.replace(verdict, state=state))[0]

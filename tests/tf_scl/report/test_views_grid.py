@@ -14,7 +14,7 @@ def _picture(folder, count=4, **changes):
 
 
 def test_tiles_are_the_images_and_their_views(tmp_path):
-    """Four plain colours, and a policy that changes nothing: every tile is known."""
+    """Four plain colors, and a policy that changes nothing: every tile is known."""
     colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (90, 90, 90)]
     for number, color in enumerate(colors):
         path = tmp_path / "images" / f"{number}.png"
@@ -33,7 +33,7 @@ def test_views_differ_and_depend_on_the_seed(image_folder):
     assert (one != _picture(image_folder, train={"seed": 1})).any()
 
 
-def test_grey_images_are_drawn(image_folder):
+def test_gray_images_are_drawn(image_folder):
     picture = _picture(image_folder, model={"channels": 1})
     assert picture.shape[2] == 3
 

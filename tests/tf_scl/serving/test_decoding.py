@@ -8,14 +8,14 @@ import tensorflow as tf
 from tests.conftest import encode, photo
 from tests.damaged_images import KINDS
 from tf_scl.images.decode import decode_batch
-from tf_scl.serving.decoding import decode_or_name
+from tf_scl.serving.decoding import decode_or_raise
 
 _LIMIT = 10_000
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.int32)])
 def _decode(encoded, first):
-    return decode_or_name(encoded, first, 16, 3, _LIMIT)
+    return decode_or_raise(encoded, first, 16, 3, _LIMIT)
 
 
 def _refusal_of(data, first=0):
@@ -26,19 +26,19 @@ def _refusal_of(data, first=0):
     return error.value.message
 
 
-def _colours(format, **options):
+def _colors(format, **options):
     return encode(photo(1, 30, 20), format, **options)
 
 
 _READABLE = {
-    "PNG": _colours("PNG"),
-    "JPEG": _colours("JPEG"),
-    "grey PNG": _colours("PNG", mode="L"),
-    "grey JPEG": _colours("JPEG", mode="L"),
-    "progressive JPEG": _colours("JPEG", progressive=True),
-    "PNG with alpha": _colours("PNG", mode="RGBA"),
-    "grey PNG with alpha": _colours("PNG", mode="LA"),
-    "palette PNG": _colours("PNG", mode="P"),
+    "PNG": _colors("PNG"),
+    "JPEG": _colors("JPEG"),
+    "gray PNG": _colors("PNG", mode="L"),
+    "gray JPEG": _colors("JPEG", mode="L"),
+    "progressive JPEG": _colors("JPEG", progressive=True),
+    "PNG with alpha": _colors("PNG", mode="RGBA"),
+    "gray PNG with alpha": _colors("PNG", mode="LA"),
+    "palette PNG": _colors("PNG", mode="P"),
     "16-bit PNG": encode(PIL.Image.fromarray(np.arange(600, dtype=np.uint16).reshape(30, 20) * 99)),
 }
 
@@ -66,12 +66,12 @@ def test_nothing_gives_nothing():
         (b"", "empty, 0 bytes"),
         (b"\x89PNG\r\n\x1a\n", "damaged or cut short"),
         (b"\xff\xd8\xff", "damaged or cut short"),
-        (_colours("PNG")[:300], "damaged or cut short"),
-        (_colours("JPEG")[:300], "damaged or cut short"),
-        (_colours("JPEG")[:-60], "damaged or cut short"),
-        (_colours("GIF"), "neither PNG nor JPEG"),
-        (_colours("GIF", save_all=True, append_images=[PIL.Image.new("RGB", (20, 30))]), "neither"),
-        (_colours("WEBP"), "neither PNG nor JPEG"),
+        (_colors("PNG")[:300], "damaged or cut short"),
+        (_colors("JPEG")[:300], "damaged or cut short"),
+        (_colors("JPEG")[:-60], "damaged or cut short"),
+        (_colors("GIF"), "neither PNG nor JPEG"),
+        (_colors("GIF", save_all=True, append_images=[PIL.Image.new("RGB", (20, 30))]), "neither"),
+        (_colors("WEBP"), "neither PNG nor JPEG"),
         (b"<html>404</html>", "neither PNG nor JPEG"),
         (bytes(1000), "neither PNG nor JPEG"),
     ],
@@ -82,12 +82,12 @@ def test_the_bad_one_is_named(data, reason):
 
 
 def test_the_first_of_several_is_named():
-    bad = [b"", _colours("PNG")[:300], b"GIF89a"]
+    bad = [b"", _colors("PNG")[:300], b"GIF89a"]
     for order in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[0\]"):
             _decode(tf.constant([bad[number] for number in order]), 0)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[1\]"):
-        _decode(tf.constant([_colours("PNG"), *bad]), 0)
+        _decode(tf.constant([_colors("PNG"), *bad]), 0)
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
@@ -110,7 +110,7 @@ def test_a_huge_one_is_refused_from_its_header(format, turn):
     ],
 )
 def test_any_size_in_a_header_is_refused(width, height, reason):
-    data = bytearray(_colours("PNG"))
+    data = bytearray(_colors("PNG"))
     struct.pack_into(">II", data, 16, width, height)
     assert f"image_bytes[2] is {reason}" in _refusal_of(bytes(data))
 
@@ -121,7 +121,7 @@ def test_the_limit_itself_is_allowed():
 
 
 def test_a_jpeg_of_endless_scans_is_refused():
-    data = _colours("JPEG", progressive=True)
+    data = _colors("JPEG", progressive=True)
     start = data.rindex(b"\xff\xda")
     many = data[:start] + data[start:-2] * 2000 + data[-2:]
     assert "image_bytes[2] is a JPEG of 2009 scans" in _refusal_of(many)

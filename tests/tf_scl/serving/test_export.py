@@ -20,7 +20,7 @@ def exported(tmp_path_factory):
     keras.utils.set_random_seed(0)
     encoder = tf_scl.resnet(10, (16, 16, 3), width=8)
     images = np.stack([photo(number, 16, 16) for number in range(32)])
-    encoder(images, training=True)  # moves the normalisation's averages
+    encoder(images, training=True)  # moves the normalization's averages
     path = tmp_path_factory.mktemp("export") / "model"
     tf_scl.export_saved_model(encoder, path, {"note": "a test"})
     return encoder, str(path)

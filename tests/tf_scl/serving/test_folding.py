@@ -7,7 +7,7 @@ from tf_scl.encoders.convolution import Conv2D
 from tf_scl.models.dense import Dense
 from tf_scl.normalization import BatchNormalization
 from tf_scl.serving.folding import find_folds
-from tf_scl.serving.network import StoredWeights
+from tf_scl.serving.network import ExportedWeights
 
 SIZE = 6
 
@@ -31,7 +31,7 @@ def _of(*layers):
 
 def _assert_computes_the_same(network):
     expected = network(_images(), training=False)
-    stored = StoredWeights(network, "float32")
+    stored = ExportedWeights(network, "float32")
     np.testing.assert_allclose(stored.bind()(_images()), expected, rtol=1e-5, atol=1e-5)
     return stored
 
@@ -226,7 +226,7 @@ def test_what_is_not_linear_and_its_own_is_left(build):
 def test_the_network_stays_as_it_was():
     network = _of(Conv2D(3, 3), BatchNormalization())
     before, weights = network(_images(), training=False), network.get_weights()
-    StoredWeights(network, "float32").bind()(_images())
+    ExportedWeights(network, "float32").bind()(_images())
     np.testing.assert_array_equal(network(_images(), training=False), before)
     for now, then in zip(network.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(now, then)

@@ -16,7 +16,7 @@ def _model():
         tf_scl.resnet(10, (16, 16, 3), width=8), tf_scl.projection_head(12, (24,))
     )
     images = np.stack([photo(number, 16, 16) for number in range(9)]).astype(np.float32)
-    model.embed(images, training=True)  # moves the normalisation's averages
+    model.embed(images, training=True)  # moves the normalization's averages
     return model, images
 
 

@@ -131,7 +131,7 @@ def test_disconnected_classes_have_no_error():
     assert bounds.partition_rate(graph, labels, 8) == 0.0
 
 
-def test_the_eigenvalue_is_that_which_the_minimiser_leaves_out():
+def test_the_eigenvalue_is_that_which_the_minimizer_leaves_out():
     graph, labels = random_classes(np.random.default_rng(0), 12, 8, 3, 0.2)
     for k in range(1, 8):
         expected = np.linalg.eigvalsh(graph.laplacian)[k]

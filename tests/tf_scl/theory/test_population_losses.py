@@ -78,7 +78,7 @@ def test_drawn_pairs_estimate_the_population_loss():
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 5])
-def test_the_closed_form_is_what_an_optimiser_finds(dimension):
+def test_the_closed_form_is_what_an_optimizer_finds(dimension):
     for seed in range(3):
         rng = np.random.default_rng(seed)
         for graph in (random_weights(rng, 7), random_classes(rng, 5, 7, 2, 0.3)[0]):
@@ -86,8 +86,8 @@ def test_the_closed_form_is_what_an_optimiser_finds(dimension):
             expected = -np.sum(np.maximum(values[:dimension], 0) ** 2)
             minimum = losses.population_minimum(graph, dimension)
             assert minimum == pytest.approx(expected, rel=1e-12)
-            minimiser = losses.population_minimizer(graph, dimension)
-            assert losses.population_spectral_loss(graph, minimiser) == pytest.approx(minimum)
+            minimizer = losses.population_minimizer(graph, dimension)
+            assert losses.population_spectral_loss(graph, minimizer) == pytest.approx(minimum)
             found = optimize.minimize(
                 lambda flat, graph=graph: losses.population_spectral_loss(
                     graph, flat.reshape(7, dimension)
@@ -108,7 +108,7 @@ def test_no_other_embedding_is_below_the_minimum():
             assert losses.population_spectral_loss(graph, other) >= minimum - 1e-12
 
 
-def test_rotations_of_the_minimiser_are_minimisers_and_span_the_same():
+def test_rotations_of_the_minimizer_are_minimizers_and_span_the_same():
     graph, _ = random_classes(np.random.default_rng(3), 8, 12, 3, 0.1)
     best = losses.population_minimizer(graph, 3)
     turned = best @ linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]

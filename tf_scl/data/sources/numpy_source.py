@@ -94,9 +94,9 @@ class NumpySource(Source):
         return file[self._images], file[self._labels] if self._labels in file.files else None
 
     def _check_images(self, images: Array) -> None:
-        grey = images.ndim == 3
-        colour = images.ndim == 4 and images.shape[3] in (1, 3)
-        if images.dtype != np.uint8 or not (grey or colour) or 0 in images.shape[1:]:
+        gray = images.ndim == 3
+        color = images.ndim == 4 and images.shape[3] in (1, 3)
+        if images.dtype != np.uint8 or not (gray or color) or 0 in images.shape[1:]:
             raise InputError(
                 f"{self.name!r}: the images are {images.dtype} of shape {images.shape}; uint8 "
                 "[N, H, W], [N, H, W, 1] or [N, H, W, 3] is needed, of values 0 to 255: convert "

@@ -191,12 +191,12 @@ class TfdsSource(Source):
         pixels = isinstance(image, tfds.features.Tensor) and _kind(image) == "uint8"
         if not (encoded or pixels and _is_image_shape(image.shape)):
             self._refuse("image", self._image, "an Image, or uint8 pixels")
-        labelled = isinstance(label, tfds.features.Tensor) and label.shape == ()
-        labelled = labelled and ("int" in _kind(label) or _is_text(label))
-        if not labelled and "label" in self._options:
+        labeled = isinstance(label, tfds.features.Tensor) and label.shape == ()
+        labeled = labeled and ("int" in _kind(label) or _is_text(label))
+        if not labeled and "label" in self._options:
             self._refuse("label", self._label, "a ClassLabel, one whole number, or one text")
         return tfds.decode.PartialDecoding(
-            {self._image, self._label} if labelled else {self._image},
+            {self._image, self._label} if labeled else {self._image},
             {self._image: tfds.decode.SkipDecoding()} if encoded else None,
         )
 

@@ -27,7 +27,7 @@ class SclPhotos(tfds.core.GeneratorBasedBuilder):
             "number": np.int64,
             "depth": tfds.features.Image(shape=(None, None, 1), dtype=np.float32),
             "pixels": tfds.features.Tensor(shape=(4, 5, 3), dtype=np.uint8),
-            "grey": tfds.features.Tensor(shape=(4, 5), dtype=np.uint8),
+            "gray": tfds.features.Tensor(shape=(4, 5), dtype=np.uint8),
             "flat": tfds.features.Tensor(shape=(20,), dtype=np.uint8),
             "text": tfds.features.Text(),
             "several": tfds.features.Sequence(tfds.features.ClassLabel(names=["x", "y"])),
@@ -47,7 +47,7 @@ class SclPhotos(tfds.core.GeneratorBasedBuilder):
                     "number": number,
                     "depth": np.zeros((2, 2, 1), np.float32),
                     "pixels": _pixels(number),
-                    "grey": _pixels(number)[..., 0],
+                    "gray": _pixels(number)[..., 0],
                     "flat": np.zeros(20, np.uint8),
                     "text": ("dog", "cat", "", "ant")[number % 4],
                     "several": [0, 1],
@@ -126,7 +126,7 @@ def test_splits_in_the_language_of_tfds(data_dir, split, names):
         assert item.data == _encoded(numbers[int(name.split(b":")[1])])
 
 
-@pytest.mark.parametrize("image", ["pixels", "grey"])
+@pytest.mark.parametrize("image", ["pixels", "gray"])
 def test_features_of_pixels(data_dir, image):
     source = open_source(f"tfds:scl_photos?data_dir={data_dir}&split=test&image={image}")
     items = read_all(source).values()
@@ -221,7 +221,7 @@ def test_fingerprint_changes_with_version_and_split(tmp_path, data_dir, monkeypa
         ("&image=label", "image=label must be an Image"),
         ("&label=noun", "label=noun must be a ClassLabel, one whole number, or one text; the data"),
         ("&label=several", "label=several must be a ClassLabel"),
-        ("&label=grey", r"label=grey must be a ClassLabel.*say which with \?label=NAME"),
+        ("&label=gray", r"label=gray must be a ClassLabel.*say which with \?label=NAME"),
     ],
 )
 def test_options_that_do_not_fit_the_data_set(data_dir, options, message):

@@ -22,7 +22,7 @@ def _feature(value):
 
 
 def _example(**values):
-    """A serialised example; "__" in a name stands for "/"."""
+    """A serialized example; "__" in a name stands for "/"."""
     named = {name.replace("__", "/"): _feature(value) for name, value in values.items()}
     return tf.train.Example(features=tf.train.Features(feature=named)).SerializeToString()
 

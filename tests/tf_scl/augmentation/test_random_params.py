@@ -6,13 +6,13 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tf_scl.augmentation import draws
+from tf_scl.augmentation import random_params
 
 _SEED = [3, 4]
 
 
 def _boxes(height=100, width=100, scale=(0.2, 0.5), ratio=(3 / 4, 4 / 3), count=20_000):
-    return draws.crop_boxes(_SEED, count, height, width, scale, ratio).numpy()
+    return random_params.crop_boxes(_SEED, count, height, width, scale, ratio).numpy()
 
 
 def test_area_and_ratio_have_their_distributions():
@@ -53,7 +53,7 @@ def test_rejection_follows_torchvisions_rule():
     assert scipy.stats.ks_2samp(boxes[:, 2] * boxes[:, 3], expected).pvalue > 0.01
 
 
-def test_where_nothing_fits_the_box_is_centred_with_the_nearest_ratio():
+def test_where_nothing_fits_the_box_is_centered_with_the_nearest_ratio():
     # Whole-image area but a ratio of 2 on a square image can never fit.
     boxes = _boxes(scale=(0.99, 1.0), ratio=(2.0, 2.0), count=5)
     np.testing.assert_allclose(boxes, [[25, 0, 50, 100]] * 5, rtol=1e-5)
@@ -61,24 +61,24 @@ def test_where_nothing_fits_the_box_is_centred_with_the_nearest_ratio():
 
 @pytest.mark.parametrize("strength,low,high", [(0.4, 0.6, 1.4), (1.5, 0.0, 2.5)])
 def test_factors(strength, low, high):
-    values = draws.factors(_SEED, 20_000, strength).numpy()
+    values = random_params.uniform_factors(_SEED, 20_000, strength).numpy()
     assert scipy.stats.kstest(values, "uniform", (low, high - low)).pvalue > 0.01
 
 
 def test_happens_with_its_probability():
-    count = int(draws.happens(_SEED, 20_000, 0.2).numpy().sum())
+    count = int(random_params.bernoulli(_SEED, 20_000, 0.2).numpy().sum())
     assert scipy.stats.binomtest(count, 20_000, 0.2).pvalue > 0.01
 
 
 def test_every_order_is_equally_likely():
-    rows = draws.orders(_SEED, 24_000, 4).numpy()
+    rows = random_params.permutations(_SEED, 24_000, 4).numpy()
     counts = collections.Counter(map(tuple, rows))
     assert sorted(counts) == sorted(itertools.permutations(range(4)))
     assert scipy.stats.chisquare(list(counts.values())).pvalue > 0.01
 
 
 def test_numbers_are_spread_evenly_whatever_the_seed():
-    firsts = [draws.uniform([9, step], [1], 0.0, 1.0).numpy()[0] for step in range(500)]
+    firsts = [random_params.uniform([9, step], [1], 0.0, 1.0).numpy()[0] for step in range(500)]
     assert scipy.stats.kstest(firsts, "uniform").pvalue > 0.01
 
 
@@ -93,7 +93,7 @@ def test_a_row_depends_on_its_number_alone(columns, jit):
 
     @tf.function(jit_compile=jit)
     def rows(first):
-        return draws.uniform(_SEED, [3, *columns], 0.0, 1.0, first)
+        return random_params.uniform(_SEED, [3, *columns], 0.0, 1.0, first)
 
     for first in (0, 1, 6, 37):
         np.testing.assert_array_equal(rows(tf.constant(first)), expected[first : first + 3])
@@ -102,11 +102,11 @@ def test_a_row_depends_on_its_number_alone(columns, jit):
 def test_every_draw_of_a_row_depends_on_its_number_alone():
     def all_of(count, first):
         return [
-            draws.crop_boxes(_SEED, count, 30, 40, (0.2, 1.0), (0.75, 1.5), first),
-            draws.uniform(_SEED, [count], -1.0, 1.0, first),
-            draws.happens(_SEED, count, 0.5, first),
-            draws.orders(_SEED, count, 4, first),
-            draws.factors(_SEED, count, 0.4, first),
+            random_params.crop_boxes(_SEED, count, 30, 40, (0.2, 1.0), (0.75, 1.5), first),
+            random_params.uniform(_SEED, [count], -1.0, 1.0, first),
+            random_params.bernoulli(_SEED, count, 0.5, first),
+            random_params.permutations(_SEED, count, 4, first),
+            random_params.uniform_factors(_SEED, count, 0.4, first),
         ]
 
     for whole, part in zip(all_of(12, 0), all_of(5, 7), strict=True):

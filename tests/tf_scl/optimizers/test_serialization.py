@@ -1,4 +1,4 @@
-"""Every argument and the state of every optimiser that the library offers survive saving."""
+"""Every argument and the state of every optimizer that the library offers survive saving."""
 
 import inspect
 import json
@@ -17,7 +17,7 @@ OPTIMIZERS = [
     keras.optimizers.AdamW,
 ]
 
-# A value for each argument of each optimiser, never the default.
+# A value for each argument of each optimizer, never the default.
 VALUES = {
     "learning_rate": 0.3,
     "momentum": 0.8,

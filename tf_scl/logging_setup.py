@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 
-def set_quiet() -> None:
+def silence_tensorflow() -> None:
     """Keeps TensorFlow's own messages back; call it before TensorFlow is imported.
 
     Nothing is lost: its real errors are Python exceptions too. A level that the
@@ -20,11 +20,11 @@ def load_tensorflow() -> None:
     It does so before its logger is there, so that nothing in Python reaches it.
     Call this before anything else imports TensorFlow.
     """
-    with _stderr_away():
+    with _suppress_stderr():
         import tensorflow  # noqa: F401
 
 
-def start_xla() -> None:
+def warm_up_xla() -> None:
     """Loads TensorFlow and starts XLA, which announces itself on stderr, once in a process.
 
     It does so through a logger of its own. So this compiles a first small
@@ -33,12 +33,12 @@ def start_xla() -> None:
     load_tensorflow()
     import tensorflow as tf
 
-    with _stderr_away():
+    with _suppress_stderr():
         tf.function(lambda: tf.zeros([]) + 1.0, jit_compile=True, autograph=False)()
 
 
 @contextlib.contextmanager
-def _stderr_away() -> Iterator[None]:
+def _suppress_stderr() -> Iterator[None]:
     """Sends file descriptor 2, C++'s stderr, to nowhere."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

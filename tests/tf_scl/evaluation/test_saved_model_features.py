@@ -5,7 +5,7 @@ import tensorflow as tf
 import tf_scl
 from tests.conftest import encode, photo
 from tf_scl.data import features
-from tf_scl.evaluation.served import embed_with_saved_models
+from tf_scl.evaluation.saved_model_features import extract_features
 from tf_scl.images.check_image import check_image
 
 
@@ -16,7 +16,7 @@ def test_the_pixel_baseline_is_at_most_32_pixels_wide(tmp_path):
     with tf.io.TFRecordWriter(path) as writer:
         checked = check_image(encode(photo(0, 64, 64)), 10**6)
         writer.write(features.encode_example(checked, b"", ""))
-    _, pixels, _ = embed_with_saved_models({"pooled": str(tmp_path / "model")}, [path])
+    _, pixels, _ = extract_features({"pooled": str(tmp_path / "model")}, [path])
     assert pixels.shape == (1, 32 * 32 * 3)
     np.testing.assert_allclose(pixels.mean(), photo(0, 64, 64).mean() / 255, rtol=0.01)
 
@@ -33,7 +33,7 @@ def test_features_pixels_and_labels_line_up(tmp_path):
             checked = check_image(encode(image), 10**6)
             writer.write(features.encode_example(checked, b"", "", number, b"x"))
     models = {name: str(tmp_path / name) for name in ("flat", "pooled")}
-    embedded, pixels, labels = embed_with_saved_models(models, [path])
+    embedded, pixels, labels = extract_features(models, [path])
     flat = np.stack(images).reshape(5, -1).astype(np.float32)
     np.testing.assert_allclose(embedded["flat"], flat)
     np.testing.assert_allclose(embedded["pooled"], np.stack(images).mean((1, 2)), rtol=1e-5)

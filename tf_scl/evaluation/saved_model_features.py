@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tf_scl.data.input_pipeline import labelled_batches
+from tf_scl.data.input_pipeline import labeled_batches
 from tf_scl.images.decode import fit_to_square
 from tf_scl.serving.export import read_metadata
 from tf_scl.typing import Array
@@ -14,7 +14,7 @@ _BATCH = 256
 _PIXELS = 32  # largest side of the raw-pixel baseline: its probe has 32 * 32 * C inputs
 
 
-def embed_with_saved_models(
+def extract_features(
     paths: Mapping[str, str], files: Sequence[str]
 ) -> tuple[dict[str, Array], Array, Array]:
     """Embeds all images of record files with several SavedModels.
@@ -48,7 +48,7 @@ def _embed(
     models = {name: tf.saved_model.load(path) for name, path in paths.items()}
     features: dict[str, list[Array]] = {name: [] for name in models}
     pixels, labels = [], []
-    for images, batch_labels, _ in labelled_batches(files, _BATCH, size, channels):
+    for images, batch_labels, _ in labeled_batches(files, _BATCH, size, channels):
         images = tf.cast(images, tf.float32)
         for name, model in models.items():
             embedded = model.signatures["encode_images"](images=images)["embedding"]

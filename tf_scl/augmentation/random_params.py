@@ -40,7 +40,7 @@ def crop_boxes(
     Returns:
         float32 [N, 4] of (top, left, height, width) in pixels, inside the
         image. Of ten draws the first that fits is taken; where none does, a
-        centred box with the ratio clipped, as torchvision.
+        centered box with the ratio clipped, as torchvision.
     """
     seeds = split(seed, 3)
     height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
@@ -117,21 +117,21 @@ def fold_in(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     return tf.random.fold_in(seed, number, alg=_ALGORITHM)
 
 
-def happens(
+def bernoulli(
     seed: tf.Tensor, count: int | tf.Tensor, probability: float, first: int | tf.Tensor = 0
 ) -> tf.Tensor:
     """bool [N], each true with `probability`."""
     return uniform(seed, [count], 0.0, 1.0, first) < probability
 
 
-def orders(
+def permutations(
     seed: tf.Tensor, count: int | tf.Tensor, steps: int, first: int | tf.Tensor = 0
 ) -> tf.Tensor:
     """int32 [N, steps], each row a permutation of 0..steps-1, all equally likely."""
     return tf.argsort(uniform(seed, [count, steps], 0.0, 1.0, first), axis=1)
 
 
-def factors(
+def uniform_factors(
     seed: tf.Tensor, count: int | tf.Tensor, strength: float, first: int | tf.Tensor = 0
 ) -> tf.Tensor:
     """float32 [N], uniform in [max(0, 1 - strength), 1 + strength]."""

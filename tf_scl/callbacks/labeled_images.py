@@ -1,4 +1,4 @@
-"""Labelled images that an encoder is judged on while it learns without labels."""
+"""Labeled images that an encoder is evaluated on while it learns without labels."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from tf_scl.evaluation.labels import check_label_pair, number_classes
 from tf_scl.typing import Array, ArrayLike
 
 
-class LabelledImages:
+class LabeledImages:
     """Training and test images with labels, and their features.
 
     Features come from `model(images, training=False)`, computed outside of any

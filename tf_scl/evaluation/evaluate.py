@@ -11,7 +11,7 @@ from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import usable_k
 from tf_scl.evaluation.representation import evaluate_all
 from tf_scl.evaluation.results import Evaluation
-from tf_scl.evaluation.served import embed_with_saved_models
+from tf_scl.evaluation.saved_model_features import extract_features
 from tf_scl.evaluation.spectrum import MIN_IMAGES
 from tf_scl.evaluation.views import embed_views
 from tf_scl.typing import Array
@@ -20,7 +20,7 @@ PROJECTED = "pretrained encoder with its projector"
 
 
 @dataclasses.dataclass(frozen=True)
-class Judgement:
+class EvaluationResult:
     """A verdict, and what it was passed on.
 
     Attributes:
@@ -42,7 +42,7 @@ class Judgement:
     view_labels: Array
 
 
-def judge(
+def evaluate_models(
     models: Mapping[str, str],
     projected: str,
     train_files: Sequence[str],
@@ -50,8 +50,8 @@ def judge(
     config: Config,
     class_names: Sequence[str] | None = None,
     cache: tuple[str, str] | None = None,
-) -> Judgement:
-    """Embeds both parts with every model, measures these and raw pixels, judges.
+) -> EvaluationResult:
+    """Embeds both parts with every model, measures these and raw pixels, evaluates.
 
     Args:
         models: Dict from name to the folder of a SavedModel, `PRETRAINED`
@@ -66,10 +66,10 @@ def judge(
             None to measure them each time.
 
     Returns:
-        `Judgement`.
+        `EvaluationResult`.
     """
-    train, train_pixels, train_labels = embed_with_saved_models(models, train_files)
-    test, test_pixels, test_labels = embed_with_saved_models(models, test_files)
+    train, train_pixels, train_labels = extract_features(models, train_files)
+    test, test_pixels, test_labels = extract_features(models, test_files)
     representations = {name: (train[name], test[name]) for name in models}
     data = train_pixels, train_labels, test_pixels, test_labels
     representations[PIXELS] = train_pixels, test_pixels
@@ -91,4 +91,4 @@ def judge(
         {PIXELS: baseline_cache.measure(cache, *data, evaluate)} if cache else None,
     )
     features = train[PRETRAINED], test[PRETRAINED]
-    return Judgement(evaluation, *features, test_labels, views, view_labels)
+    return EvaluationResult(evaluation, *features, test_labels, views, view_labels)

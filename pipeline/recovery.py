@@ -16,12 +16,14 @@ _UNFINISHED = (metadata_store_pb2.Execution.NEW, metadata_store_pb2.Execution.RU
 _log = logging.getLogger(__name__)
 
 
-def settle(connection_config: metadata_store_pb2.ConnectionConfig, root: str, serving: str) -> None:
+def recover_interrupted_runs(
+    connection_config: metadata_store_pb2.ConnectionConfig, root: str, serving: str
+) -> None:
     """Marks executions that were cut off as failed, and removes what they had written.
 
     TFX does so for a component that raises. One that is killed would be
     RUNNING for ever, with half an artifact on the disk. Call it only while no
-    other run can be under way in these folders (`checks.only_run_in`).
+    other run can be under way in these folders (`checks.exclusive_lock`).
 
     Args:
         connection_config: Of the pipeline's ML Metadata.

@@ -6,8 +6,8 @@ import tf_scl
 from tests.conftest import encode, photo
 from tf_scl.config import Config
 from tf_scl.data import features
+from tf_scl.evaluation.evaluate import PROJECTED, evaluate_models
 from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
-from tf_scl.evaluation.judge import PROJECTED, judge
 from tf_scl.images.check_image import check_image
 
 
@@ -37,12 +37,12 @@ def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_
     config = Config.from_dict(
         {"evaluate": {"draws": 2, "spectrum_images": 30}, "model": {"image_size": 16}}
     )
-    judgement = judge(models, models[PRETRAINED], *files, config, ["dark", "bright"])
-    evaluation = judgement.evaluation
+    result = evaluate_models(models, models[PRETRAINED], *files, config, ["dark", "bright"])
+    evaluation = result.evaluation
     assert list(evaluation.representations) == [PRETRAINED, UNTRAINED, LAST_BLESSED, PIXELS]
-    assert set(judgement.views) == {PRETRAINED, UNTRAINED, PROJECTED}
-    assert judgement.views[PRETRAINED].shape == (30, 4, 48)
-    assert judgement.view_labels.tolist() == [number % 2 for number in range(60, 90)]
+    assert set(result.views) == {PRETRAINED, UNTRAINED, PROJECTED}
+    assert result.views[PRETRAINED].shape == (30, 4, 48)
+    assert result.view_labels.tolist() == [number % 2 for number in range(60, 90)]
     matched = evaluation.representations[PRETRAINED].view_matching
     assert matched == evaluation.representations[UNTRAINED].view_matching
     assert matched.accuracy > 0.1
@@ -51,6 +51,6 @@ def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_
     assert evaluation.comparison.images == 40
     assert evaluation.confusion.classes == ("dark", "bright")
     assert evaluation.verdict.state == "not shown"  # the untrained encoder is the same one
-    assert judgement.train_features.shape == (60, 48)
-    assert judgement.test_features.shape == (40, 48)
-    assert judgement.test_labels.tolist() == [number % 2 for number in range(60, 100)]
+    assert result.train_features.shape == (60, 48)
+    assert result.test_features.shape == (40, 48)
+    assert result.test_labels.tolist() == [number % 2 for number in range(60, 100)]

@@ -3,7 +3,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline import unfinished
+from pipeline import recovery
 
 _STATES = metadata_store_pb2.Execution
 
@@ -36,7 +36,7 @@ def test_what_was_cut_off_is_failed_and_gone_and_all_else_is_left(store, config,
         for name in ("Trainer/model", "Trainer/.system/executor_execution", "StatisticsGen/stats"):
             (root / name / str(number)).mkdir(parents=True)
             (root / name / str(number) / "file").touch()
-    unfinished.settle(config, str(root), str(tmp_path / "serving"))
+    recovery.recover_interrupted_runs(config, str(root), str(tmp_path / "serving"))
     states = {one.id: one.last_known_state for one in store.get_executions()}
     assert states == {done: _STATES.COMPLETE, cut_off: _STATES.FAILED, other: _STATES.CACHED}
     left = {str(path.relative_to(root)) for path in root.rglob("[0-9]*")}
@@ -49,4 +49,4 @@ def test_what_was_cut_off_is_failed_and_gone_and_all_else_is_left(store, config,
 
 
 def test_a_first_run_finds_nothing(config, tmp_path):
-    unfinished.settle(config, str(tmp_path / "pipeline"), str(tmp_path / "serving"))
+    recovery.recover_interrupted_runs(config, str(tmp_path / "pipeline"), str(tmp_path / "serving"))

@@ -19,16 +19,19 @@ def _stderr(program):
     return done.stderr
 
 
+_IMPORT = "from tf_scl.logging_setup import *\n"
+
+
 def test_a_quiet_start_of_a_program_that_compiles():
-    quiet = "from tf_scl.quiet import set_quiet, start_xla\nset_quiet()\nstart_xla()\n"
+    quiet = _IMPORT + "silence_tensorflow()\nwarm_up_xla()\n"
     assert _stderr(quiet + _COMPILED) == ""
 
 
 def test_a_quiet_import():
-    quiet = "from tf_scl.quiet import load_tensorflow, set_quiet\nset_quiet()\nload_tensorflow()\n"
+    quiet = _IMPORT + "silence_tensorflow()\nload_tensorflow()\n"
     assert _stderr(quiet + "import tensorflow as tf\ntf.zeros([])\n") == ""
 
 
 def test_what_goes_to_stderr_afterwards_is_seen():
-    program = "import os\nfrom tf_scl.quiet import set_quiet, start_xla\nset_quiet()\nstart_xla()\n"
-    assert _stderr(program + "os.write(2, b'seen')\n") == "seen"
+    quiet = _IMPORT + "silence_tensorflow()\nwarm_up_xla()\n"
+    assert _stderr(quiet + "import os\nos.write(2, b'seen')\n") == "seen"

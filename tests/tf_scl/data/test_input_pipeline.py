@@ -34,9 +34,11 @@ def _train(batch_size, seed=0, epochs=3):
     return TrainConfig(batch_size=batch_size, seed=seed, epochs=epochs)
 
 
+_KNOWN = {photo(number, 16, 16).tobytes(): number for number in range(10)}
+
+
 def _numbers(images):
-    known = {photo(number, 16, 16).tobytes(): number for number in range(10)}
-    return [known[image.tobytes()] for image in images]
+    return [_KNOWN[image.tobytes()] for image in images]
 
 
 def _batches(records, train, **kwargs):

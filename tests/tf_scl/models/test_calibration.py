@@ -27,6 +27,7 @@ def _values(variables):
     return [np.array(variable) for variable in variables]
 
 
+@pytest.mark.usefixtures("shallow_resnet")
 @pytest.mark.parametrize("strategy", ["one_replica", "two_replicas"])
 def test_statistics_are_those_of_the_data_meanwhile_and_nothing_else_changes(strategy, request):
     strategy = request.getfixturevalue(strategy)

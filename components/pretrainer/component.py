@@ -16,14 +16,6 @@ from components.pretrainer.request import TrainerRequest
 from tf_scl.config import Settings
 from tf_scl.encoders import model_files
 
-# Modules that note in a model where it comes from, and have no part in making it.
-NOTING = (
-    "tf_scl.serving.lineage",
-    "tf_scl.versions",
-    "tf_scl.ingestion.summary",
-    "tf_scl.serving.model_folder",
-)
-
 
 class PretrainerSpec(standard_component_specs.TrainerSpec):
     """TFX's, and the report of the ingestion, which is noted in the model."""
@@ -93,7 +85,7 @@ def pretrainer(
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         request=TrainerRequest(
             settings,
-            code_digest(run_fn.__name__, leave_out=NOTING),
+            code_digest(run_fn.__name__),
             checkpoints,
             model_files.digests(settings.get("model", {})),
         ),

@@ -6,9 +6,15 @@ from typing import Any
 
 from tfx import types
 from tfx.components.trainer import executor
+from tfx.types import artifact_utils
 
+from components.code_digest import git_commit
 from components.pretrainer.request import TrainerRequest
 from components.runtime_settings import overridden
+from tf_scl.data.input_pipeline import record_files
+from tf_scl.dataclass_json import to_plain
+from tf_scl.ingestion.summary import SPLITS
+from tf_scl.serving.lineage import Lineage, image_lineage, make_lineage
 
 
 class Executor(executor.GenericExecutor):
@@ -33,16 +39,27 @@ class Executor(executor.GenericExecutor):
         request = dataclasses.replace(
             request,
             settings=overridden(request.settings, exec_properties),
-            report=self._report(input_dict),
-            run=self._run(),
+            lineage=to_plain(self._lineage(request, input_dict)),
         )
         changed = {**exec_properties, "custom_config": request.put_into(custom)}
         super().Do(input_dict, output_dict, changed)
 
-    @staticmethod
-    def _report(input_dict: dict[str, list[types.Artifact]]) -> str | None:
+    def _lineage(
+        self, request: TrainerRequest, input_dict: dict[str, list[types.Artifact]]
+    ) -> Lineage:
+        examples = input_dict["examples"]
+        files = {
+            split: [
+                path
+                for folder in artifact_utils.get_split_uris(examples, split)
+                for path in record_files(folder)
+            ]
+            for split in SPLITS
+        }
         (report,) = input_dict.get("report") or [None]
-        return report and report.uri
+        images = image_lineage(files, report and report.uri)
+        digest, files_of_model = request.code_digest, request.model_files
+        return make_lineage(images, digest, git_commit(), self._run(), files_of_model)
 
     def _run(self) -> dict[str, str]:
         """What the runner tells of the run; less on Kubeflow than on this machine."""

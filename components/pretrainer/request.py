@@ -19,16 +19,16 @@ class TrainerRequest:
         code_digest: Stands for the code.
         checkpoints: Folder for the checkpoints of all trainings, or None for none.
         model_files: SHA-256 by path, of the files that the model is made from.
-        report: Folder of an `IngestionReport`, for the model's lineage, or None.
-        run: What names the run of the pipeline, for the model's lineage.
+        lineage: What is noted in the model of where it comes from, a
+            `tf_scl.serving.lineage.Lineage` as JSON has it. The executor finds it out: the code
+            behind it has no part in the training, and none in `code_digest`.
     """
 
     settings: Settings
     code_digest: str
     checkpoints: str | None
     model_files: dict[str, str]
-    report: str | None = None
-    run: dict[str, str] = dataclasses.field(default_factory=dict)
+    lineage: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_custom_config(cls, custom_config: Mapping[str, Any]) -> "TrainerRequest":

@@ -6,21 +6,18 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 import tf_scl
 from components.artifacts import HISTORY_FILE, KERAS_FILE, PROJECTED_DIR, UNTRAINED_DIR
-from components.code_digest import git_commit
 from components.pretrainer.request import TrainerRequest
 from tf_scl.config import Config, Settings
 from tf_scl.data.input_pipeline import record_files
-from tf_scl.dataclass_json import to_plain
 from tf_scl.files import write_file
-from tf_scl.serving import lineage
-from tf_scl.serving.export import export_saved_model
+from tf_scl.serving.export import LINEAGE, export_saved_model
 from tf_scl.training import MAY_CHANGE, pretrain
 
 if TYPE_CHECKING:
@@ -58,7 +55,7 @@ def run_fn(fn_args: FnArgs) -> None:
     metadata = {
         "tf_scl": tf_scl.__version__,
         "settings": settings,
-        lineage.KEY: to_plain(_lineage(request, files, _files(_folders(fn_args.eval_files)))),
+        LINEAGE: request.lineage,
     }
 
     def note_epochs(config: Config) -> None:
@@ -98,15 +95,6 @@ def _folders(patterns: Iterable[str]) -> list[str]:
 
 def _files(folders: Iterable[str]) -> list[str]:
     return [path for folder in folders for path in record_files(folder)]
-
-
-def _lineage(
-    request: TrainerRequest, train_files: Sequence[str], eval_files: Sequence[str]
-) -> lineage.Lineage:
-    images = lineage.image_lineage({"train": train_files, "eval": eval_files}, request.report)
-    return lineage.make_lineage(
-        images, request.code_digest, git_commit(), request.run, request.model_files
-    )
 
 
 def _checkpoint_dir(request: TrainerRequest, folders: list[str]) -> str | None:

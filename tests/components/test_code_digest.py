@@ -17,6 +17,8 @@ def test_closures_hold_what_runs_and_nothing_else():
     assert of_training == {"tf_scl.losses.names"} and "tf_scl" not in ingest
     assert {"tf_scl", "tf_scl.losses.spectral", "tf_scl.training", "tf_scl.serving.export"} <= train
     assert "tf_scl.ingestion.ingest" not in train
+    # What notes where a model comes from has no part in making it.
+    assert not {"tf_scl.serving.lineage", "tf_scl.versions"} & train
     assert {"tf_scl.evaluation.linear_probe", "tf_scl.images.decode"} <= evaluate
     assert "tf_scl.losses.spectral" not in evaluate
 

@@ -23,14 +23,14 @@ from tf_scl import time_budget
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.config import Config, EvaluateConfig
 from tf_scl.data import features
-from tf_scl.dataclass_json import read_json
+from tf_scl.dataclass_json import from_plain, read_json, to_plain
 from tf_scl.errors import InputError
 from tf_scl.evaluation.results import Evaluation
 from tf_scl.images.check_image import check_image
 from tf_scl.images.decode import fit_to_square
 from tf_scl.report.files import read_report
 from tf_scl.serving.export import read_metadata
-from tf_scl.serving.lineage import read_lineage
+from tf_scl.serving.lineage import ImageLineage, Lineage, make_lineage, read_lineage
 
 pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
@@ -142,6 +142,11 @@ def _arguments(root, outputs, config=_CONFIG):
     )
 
 
+_LINEAGE = to_plain(
+    make_lineage(ImageLineage({"train": 32, "eval": 12}, "d" * 64, "photos", 45, {}), "c")
+)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Examples, model and model_run artifacts of a real, tiny training."""
@@ -152,7 +157,7 @@ def trained(tmp_path_factory):
     summary |= {"rejected": {"not an image": 1}, "classes": {}}
     (root / "report" / "summary.json").write_text(json.dumps(summary))
     arguments = _arguments(root, root)
-    arguments.custom_config |= {"report": str(root / "report"), "run": {"execution": "7"}}
+    arguments.custom_config["lineage"] = _LINEAGE
     run_fn.run_fn(arguments)
     bad = {"file": "bad.png", "reason": "not an image", "detail": ""}
     (root / "report" / "rejected.jsonl").write_text(json.dumps(bad) + "\n")
@@ -201,11 +206,7 @@ def test_run_fn_leaves_curves_and_the_last_checkpoint(trained):
 def test_run_fn_notes_the_lineage_in_every_model(trained):
     root, _ = trained
     for path in (root / "model" / "Format-Serving", root / "model_run" / "untrained"):
-        noted = read_lineage(path).lineage
-        assert noted.images.kept == {"train": 32, "eval": 12}
-        assert noted.images.source == "photos"
-        assert noted.code.digest == "of the code"
-        assert noted.run == {"execution": "7"}
+        assert to_plain(read_lineage(path).lineage) == _LINEAGE
 
 
 _REQUEST = {
@@ -217,24 +218,27 @@ _REQUEST = {
 }
 
 
-def test_the_executor_hands_on_the_report_and_what_it_knows_of_the_run(tmp_path, monkeypatch):
-    given = {}
+def test_the_executor_finds_out_where_the_model_comes_from(trained, monkeypatch):
+    given, (_, artifacts) = {}, trained
 
     def do(self, input_dict, output_dict, exec_properties):
         given.update(json.loads(exec_properties["custom_config"]))
 
     monkeypatch.setattr(trainer_executor.Executor.__base__, "Do", do)
-    report = IngestionReport()
-    report.uri = "/the/report"
     parameters = {"custom_config": json.dumps(_REQUEST)}
+    inputs = {name: [artifacts[name]] for name in ("examples", "report")}
     before = dict(parameters)
     context = trainer_executor.Executor.Context(unique_id="5", pipeline_run_id="a run")
-    trainer_executor.Executor(context).Do({"report": [report]}, {}, parameters)
-    assert given["report"] == "/the/report"
-    assert given["run"] == {"run": "a run", "execution": "5"}
+    trainer_executor.Executor(context).Do(inputs, {}, parameters)
     assert given["of Vertex AI"] == 1
-    trainer_executor.Executor().Do({}, {}, parameters)
-    assert given["report"] is None and given["run"] == {}
+    noted = from_plain(Lineage, given["lineage"], "the request")
+    assert noted.images.kept == {"train": 32, "eval": 12}
+    assert (noted.images.source, noted.images.rejected) == ("photos", {"not an image": 1})
+    assert noted.code.digest == "c"
+    assert noted.run == {"run": "a run", "execution": "5"}
+    trainer_executor.Executor().Do({"examples": inputs["examples"]}, {}, parameters)
+    noted = from_plain(Lineage, given["lineage"], "the request")
+    assert noted.images.source is None and noted.run == {}
     assert parameters == before  # what ML Metadata keeps, and the cache goes by
 
 

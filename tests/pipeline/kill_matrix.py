@@ -96,7 +96,7 @@ def _executions(database, run=None):
 def _nodes(out, images):
     """Names of all components, from the graph itself."""
     # All that a run imports: no fork is to load a module again.
-    from pipeline import local_run, local_runner, summary, unfinished  # noqa: F401
+    from pipeline import local_run, local_runner, recovery, summary  # noqa: F401
     from pipeline.pipeline import create_pipeline
     from tf_scl.config import preset
 
@@ -108,9 +108,8 @@ def _code_digest():
     """What stands for the code of the training in all runs."""
     from components.code_digest import code_digest
     from components.pretrainer import run_fn
-    from components.pretrainer.component import NOTING
 
-    return code_digest(run_fn.__name__, leave_out=NOTING)
+    return code_digest(run_fn.__name__)
 
 
 def _keep_code_digest():

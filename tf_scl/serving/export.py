@@ -18,6 +18,7 @@ from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
 from tf_scl.typing import Array, PathLike
 
 METADATA_FILE = os.path.join("assets.extra", "tf_scl.json")
+LINEAGE = "lineage"  # in it the key of a `tf_scl.serving.lineage.Lineage`
 
 _PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 

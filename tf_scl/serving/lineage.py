@@ -14,12 +14,10 @@ from tf_scl.data.input_pipeline import open_records
 from tf_scl.dataclass_json import from_plain
 from tf_scl.errors import InputError, file_reason
 from tf_scl.ingestion.summary import SUMMARY_FILE, describe_reasons
-from tf_scl.serving.export import METADATA_FILE, read_metadata
+from tf_scl.serving.export import LINEAGE, METADATA_FILE, read_metadata
 from tf_scl.serving.model_folder import find_saved_model
 from tf_scl.typing import PathLike
 from tf_scl.versions import installed_versions, now
-
-KEY = "lineage"  # of a `Lineage` in `METADATA_FILE`, as `dataclass_json.to_plain` writes it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +146,7 @@ def read_lineage(path: PathLike) -> ModelLineage:
     note = os.path.join(model, METADATA_FILE)
     try:
         facts = read_metadata(model)
-        lineage = from_plain(Lineage, facts[KEY], note)
+        lineage = from_plain(Lineage, facts[LINEAGE], note)
         return ModelLineage(model, facts["settings"], lineage)
     except (OSError, tf.errors.OpError, ValueError, TypeError, KeyError) as error:
         raise InputError(

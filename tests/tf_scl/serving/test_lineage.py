@@ -13,6 +13,7 @@ from tf_scl.dataclass_json import to_plain
 from tf_scl.errors import InputError
 from tf_scl.images.check_image import check_image
 from tf_scl.serving import lineage
+from tf_scl.serving.export import LINEAGE
 
 _FACTS = lineage.make_lineage(
     lineage.ImageLineage(
@@ -34,7 +35,7 @@ def _saved_model(folder, **note):
     (folder / "saved_model.pb").touch()
     facts = {
         "settings": {"train": {"epochs": 3, "optimizer": "sgd"}},
-        lineage.KEY: to_plain(_FACTS),
+        LINEAGE: to_plain(_FACTS),
         **note,
     }
     (folder / "assets.extra" / "tf_scl.json").write_text(json.dumps(facts))
@@ -159,7 +160,7 @@ def _without_note(folder):
         (lambda folder: None, "the model '.*1' does not exist; give the folder of a Saved"),
         (lambda folder: folder.mkdir(), "is no SavedModel: it holds no saved_model.pb"),
         (_without_note, "tf_scl.json' does not say where .*it does not exist.*make run"),
-        (lambda folder: _saved_model(folder, **{lineage.KEY: None}), "does not say where"),
+        (lambda folder: _saved_model(folder, lineage=None), "does not say where"),
         (
             lambda folder: (
                 _saved_model(folder, settings=1)

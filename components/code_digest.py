@@ -7,6 +7,7 @@ changes, and only then.
 """
 
 import ast
+import functools
 import hashlib
 import pathlib
 import subprocess
@@ -16,7 +17,7 @@ import tf_scl
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _OURS = ("tf_scl", "components")
-_SUFFIXES = (".py", ".html", ".css")  # a module, its template and its style sheet
+_SUFFIXES = (".py", ".pyi", ".html", ".css")  # a module, its stub, template and style sheet
 
 
 def code_digest(*modules: str, leave_out: Collection[str] = ()) -> str:
@@ -78,13 +79,25 @@ def import_closure(*modules: str) -> dict[str, pathlib.Path]:
     return found
 
 
+@functools.cache
+def public_names() -> dict[str, str]:
+    """Dict from each public name of tf_scl to the module that it is in, as the stub says."""
+    stub = pathlib.Path(tf_scl.__file__).with_suffix(".pyi")
+    return {
+        alias.name: f"tf_scl.{node.module}"
+        for node in ast.parse(stub.read_bytes()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def _imports(path: pathlib.Path) -> Iterator[str]:
     """Names that a file imports; `from a import b` may mean a.b or a name in a."""
     for node in _walk_what_runs(ast.parse(path.read_bytes())):
         # tf_scl's public names are loaded when they are used: `tf_scl.pretrain`.
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == "tf_scl" and node.attr in tf_scl._HOME_OF:
-                yield tf_scl._HOME_OF[node.attr]
+            if node.value.id == "tf_scl" and node.attr in public_names():
+                yield public_names()[node.attr]
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -94,7 +107,7 @@ def _imports(path: pathlib.Path) -> Iterator[str]:
             yield from submodules
             if node.module == "tf_scl":
                 names = {alias.name for alias in node.names}
-                yield from (home for name, home in tf_scl._HOME_OF.items() if name in names)
+                yield from (home for name, home in public_names().items() if name in names)
 
 
 def _walk_what_runs(node: ast.AST) -> Iterator[ast.AST]:

@@ -17,8 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 
-import tf_scl
-from components.code_digest import import_closure
+from components.code_digest import import_closure, public_names
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _FOLDERS = ("benchmarks", "components", "pipeline", "scripts", "tests", "tf_scl")
@@ -104,7 +103,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "tf_scl":
-            yield tf_scl._HOME_OF.get(node.attr, "tf_scl")
+            yield public_names().get(node.attr, "tf_scl")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if _NAME.fullmatch(node.value):  # `python -m NAME`
                 yield node.value
@@ -112,9 +111,9 @@ def _names(tree: ast.AST) -> Iterator[str]:
             elif re.search(r"^\s*(import|from) ", node.value, re.MULTILINE):  # `python -c CODE`
                 yield from _NAME.findall(node.value)
                 if "tf_scl" in node.value:
-                    yield from tf_scl._HOME_OF.values()
+                    yield from public_names().values()
         elif isinstance(node, ast.Call) and ast.unparse(node).startswith("getattr(tf_scl,"):
-            yield from tf_scl._HOME_OF.values()
+            yield from public_names().values()
 
 
 def _is_module(name: str) -> bool:

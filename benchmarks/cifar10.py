@@ -230,14 +230,13 @@ def _labeled(path):
 
 
 def _curve(folder, images, labels):
-    import keras
-
     from tf_scl.callbacks.labeled_images import LabeledImages
+    from tf_scl.callbacks.stateful import StatefulCallback
     from tf_scl.evaluation.linear_probe import linear_probe
 
     held = len(images) * CURVE_TEST // (CURVE_TRAIN + CURVE_TEST)
 
-    class Curve(keras.callbacks.Callback):
+    class Curve(StatefulCallback):
         """Accuracy over minutes of training, those of its own work left out."""
 
         def __init__(self):

@@ -4,6 +4,7 @@ from .augmentation.two_views import TwoViews as TwoViews
 from .callbacks.checkpoint_and_resume import CheckpointAndResume as CheckpointAndResume
 from .callbacks.online_knn import OnlineKNN as OnlineKNN
 from .callbacks.online_linear_probe import OnlineLinearProbe as OnlineLinearProbe
+from .callbacks.stateful import StatefulCallback as StatefulCallback
 from .callbacks.stop_on_non_finite import StopOnNonFinite as StopOnNonFinite
 from .config import Config as Config
 from .config import preset as preset

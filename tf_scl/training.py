@@ -15,6 +15,7 @@ from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
 from tf_scl.callbacks.epoch_summaries import EpochSummaries
 from tf_scl.callbacks.log_learning_rate import LogLearningRate
+from tf_scl.callbacks.stateful import StatefulCallback
 from tf_scl.callbacks.stop_on_non_finite import StopOnNonFinite
 from tf_scl.config import Config, TrainConfig
 from tf_scl.data.input_pipeline import WorkerShard, count_records, training_batches
@@ -125,7 +126,7 @@ def pretrain(
             None for no checkpoints.
         log_dir: Folder for TensorBoard, or None.
         callbacks: `keras.callbacks.Callback`s, such as `OnlineLinearProbe`.
-            Those with `get_state` and `set_state` are saved and restored too.
+            `StatefulCallback`s among them are saved and restored too.
         settled: Called, before `before_training`, with the `Config` that is
             trained by: `config`, with the epochs that its minutes come to. Or None.
 
@@ -312,7 +313,7 @@ def _checkpoint_callback(
         config.train.checkpoint_steps,
         settings=settings,
         may_change=MAY_CHANGE,
-        also=[callback for callback in callbacks if hasattr(callback, "get_state")],
+        stateful_callbacks=[one for one in callbacks if isinstance(one, StatefulCallback)],
         data_resumes=True,
     )
 

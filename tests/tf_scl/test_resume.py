@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +14,7 @@ import tensorflow as tf
 import tf_scl
 from tests.conftest import TINY_MODEL, encode, photo
 from tf_scl import checkpoints
+from tf_scl.callbacks.stateful import StatefulCallback
 from tf_scl.data import features
 from tf_scl.images.check_image import check_image
 
@@ -36,7 +36,7 @@ _CONFIG = tf_scl.Config.from_dict(
 )
 
 
-class _Log(keras.callbacks.Callback):
+class _Log(StatefulCallback):
     """Writes a line for every step, which survives the process: its number and the loss."""
 
     def __init__(self, path):

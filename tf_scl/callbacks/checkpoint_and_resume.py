@@ -1,6 +1,6 @@
 """Checkpoints during `fit`, and going on from the newest one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -8,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl import checkpoints, distribute, validation
+from tf_scl.callbacks.skipped_batches import SkippedBatches, is_skipping
+from tf_scl.callbacks.stateful import StatefulCallback
 from tf_scl.errors import InputError
-from tf_scl.typing import Array, Element, Logs, PathLike
+from tf_scl.typing import Array, Logs, PathLike
 
 
 class CheckpointAndResume(keras.callbacks.Callback):
@@ -23,7 +25,8 @@ class CheckpointAndResume(keras.callbacks.Callback):
     is never touched: to begin anew, give another folder or delete this one.
 
     In the epoch that was interrupted, `fit` passes over the batches that were
-    trained on already. Other callbacks see them, with empty logs. For the
+    trained on already. Other callbacks see them, with empty logs; `is_skipping`
+    (`tf_scl.callbacks.skipped_batches`) tells them. For the
     interrupted epoch `fit` needs data with as many batches as before.
 
     The callback comes after those whose logs or state it saves. It keeps the
@@ -44,9 +47,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
             refused.
         may_change: Names of settings, such as "train.strategy", that need not
             agree.
-        also: Callbacks to save along with the model: objects with
-            `get_state()`, which gives a dict from name to array, and
-            `set_state(dict)`.
+        stateful_callbacks: `StatefulCallback`s to save along with the model.
         data_resumes: Whether the data given to `fit` begin where the run goes
             on (`find`), and not at the start of the epoch.
 
@@ -62,7 +63,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
         every_steps: int = 500,
         settings: dict[str, Any] | None = None,
         may_change: Sequence[str] = (),
-        also: Sequence[Any] = (),
+        stateful_callbacks: Sequence[StatefulCallback] = (),
         data_resumes: bool = False,
     ) -> None:
         super().__init__()
@@ -70,11 +71,11 @@ class CheckpointAndResume(keras.callbacks.Callback):
         self.every_steps = validation.whole_number("every_steps", every_steps)
         self.settings = settings or {}
         self.may_change = may_change
-        self.also = also
+        self.stateful_callbacks = stateful_callbacks
         self.data_resumes = data_resumes
         self.history: dict[str, list[float]] = {}
         self._found: checkpoints.Checkpoint | None = None
-        self._train_function: Any = None
+        self._skipped: SkippedBatches | None = None
 
     def find(self, strategy: tf.distribute.Strategy | None = None) -> dict[str, Any] | None:
         """The progress of the newest checkpoint, or None where there is none.
@@ -95,7 +96,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
         return self._found.progress
 
     def restore(self) -> None:
-        """Puts what `find` found into the model and the callbacks of `also`."""
+        """Puts what `find` found into the model and the stateful callbacks."""
         model, strategy, found = self.model, self.model.distribute_strategy, self._found
         self._require_same_on_all_workers(strategy)
         self._step = self._epoch = self._batch = 0
@@ -107,8 +108,8 @@ class CheckpointAndResume(keras.callbacks.Callback):
                     model.optimizer.build(model.trainable_variables)
             for part, variables in self._variables().items():
                 checkpoints.assign_variables(found, part, variables, strategy)
-            for number, owner in enumerate(self.also):
-                part = f"also/{number}"
+            for number, owner in enumerate(self.stateful_callbacks):
+                part = f"callbacks/{number}"
                 state = checkpoints.part_arrays(found, part)
                 owner.set_state({name[len(part) + 1 :]: array for name, array in state.items()})
             progress = found.progress
@@ -118,7 +119,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
         self._saved = self._step
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._stop_passing_over()
+        self._stop_skipping()
         if not self.model.built:
             raise InputError(
                 "CheckpointAndResume needs a model that is built before `fit`; call it on a "
@@ -144,24 +145,24 @@ class CheckpointAndResume(keras.callbacks.Callback):
             if len(metrics) == len(checkpoints.part_arrays(saved, "metrics")):
                 strategy = self.model.distribute_strategy
                 checkpoints.assign_variables(saved, "metrics", metrics, strategy)
-            self._skip_batches(self._batch)
+            self._skipped = SkippedBatches(self.model, self._batch, self.data_resumes)
         if self._resumed and getattr(self.model, "history", None):
             self.model.history.epoch = list(range(epoch))
         self._resumed, self._found = False, None
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        if not logs:  # passed over
+        if is_skipping(self.model):
             return
         self._step += batch + 1 - self._batch
-        self._batch, self._logs = batch + 1, logs
+        self._batch, self._logs = batch + 1, logs or {}
         # The last batch of an epoch is saved with the epoch's metrics.
         if self._is_due() and self._batch != self.params.get("steps"):
             self._save(self._epoch, self._batch)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._stop_passing_over()
-        if logs is not None and not logs:  # the whole epoch was passed over
+        if is_skipping(self.model) and logs is not None:  # the whole epoch was passed over
             logs.update(self._logs)
+        self._stop_skipping()
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
         self._epoch, self._batch = epoch + 1, 0
@@ -183,9 +184,9 @@ class CheckpointAndResume(keras.callbacks.Callback):
         self._require_finite(arrays)
         if batch:
             arrays.update(checkpoints.read_variables("metrics", self.model.metrics_variables))
-        for number, owner in enumerate(self.also):
+        for number, owner in enumerate(self.stateful_callbacks):
             state = owner.get_state()
-            arrays.update({f"also/{number}/{name}": array for name, array in state.items()})
+            arrays.update({f"callbacks/{number}/{name}": array for name, array in state.items()})
         progress = {
             "step": self._step,
             "epoch": epoch,
@@ -242,23 +243,7 @@ class CheckpointAndResume(keras.callbacks.Callback):
                 "checkpoint folder, or delete this one"
             )
 
-    def _skip_batches(self, batches: int) -> None:
-        """Makes `fit` take the next batches without a step."""
-        model, left = self.model, batches
-        train, per_call = model.train_function, model.steps_per_execution
-
-        def skip_batches(iterator: Iterator[Element]) -> dict[str, Any]:
-            nonlocal left
-            if not self.data_resumes:
-                for _ in range(per_call):
-                    next(iterator)
-            left -= per_call
-            if left <= 0:
-                self._stop_passing_over()
-            return {}
-
-        self._train_function, model.train_function = train, skip_batches
-
-    def _stop_passing_over(self) -> None:
-        if self._train_function is not None:
-            self.model.train_function, self._train_function = self._train_function, None
+    def _stop_skipping(self) -> None:
+        if self._skipped is not None:
+            self._skipped.stop()
+            self._skipped = None

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-import keras
 import numpy as np
 
 from tf_scl.callbacks.labeled_images import LabeledImages
+from tf_scl.callbacks.stateful import StatefulCallback
 from tf_scl.evaluation.knn import check_vote, knn_accuracy, usable_k
 from tf_scl.typing import Array, ArrayLike, Logs
 
 
-class OnlineKNN(keras.callbacks.Callback):
+class OnlineKNN(StatefulCallback):
     """Adds "knn_accuracy" to the logs at the end of epochs.
 
     It is `tf_scl.knn_accuracy` of the features that the model has then. The

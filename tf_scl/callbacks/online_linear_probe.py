@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 from scipy.special import softmax
 
 from tf_scl.callbacks.labeled_images import LabeledImages
+from tf_scl.callbacks.skipped_batches import is_skipping
+from tf_scl.callbacks.stateful import StatefulCallback
 from tf_scl.typing import Array, ArrayLike, Logs
 
 _KEPT = 0.9  # by the running mean and variance of the features, at each step
 _ADAM = (0.9, 0.999, 1e-8)
 
 
-class OnlineLinearProbe(keras.callbacks.Callback):
+class OnlineLinearProbe(StatefulCallback):
     """Adds "probe_accuracy" to the logs at the end of epochs.
 
     Softmax regression on standardized features, with an optimizer (Adam,
@@ -25,7 +26,7 @@ class OnlineLinearProbe(keras.callbacks.Callback):
     how training goes, not how good the encoder is.
 
     Put it before the callbacks that read logs. `CheckpointAndResume` saves it
-    where it is among `also`.
+    where it is among its `stateful_callbacks`.
 
     Args:
         train_images, train_labels, test_images, test_labels: As in
@@ -61,7 +62,7 @@ class OnlineLinearProbe(keras.callbacks.Callback):
         self._state: dict[str, Any] = {"batches": np.int64(0)}
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        if not logs:  # a batch that was passed over
+        if is_skipping(self.model):
             return
         batches = int(self._state["batches"]) + 1
         self._state["batches"] = np.int64(batches)

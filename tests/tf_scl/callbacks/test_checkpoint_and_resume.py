@@ -206,7 +206,7 @@ def test_several_steps_per_execution(pair_model, tmp_path):
     _assert_same_state(resumed, whole)
 
 
-class _Counter(keras.callbacks.Callback):
+class _Counter(tf_scl.StatefulCallback):
     """A callback with a state of its own: steps that were made."""
 
     count = 0
@@ -224,7 +224,7 @@ class _Counter(keras.callbacks.Callback):
 def test_callbacks_are_saved_along_with_the_model(pair_model, tmp_path):
     for crash_after in (8, None):
         counter, losses = _Counter(), _Losses(crash_after)
-        saver = CheckpointAndResume(tmp_path, 3, also=[counter])
+        saver = CheckpointAndResume(tmp_path, 3, stateful_callbacks=[counter])
         model = pair_model(_sgd())
         try:
             model.fit(_data(), epochs=3, verbose=0, callbacks=[losses, counter, saver])
@@ -269,7 +269,7 @@ def test_what_does_not_fit_the_checkpoint_is_refused(pair_model, tmp_path):
 
 def test_arguments_and_models_that_cannot_work(tmp_path):
     for every_steps in (0, 1.5):
-        with pytest.raises(tf_scl.InputError, match="every_steps.*above 0. Received"):
+        with pytest.raises(tf_scl.InputError, match="every_steps.*at least 1. Received"):
             CheckpointAndResume(tmp_path, every_steps)
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -119,7 +119,7 @@ def test_it_resumes_with_the_model(pair_model, pairs, labeled, tmp_path):
 
     def fit(folder, *callbacks):
         probe = OnlineLinearProbe(*labeled, batch_size=16)
-        saver = CheckpointAndResume(folder, 3, also=[probe])
+        saver = CheckpointAndResume(folder, 3, stateful_callbacks=[probe])
         history = _fit(pair_model(), pairs, *callbacks, probe, saver)
         return history["probe_accuracy"], probe.get_state()
 

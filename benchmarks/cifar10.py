@@ -49,8 +49,6 @@ METHODS = {
 CONTENDERS = {
     "width 16": (0.24, {"width": 16}),
     "width 32": (0.70, {}),
-    "width 32, stride 2": (0.25, {"stem": "strided"}),
-    "width 64, stride 2": (0.735, {"width": 64, "stem": "strided"}),
     "width 32, 64 px, stride 4": (0.29, {"image_size": 64, "stem": "imagenet"}),
     "width 64, 64 px, stride 4": (0.855, {"width": 64, "image_size": 64, "stem": "imagenet"}),
 }

@@ -212,7 +212,7 @@ class ModelConfig(_Section):
     stem: str = _setting(
         "cifar",
         _named_in("tf_scl.encoders.resnet_sizes:STEMS"),
-        "of stride 1, 2 or 4, by size of images",
+        "of stride 1 or 4, by size of images",
     )
     zero_init_residual: bool = _setting(False, _one_of(True, False), "blocks start as identity")
     projector_hidden: tuple[int, ...] = _setting(

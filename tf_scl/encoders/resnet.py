@@ -28,8 +28,8 @@ def resnet(
     Args:
         depth: Int in `DEPTHS`.
         input_shape: (height, width, channels) of the images.
-        stem: "cifar" (3x3, stride 1, no pool), "strided" (3x3, stride 2, no pool)
-            or "imagenet" (7x7, stride 2, then a 3x3 max-pool of stride 2).
+        stem: "cifar" (3x3, stride 1, no pool) or "imagenet" (7x7, stride 2, then a
+            3x3 max-pool of stride 2).
         width: Int, channels of the first stage (64 in the paper).
         zero_init_residual: Bool, start each block as the identity by a zero
             gamma in its last normalization.
@@ -51,8 +51,8 @@ def resnet(
     blocks, bottleneck = DEPTHS[depth]
     images = keras.Input(input_shape, name="images")
     x = _standardize(images, input_shape[-1], mean, std)
-    if stem != "imagenet":
-        x = _conv_bn(x, width, 3, 1 if stem == "cifar" else 2)
+    if stem == "cifar":
+        x = _conv_bn(x, width, 3, 1)
         x = keras.layers.ReLU()(x)
     else:
         x = _conv_bn(x, width, 7, 2)

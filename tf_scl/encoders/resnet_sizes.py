@@ -7,4 +7,4 @@ DEPTHS = {
     34: ((3, 4, 6, 3), False),
     50: ((3, 4, 6, 3), True),
 }
-STEMS = ("cifar", "strided", "imagenet")
+STEMS = ("cifar", "imagenet")

@@ -49,7 +49,7 @@ def test_beam_flags_of_all_and_of_one():
     [
         (["--output", "x.txt"], "'x.txt' must end with .yaml, for Kubeflow Pipelines, or .json"),
         (["--data", "photos"], "'photos' is relative to a folder here"),
-        (["--model.encoder", "a.keras"], "--model.encoder 'a.keras' is relative to a folder"),
+        (["--model.encoder", "a.keras"], "model.encoder 'a.keras' is relative to a folder"),
         (["--data", "gs://b/photos"], "unknown scheme, 'gs'"),
         (["--beam=ImageExampleGen"], "--beam=ImageExampleGen is no Beam flag"),
         (["--accelerator", "T4"], "--accelerator takes TYPE:COUNT. Received: 'T4'"),

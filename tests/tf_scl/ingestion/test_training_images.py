@@ -94,7 +94,7 @@ def test_what_is_no_image_and_what_is_to_evaluate_on_does_not_count(tmp_path):
         _require(source, 64)
     assert str(raised.value) == (
         f"train.batch_size is 64 but of the 40 images in '{tmp_path}' only some 32 are to train on "
-        "(ingest.eval_fraction is 0.2); use --train.batch_size 8 or add images"
+        "(ingest.eval_fraction is 0.2); use train.batch_size 8 or add images"
     )
 
 

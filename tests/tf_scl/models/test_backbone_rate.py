@@ -118,5 +118,5 @@ def test_a_saved_model_goes_on_at_its_rates(tmp_path):
 
 @pytest.mark.parametrize("rate", [-0.1, float("nan"), "0.1"])
 def test_a_bad_rate_is_refused(rate):
-    with pytest.raises(tf_scl.InputError, match="`backbone_rate` must be a number at least 0"):
+    with pytest.raises(tf_scl.InputError, match="`backbone_rate` must be a number, at least 0"):
         _model("sgd", backbone_rate=rate)

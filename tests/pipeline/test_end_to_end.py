@@ -231,5 +231,5 @@ def test_too_few_usable_images_end_in_one_line(checkout, tmp_path):
     assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
     # Either a split is too small, or a batch: both say how many were usable.
-    assert re.match("error: (split '(train|eval)' holds|train.batch_size is 16 but)", last)
+    assert re.match("error: (split '(train|eval)' holds|--train.batch_size is 16 but)", last)
     assert "Traceback" not in done.stderr

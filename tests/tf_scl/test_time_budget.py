@@ -50,8 +50,8 @@ def test_minutes_too_few_for_an_epoch_are_refused():
     with pytest.raises(tf_scl.InputError) as raised:
         time_budget.epochs_within(0.5, 0.2134, 200)
     assert str(raised.value).startswith(
-        "train.minutes is 0.5, but an epoch takes 43 s (200 steps of 0.21 s); use --minutes 0.72 "
-        "or more"
+        "train.minutes is 0.5, but an epoch takes 43 s (200 steps of 0.21 s); use train.minutes "
+        "0.72 or more"
     )
 
 
@@ -59,7 +59,7 @@ def test_minutes_too_few_for_an_epoch_are_refused():
 def test_the_minutes_that_are_named_suffice_and_are_hardly_more(seconds):
     with pytest.raises(tf_scl.InputError) as raised:
         time_budget.epochs_within(seconds / 61, seconds, 1)
-    named = float(str(raised.value).partition("--minutes ")[2].split()[0])
+    named = float(str(raised.value).partition("use train.minutes ")[2].split()[0])
     assert time_budget.epochs_within(named, seconds, 1) == 1
     assert named * 60 <= 1.1 * seconds or named == np.ceil(seconds / 60)
 

@@ -81,7 +81,7 @@ def _longer(config: Config, history: _History) -> str | None:
         return None
     longer = f"train.epochs {2 * config.train.epochs}"
     if config.train.minutes:
-        longer = f"--minutes {2 * config.train.minutes:g}"
+        longer = f"train.minutes {2 * config.train.minutes:g}"
     return (
         f"The loss was still falling: {100 * last / fall:.0f} % of its fall came in the last "
         f"quarter of the epochs. Train longer, such as {longer}."

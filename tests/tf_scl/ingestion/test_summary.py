@@ -56,5 +56,5 @@ def test_that_all_images_are_gray_is_said(gray, said):
     sentence = ingest_summary.describe_gray(
         ingest_summary.IngestSummary("cats", 10, kept, {}, {}, gray)
     )
-    expected = "all 10 images are gray, for which --model.channels 1 is enough"
+    expected = "all 10 images are gray, for which model.channels 1 is enough"
     assert sentence == (expected if said else None)

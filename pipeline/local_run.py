@@ -14,6 +14,7 @@ from pipeline import cli
 from tf_scl.config import Config, ModelConfig
 from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
+from tf_scl.flags import FlagFormatter
 from tf_scl.logging_setup import warm_up_xla
 
 PIPELINE_NAME = "tf_scl"
@@ -54,7 +55,7 @@ def _fitted(arguments: cli.Arguments, config: Config) -> cli.Arguments:
     if fitted != batch:
         _log.info(
             "train.batch_size is %d, not the preset's %d: for so few images an epoch would have "
-            "hardly a step (--train.batch_size sets it)",
+            "hardly a step",
             fitted,
             batch,
         )
@@ -115,7 +116,7 @@ def _configure_logging(path: str) -> None:
     file = logging.FileHandler(path)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     console = logging.StreamHandler(sys.stdout)
-    console.setFormatter(logging.Formatter("%(message)s"))
+    console.setFormatter(FlagFormatter("%(message)s"))
     console.addFilter(_for_the_user)
     logging.basicConfig(level=logging.INFO, handlers=[file, console], force=True)
 

@@ -25,6 +25,7 @@ from tf_scl.evaluation.gate import (
 )
 from tf_scl.evaluation.results import Evaluation
 from tf_scl.files import write_file
+from tf_scl.flags import with_flags
 from tf_scl.ingestion import summary as ingest_summary
 from tf_scl.ingestion.summary import IngestSummary
 from tf_scl.report.files import HTML_FILE, JSON_FILE, read_report
@@ -129,7 +130,7 @@ def render(summary: RunSummary) -> str:
     lines += ["", *_accuracies(summary.evaluation), ""]
     lines += _verdict(summary)
     for text in summary.next_steps:
-        lines += _wrap(f"- {text}", subsequent_indent="  ")
+        lines += _wrap(f"- {with_flags(text)}", subsequent_indent="  ")
     lines += ["", f"report: {summary.report}", f"as a Keras model: {summary.keras_model}"]
     lines += ["", "Embed an image:", f"  {embedding_line(summary.model)}", "=" * 78]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tf_scl.config import IngestConfig
 from tf_scl.errors import InputError, file_reason
-from tf_scl.flags import SOURCES, Parser, add_flags, config_from
+from tf_scl.flags import SOURCES, FlagFormatter, Parser, add_flags, config_from
 from tf_scl.logging_setup import load_tensorflow, warm_up_xla
 from tf_scl.run_command import run_command
 
@@ -166,8 +166,15 @@ def _embed(given: dict[str, Any]) -> str:
     source = open_source(absolute(given["source"]))
     _log_to_stderr()
     embed = _import_embed()
-    pipeline = functools.partial(embed.local_pipeline, given["beam"])
+    pipeline = functools.partial(_beam_pipeline, embed, given["beam"])
     return embed.describe(embed.embed(pipeline, source, given["model"], given["out"], megabytes))
+
+
+def _beam_pipeline(embed: types.ModuleType, flags: Sequence[str]) -> Any:
+    try:
+        return embed.local_pipeline(flags)
+    except InputError as error:
+        raise InputError(f"{error}; write each as --beam=--NAME=VALUE") from error
 
 
 def _import_embed() -> types.ModuleType:
@@ -186,7 +193,7 @@ def _log_to_stderr() -> None:
     """How far it is, and of Beam and TensorFlow only errors."""
     logging.captureWarnings(True)
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(FlagFormatter("%(message)s"))
     handler.addFilter(
         lambda record: record.name.startswith("tf_scl") or record.levelno >= logging.ERROR
     )

@@ -12,8 +12,8 @@ class InputError(ValueError):
     their names, such as `train.epochs`; of which flags they are the command line says.
 
     Attributes:
-        setting: Str, such as "train.epochs", where it is the value of one setting that
-            cannot be used, or None.
+        setting: Str, such as "train.epochs", or the name of another argument, such as "out",
+            where it is what was given there that cannot be used; or None.
     """
 
     def __init__(self, message: str, setting: str | None = None) -> None:

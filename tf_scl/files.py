@@ -70,7 +70,10 @@ def write_file(path: PathLike | bytes, content: bytes | str) -> None:
 
 
 def printable(name: bytes) -> str:
-    """A name of any bytes as text to be read: what is not UTF-8 is escaped."""
+    """A name of any bytes as text to be read: what is not UTF-8 is escaped.
+
+    A path that is to be opened again is text by `os.fsdecode`, which `os.fsencode` undoes.
+    """
     return name.decode(errors="backslashreplace")
 
 

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import difflib
+import logging
 import re
 import types
 import typing
@@ -38,7 +39,7 @@ SHORT = {"train.minutes": ("--minutes",)}
 
 
 # A setting in a sentence: not inside a path, a quotation or a longer dotted name.
-_SETTING = re.compile(r"(?<![\w./'\"-])(\w+)\.(\w+)(?![\w(]|\.\w)")
+_SETTING = re.compile(r"(?<![\w./'\"-])\w+\.\w+(?![\w(]|\.\w)")
 
 
 def with_flags(text: str) -> str:
@@ -50,15 +51,33 @@ def with_flags(text: str) -> str:
     Returns:
         Str, such as "use --train.batch_size 8".
     """
-    sections = {section.name: section.default for section in dataclasses.fields(Config)}
+    settings = {
+        f"{section.name}.{field.name}"
+        for section in dataclasses.fields(Config)
+        for field in dataclasses.fields(getattr(Config(), section.name))
+    }
+    return _SETTING.sub(
+        lambda match: _flag(match[0]) if match[0] in settings else match[0],
+        text,
+    )
 
-    def flag(match: re.Match[str]) -> str:
-        section, name = match.groups()
-        if not hasattr(sections.get(section), name):
-            return match[0]
-        return SHORT.get(match[0], (f"--{match[0]}",))[0]
 
-    return _SETTING.sub(flag, text)
+def describe_error(error: InputError) -> str:
+    """An error of the library for users of a command line, with the flag to set if it knows it."""
+    text = with_flags(str(error))
+    flag = error.setting and _flag(error.setting)
+    return text if not flag or flag in text else f"{text} ({flag})"
+
+
+class FlagFormatter(logging.Formatter):
+    """Log records of the library for users of a command line: settings by their flags."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return with_flags(super().format(record))
+
+
+def _flag(setting: str) -> str:
+    return SHORT.get(setting, (f"--{setting}",))[0]
 
 
 class Parser(argparse.ArgumentParser):

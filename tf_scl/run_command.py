@@ -50,9 +50,9 @@ def _status(work: Callable[[], object], interrupts: "_Interrupts") -> int:
         work()
     except InputError as error:
         interrupts.end_if_stopped()
-        from tf_scl.flags import with_flags
+        from tf_scl.flags import describe_error
 
-        print(f"error: {with_flags(str(error))}", file=sys.stderr)
+        print(f"error: {describe_error(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         interrupts.end_if_stopped()

@@ -9,6 +9,8 @@ import numbers
 from collections.abc import Callable, Collection
 from typing import Any
 
+import numpy as np
+
 from tf_scl.errors import InputError
 
 
@@ -55,14 +57,16 @@ def whole_number(name: str, value: Any, low: int = 1, high: int | None = None) -
 
 
 def one_of(name: str, value: Any, allowed: Collection[Any]) -> Any:
-    """The value, if it is among those that are allowed.
+    """The value that is allowed and equal to the one given, of which numpy's text is one.
 
     Raises:
-        InputError: It is not.
+        InputError: There is none; True and 1 are not equal here, nor are 1.0 and 1.
     """
-    if not any(type(value) is type(one) and value == one for one in allowed):
-        raise refused(name, value, f"one of {', '.join(map(repr, allowed))}")
-    return value
+    plain = value.item() if isinstance(value, np.generic) else value
+    for one in allowed:
+        if type(plain) is type(one) and plain == one:
+            return one
+    raise refused(name, value, f"one of {', '.join(map(repr, allowed))}")
 
 
 def rate(value: Any) -> float | Callable[..., Any]:

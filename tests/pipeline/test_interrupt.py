@@ -46,7 +46,8 @@ def test_a_batch_that_was_fitted_is_said_before_the_long_work(tmp_path):
         tmp_path,
     )
     assert _last_line(outcome) == _GO_ON
-    assert outcome[1].splitlines()[0].startswith("train.batch_size is 16, not the preset's 128: ")
+    first = outcome[1].splitlines()[0]
+    assert first.startswith("--train.batch_size is 16, not the preset's 128: ")
 
 
 @pytest.mark.slow

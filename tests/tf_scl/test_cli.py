@@ -123,8 +123,10 @@ def test_embed_writes_a_file_and_says_what_became_of_the_images(
         ("ftp:x", "", [], "has an unknown scheme, 'ftp'"),
         ("", "nowhere", [], "nowhere' does not exist; give the folder of a SavedModel"),
         ("", "", ["--out", "e.csv"], "the output must end in .parquet. Received: '"),
-        ("", "", ["--ingest.max_megabytes", "0"], "ingest.max_megabytes must be between 1"),
+        ("", "", ["--ingest.max_megabytes", "0"], "--ingest.max_megabytes must be between 1"),
         ("", "", ["--beam=--runner=Nowhere"], "Beam cannot use the flags ['--runner=Nowhere']"),
+        ("", "", ["--beam=--direct_num_worker=2"], "; write each as --beam=--NAME=VALUE"),
+        ("", "", ["--out", "/nowhere/e.parquet"], "or give another file (--out)"),
     ],
 )
 def test_mistakes_of_embed_are_one_line(

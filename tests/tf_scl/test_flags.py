@@ -1,8 +1,18 @@
+import logging
+
 import pytest
 
 import tf_scl
 from tf_scl.config import PRESETS
-from tf_scl.flags import Parser, add_flags, config_from, peek, with_flags
+from tf_scl.flags import (
+    FlagFormatter,
+    Parser,
+    add_flags,
+    config_from,
+    describe_error,
+    peek,
+    with_flags,
+)
 
 
 def _config(*flags, default="digits", sections=None):
@@ -144,7 +154,27 @@ def test_a_flag_can_be_looked_at_before_all_is_parsed():
         ("give what model.save wrote", "give what model.save wrote"),
         ("no file 'runs/model.width' in /x/train.epochs", None),
         ("tf_scl.config.train.epochs and train.epochs.txt", None),
+        ("use --train.epochs 3", None),
+        ("train.section, train.require_batch and object.__doc__ are none", None),
     ],
 )
 def test_settings_in_a_message_become_flags(text, shown):
     assert with_flags(text) == (shown or text)
+
+
+@pytest.mark.parametrize(
+    "message, setting, shown",
+    [
+        ("no image can be read", None, "no image can be read"),
+        ("train.epochs is 0", "train.epochs", "--train.epochs is 0"),
+        ("too short a time", "train.minutes", "too short a time (--minutes)"),
+        ("'x' exists already; give another file", "out", "{} (--out)"),
+    ],
+)
+def test_an_error_names_the_flag_of_its_setting(message, setting, shown):
+    assert describe_error(tf_scl.InputError(message, setting)) == shown.format(message)
+
+
+def test_what_is_logged_for_the_user_names_flags():
+    record = logging.makeLogRecord({"msg": "%s is %d", "args": ("train.epochs", 3)})
+    assert FlagFormatter("%(message)s").format(record) == "--train.epochs is 3"

@@ -34,7 +34,7 @@ _ONE_LINE = (130, "", "stopped; try again\n")
 
 def test_the_outcome_is_the_exit_status(capsys):
     def fail():
-        raise InputError("no such thing")
+        raise InputError("no such thing; use train.epochs 3", setting="out")
 
     def stop():
         raise KeyboardInterrupt
@@ -44,7 +44,9 @@ def test_the_outcome_is_the_exit_status(capsys):
     assert run_command(stop) == 130
     captured = capsys.readouterr()
     assert captured.out == "done\n"
-    assert captured.err == "error: no such thing\nstopped; run the same command again\n"
+    assert captured.err == (
+        "error: no such thing; use --train.epochs 3 (--out)\nstopped; run the same command again\n"
+    )
 
 
 def test_another_error_is_a_bug_and_has_its_traceback():

@@ -50,8 +50,8 @@ def test_minutes_too_few_for_an_epoch_are_refused():
     with pytest.raises(tf_scl.InputError) as raised:
         time_budget.epochs_within(0.5, 0.2134, 200)
     assert str(raised.value).startswith(
-        "train.minutes is 0.5, but an epoch takes 43 s (200 steps of 0.21 s); use "
-        "train.minutes 0.72 or more"
+        "train.minutes is 0.5, but an epoch takes 43 s (200 steps of 0.21 s); use train.minutes "
+        "0.72 or more"
     )
 
 

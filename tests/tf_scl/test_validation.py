@@ -48,7 +48,9 @@ def test_positive_up_to_a_limit():
 
 @pytest.mark.parametrize("value", ["c", 1.0, True, None, np.zeros(3), []])
 def test_one_of(value):
-    assert validation.one_of("kind", "a", ("a", 1)) == "a"
+    for given in ("a", np.str_("a"), 1, np.int64(1)):
+        found = validation.one_of("kind", given, ("a", 1))
+        assert found == given and type(found) in (str, int)
     with pytest.raises(InputError, match="`kind` must be one of 'a', 1. Received: kind="):
         validation.one_of("kind", value, ("a", 1))
 

@@ -175,23 +175,29 @@ def _require_place(out: str, folder: str) -> None:
         out.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{out!r} is not UTF-8, and TensorFlow writes no other names; give another file"
+            f"{out!r} is not UTF-8, and TensorFlow writes no other names; give another file",
+            setting="out",
         ) from error
     if os.path.splitext(out)[1] != ".parquet":
-        raise InputError(f"the output must end in .parquet. Received: {out!r}")
+        raise InputError(f"the output must end in .parquet. Received: {out!r}", setting="out")
     if tf.io.gfile.exists(out) and not tf.io.gfile.exists(folder):
-        raise InputError(f"{out!r} exists already; move it away, or give another file")
+        raise _exists(out)
     parent = os.path.dirname(out)
     if "://" not in out and not tf.io.gfile.isdir(parent):
         raise InputError(
             f"the folder of the output {out!r} does not exist; make it (mkdir -p {parent!r}), or "
-            "give another file"
+            "give another file",
+            setting="out",
         )
 
 
 def _require_ours(out: str, key: dict[str, str]) -> None:
     if embed_parts.read_file_metadata(out).get("key") != _digest(key):
-        raise InputError(f"{out!r} exists already; move it away, or give another file")
+        raise _exists(out)
+
+
+def _exists(out: str) -> InputError:
+    return InputError(f"{out!r} exists already; move it away, or give another file", setting="out")
 
 
 def _key(

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from tf_scl.embedding.rows import Row
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, file_reason
 from tf_scl.files import write_file
 from tf_scl.ingestion.summary import count_reasons
 
@@ -53,8 +53,9 @@ def open_folder(folder: str, key: dict[str, str]) -> None:
             write_file(os.path.join(folder, _KEY_FILE), json.dumps(key, indent=1))
             return
     except (tf.errors.OpError, OSError) as error:
-        reason = getattr(error, "message", None) or error
-        raise InputError(f"cannot write {folder!r}: {reason}; give another file") from error
+        raise InputError(
+            f"cannot write {folder!r}: {file_reason(error)}; give another file", setting="out"
+        ) from error
     found = _read_key(folder)
     different = [name for name in key if not found or found.get(name) != key[name]]
     if different:
@@ -62,7 +63,8 @@ def open_folder(folder: str, key: dict[str, str]) -> None:
         raise InputError(
             f"{folder!r} is there already, "
             + (f"left by an embedding that {what}" if found else f"without a {_KEY_FILE} of ours")
-            + "; delete it to start anew, or give another file"
+            + "; delete it to start anew, or give another file",
+            setting="out",
         )
 
 

@@ -85,8 +85,9 @@ def _interval(
 ) -> tuple[float, float]:
     """Interval of the mean of values [R, M] in worst..1."""
     validation.whole_number("resamples", resamples)
-    if not 0 < level < 1:
-        raise validation.refused("level", level, "above 0 and below 1")
+    allowed = "a number above 0 and below 1"
+    if validation.positive("level", level, allowed=allowed) >= 1:
+        raise validation.refused("level", level, allowed)
     repetitions = len(values)
     rng = np.random.default_rng(seed)
     # A sum of exponential weights is gamma: one draw for all images of one value.

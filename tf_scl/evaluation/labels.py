@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tf_scl.errors import InputError
+from tf_scl.files import printable
 from tf_scl.typing import Array
 
 
@@ -103,7 +104,7 @@ def _from_objects(name: str, labels: Array) -> Array:
     """Python objects as text or as numbers."""
     values = labels.tolist()
     if all(isinstance(value, (str, bytes)) for value in values):
-        text = (v if isinstance(v, str) else v.decode(errors="backslashreplace") for v in values)
+        text = (value if isinstance(value, str) else printable(value) for value in values)
         return np.array(list(text), str)
     odd = next((value for value in values if not isinstance(value, (int, float, np.number))), None)
     if odd is not None or None in values:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records, record_files
+from tf_scl.files import printable
 
 SPLITS = ("train", "eval")
 REJECTED_FILE = "rejected.jsonl"
@@ -108,5 +109,7 @@ def count_written(
             "runner lost or repeated some, or the source changed meanwhile. Run it again, or use "
             "another runner (beam_pipeline_args)"
         )
-    by_class = {os.fsdecode(name): count for (_, name), count in sorted(classes.items())}
-    return IngestSummary(source, files, kept, rejected, by_class, gray)
+    by_class: collections.Counter[str] = collections.Counter()
+    for (_, name), count in sorted(classes.items()):
+        by_class[printable(name)] += count
+    return IngestSummary(source, files, kept, rejected, dict(by_class), gray)

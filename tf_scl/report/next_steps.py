@@ -54,7 +54,7 @@ def _clipping(config: Config, history: _History) -> str | None:
         return None
     return (
         f"{100 * clipped:.0f} % of the embeddings were clipped to norm sqrt(mu): mu = "
-        f"{mu:g} binds, and keeps the loss from what it is to learn. Try --model.mu "
+        f"{mu:g} binds, and keeps the loss from what it is to learn. Try model.mu "
         f"{MU_AUTO}, which finds mu in each batch."
     )
 
@@ -79,9 +79,9 @@ def _longer(config: Config, history: _History) -> str | None:
     fall, last = loss[0] - loss[-1], loss[-1 - len(loss) // 4] - loss[-1]
     if fall <= 0 or last < _STILL_FALLING * fall:
         return None
-    longer = f"--train.epochs {2 * config.train.epochs}"
+    longer = f"train.epochs {2 * config.train.epochs}"
     if config.train.minutes:
-        longer = f"--minutes {2 * config.train.minutes:g}"
+        longer = f"train.minutes {2 * config.train.minutes:g}"
     return (
         f"The loss was still falling: {100 * last / fall:.0f} % of its fall came in the last "
         f"quarter of the epochs. Train longer, such as {longer}."
@@ -94,7 +94,7 @@ def _larger(config: Config, short_side: int | None) -> str | None:
         return None
     return (
         f"The images have a short side of {short_side} pixels (median), and the encoder sees "
-        f"{size}. --model.image_size {2 * size} shows it more, at about four times the time."
+        f"{size}. model.image_size {2 * size} shows it more, at about four times the time."
     )
 
 

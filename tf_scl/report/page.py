@@ -5,6 +5,7 @@ from typing import Any
 
 from tf_scl.errors import InputError
 from tf_scl.evaluation.gate import PRETRAINED, why_not_probed
+from tf_scl.flags import with_flags
 from tf_scl.report import formats
 from tf_scl.report.facts import ReportFacts
 
@@ -23,7 +24,7 @@ REASONS = {
 }
 _FILTERS = (
     *(formats.number, formats.percent, formats.percent_interval),
-    *(formats.points, formats.points_interval, formats.shorten),
+    *(formats.points, formats.points_interval, formats.shorten, with_flags),
 )
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ import tensorflow as tf
 from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
+from tf_scl.files import printable
 from tf_scl.report.facts import Thumbnail
 from tf_scl.typing import Array
 
@@ -34,7 +34,7 @@ def read_class_names(files: Sequence[str]) -> list[str]:
         names.update(zip(labels.numpy().tolist(), texts.numpy().tolist(), strict=True))
     names.pop(features.NO_LABEL, None)
     return [
-        os.fsdecode(names[label]) if label in names else f"class {label}"
+        printable(names[label]) if label in names else f"class {label}"
         for label in range(max(names, default=-1) + 1)
     ]
 
@@ -76,7 +76,7 @@ def read_thumbnails(files: Sequence[str], rows: Iterable[int]) -> dict[int, Thum
             with PIL.Image.open(io.BytesIO(parsed[features.ENCODED].numpy())) as image:
                 shown = thumbnail(image)
             name, label = (
-                os.fsdecode(parsed[key].numpy()) for key in (features.FILENAME, features.CLASS)
+                printable(parsed[key].numpy()) for key in (features.FILENAME, features.CLASS)
             )
             found[row] = Thumbnail(shown, name, label or None)
     if len(found) < len(wanted):

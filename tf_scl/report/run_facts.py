@@ -136,5 +136,5 @@ def _clip_flags(estimate: SpectrumEstimate, mu: float) -> Iterator[str]:
     if needed > mu:
         yield (
             f"embeddings are clipped to a squared norm of mu = {mu:g}, and the optimum has "
-            f"{needed:.3g} on average: the loss cannot reach it; try --model.mu auto"
+            f"{needed:.3g} on average: the loss cannot reach it; try model.mu auto"
         )

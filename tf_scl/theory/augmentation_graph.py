@@ -20,6 +20,7 @@ import numpy as np
 from scipy import linalg
 from scipy.sparse import csgraph
 
+from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.typing import Array, ArrayLike
 
@@ -132,11 +133,9 @@ class AugmentationGraph:
         Raises:
             InputError: No images, or `draws` below 1.
         """
-        if not len(images) or draws < 1:
-            raise InputError(
-                "sampling needs at least one image and one draw. "
-                f"Received: {len(images)} images, draws={draws}"
-            )
+        validation.whole_number("draws", draws)
+        if not len(images):
+            raise InputError("sampling needs at least one image. Received: 0 images")
         nodes: dict[Hashable, int] = {}
         items: list[Any] = []
         seen: list[tuple[int, int]] = []  # (image, node)

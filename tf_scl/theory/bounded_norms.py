@@ -121,9 +121,10 @@ def unit_minimizer(
         float64 [N, d].
 
     Raises:
-        InputError: A `dimension` or `mu` out of range.
+        InputError: A `dimension`, `mu` or `starts` out of range.
     """
     validation.whole_number("dimension", dimension, high=graph.size)
+    validation.whole_number("starts", starts)
     if mu is None:
         raise validation.refused("mu", mu, f'"{MU_AUTO}" or a positive number')
     check_mu(mu)

@@ -116,6 +116,7 @@ def test_as_many_repetitions_as_images_are_no_column(accuracy):
         (lambda: accuracy_interval([0, 2]), "from 0.0 to 2.0"),
         (lambda: accuracy_interval([np.nan, 1]), "between 0 and 1"),
         (lambda: accuracy_interval([0, 1], level=1.0), "level=1.0"),
+        (lambda: accuracy_interval([0, 1], level="95 %"), "level='95 %'"),
         (lambda: accuracy_interval([0, 1], resamples=0), "resamples=0"),
         (lambda: difference_interval([0, 1], [0, 1, 1]), r"\(1, 2\), correct_b \(1, 3\)"),
     ],

@@ -43,6 +43,12 @@ def test_counts_are_those_of_the_files(tmp_path):
     assert list(summary.classes) == ["zebra", "ant"]
 
 
+def test_names_of_classes_need_not_be_text_and_no_image_is_lost_to_one_name(tmp_path):
+    written = _write(tmp_path, {b"caf\xe9": 0, b"caf\\xe9": 1})
+    summary = ingest_summary.count_written("cats", 10, *written)
+    assert summary.classes == {"caf\\xe9": 8}
+
+
 @pytest.mark.parametrize("listed", [13, 15])
 def test_counts_that_do_not_add_up_are_an_error(tmp_path, listed):
     written = _write(tmp_path, {b"zebra": 0, b"ant": 1, b"": None})

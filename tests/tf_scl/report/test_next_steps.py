@@ -32,17 +32,17 @@ def _steps(history=None, settings=None, short_side=40, evaluation=None):
     [
         ({}, None),
         ({"history": {"clipped": [1.0, 1.0]}}, "100 % of the embeddings were clipped"),
-        ({"history": {"clipped": [1.0, 1.0]}}, "Try --model.mu auto"),
+        ({"history": {"clipped": [1.0, 1.0]}}, "Try model.mu auto"),
         ({"history": {"clipped": [1.0, 1.0]}, "settings": _MU}, "mu = 30 binds"),
         ({"history": {"clipped": [1.0, math.nan]}}, None),
-        ({"history": _FALLING}, "--train.epochs 40"),
+        ({"history": _FALLING}, "train.epochs 40"),
         (
             {"history": _FALLING, "settings": {"train": {"minutes": 7.5}}},
-            "such as --minutes 15.",
+            "such as train.minutes 15.",
         ),
         ({"history": {"loss": [2.0, 1.0, math.nan, 0.5]}}, None),
         ({"history": {"loss": [1.0] * 20}}, None),
-        ({"short_side": 128}, "--model.image_size 64"),
+        ({"short_side": 128}, "model.image_size 64"),
         ({"short_side": None}, None),
         ({"evaluation": _evaluation(train_images=900)}, "900 training images are few"),
         ({"evaluation": _evaluation(labeled_test_images=6)}, None),
@@ -66,13 +66,13 @@ def test_the_mu_of_the_least_loss_follows_from_the_terms(mu, binds):
     terms = {"attraction": [0.0, -1.6], "repulsion": [0.0, 0.1 * mu], "clipped": [1.0]}
     found = _steps(terms, {"model": {"mu": mu}})
     assert len(found) == binds
-    assert not binds or "Try --model.mu auto" in found[0]
+    assert not binds or "Try model.mu auto" in found[0]
 
 
 def test_of_a_mu_that_was_found_the_scaled_loss_counts():
     found = {"loss": [-0.9] * 20, "mu": [8.0] * 20, "scaled_loss": np.linspace(0, -9, 20).tolist()}
     (text,) = _steps(found, {"model": {"mu": "auto"}})
-    assert "--train.epochs 40" in text
+    assert "train.epochs 40" in text
 
 
 def test_a_run_without_metrics_and_an_encoder_that_diverged():

@@ -444,3 +444,8 @@ def test_settings_of_every_kind_and_versions_on_one_line():
         assert shown in texts
     text = _section(_whole("labeled"), "versions").text
     assert "python\u00a03.11.7, tf_scl\u00a00.1.0, tensorflow\u00a02.16.2." in text
+
+
+def test_advice_names_the_flags_to_set():
+    facts = replace(examples.labeled(), next_steps=("Try model.mu auto.",))
+    assert "<li>Try --model.mu auto.</li>" in render(facts)

@@ -1,5 +1,6 @@
 import base64
 import io
+import os
 
 import numpy as np
 import PIL.Image
@@ -18,8 +19,8 @@ def write_records(path, classes):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for number, (name, label) in enumerate(classes):
             image = check_image(encode(photo(number)), 10_000)
-            text = name.encode() if name else None
-            filename = f"{name}/{number}.png".encode()
+            text = os.fsencode(name) if name else None
+            filename = os.fsencode(f"{name}/{number}.png")
             writer.write(encode_example(image, filename, "0", label, text))
     return [str(path)]
 
@@ -36,6 +37,13 @@ def test_names_of_classes_by_their_label(tmp_path):
     other = write_records(tmp_path / "other", [("ant", 0), ("bär", 1)])
     assert read_class_names(one + other) == ["ant", "bär", "class 2", "zebra"]
     assert read_class_names(write_records(tmp_path / "none", [(None, None)])) == []
+
+
+def test_names_need_not_be_text(tmp_path):
+    files = write_records(tmp_path / "a", [("caf\udce9", 0)])
+    assert read_class_names(files) == ["caf\\xe9"]
+    (found,) = read_thumbnails(files, [0]).values()
+    assert (found.label, found.name) == ("caf\\xe9", "caf\\xe9/0.png")
 
 
 def test_thumbnails_are_the_images_asked_for(tmp_path):

@@ -234,6 +234,7 @@ def test_what_batches_find_comes_near_the_population_as_they_grow():
             "`dimension` must be a whole number between 1 and .*Received: dimension=99",
         ),
         (lambda graph: unit_minimizer(graph, 2, None, None), "mu=None"),
+        (lambda graph: unit_minimizer(graph, 2, 1.0, None, starts=0), "starts=0"),
         (lambda graph: unit_minimizer(graph, 2, "all", None), "mu='all'"),
         (lambda graph: row_thresholds(graph, np.ones((2, 1)), 1.0), "must be"),
         (lambda graph: row_thresholds(graph, np.ones((15, 1)), "auto"), "mu='auto'"),

@@ -1,3 +1,5 @@
+import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -21,6 +23,38 @@ def test_closures_hold_what_runs_and_nothing_else():
     assert not {"tf_scl.serving.lineage", "tf_scl.versions"} & train
     assert {"tf_scl.evaluation.linear_probe", "tf_scl.images.decode"} <= evaluate
     assert "tf_scl.losses.spectral" not in evaluate
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of our sources, to be changed."""
+    root = tmp_path_factory.mktemp("checkout")
+    for package in ("tf_scl", "components"):
+        shutil.copytree(pathlib.Path(module.__file__).parent.parent / package, root / package)
+    return root
+
+
+@pytest.mark.parametrize(
+    "path,trains_again",
+    [
+        ("tf_scl/losses/spectral.py", True),
+        ("tf_scl/serving/export.py", True),
+        ("components/pretrainer/run_fn.py", True),
+        ("tf_scl/serving/lineage.py", False),
+        ("tf_scl/ingestion/summary.py", False),
+        ("tf_scl/versions.py", False),
+        ("components/pretrainer/executor.py", False),
+        ("components/code_digest.py", False),
+    ],
+)
+def test_a_model_is_trained_again_for_what_makes_it_not_for_what_is_noted_of_it(
+    checkout, monkeypatch, path, trains_again
+):
+    monkeypatch.setattr(module, "_ROOT", checkout)
+    before = code_digest(_TRAIN)
+    with open(checkout / path, "a") as file:
+        file.write("ONE_LINE = 1\n")
+    assert (code_digest(_TRAIN) != before) == trains_again
 
 
 @pytest.fixture

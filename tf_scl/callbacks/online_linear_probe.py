@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from tf_scl.callbacks.labeled_images import LabeledImages
 from tf_scl.callbacks.skipped_batches import is_skipping
 from tf_scl.callbacks.stateful import StatefulCallback
+from tf_scl.evaluation.logistic_regression import cross_entropy_gradient
 from tf_scl.typing import Array, ArrayLike, Logs
 
 _KEPT = 0.9  # by the running mean and variance of the features, at each step
@@ -108,9 +108,7 @@ class OnlineLinearProbe(StatefulCallback):
         for name, value in (("mean", features.mean(0)), ("variance", features.var(0))):
             state[name] = kept * state[name] + (1 - kept) * value
         state["steps"] = state["steps"] + 1
-        residual = softmax(self._logits(features), axis=1)
-        residual[np.arange(len(targets)), targets] -= 1
-        gradient = self._with_bias(features).T @ residual / len(targets)
+        gradient = cross_entropy_gradient(state["weights"], self._standardize(features), targets)
         state["first"] = beta1 * state["first"] + (1 - beta1) * gradient
         state["second"] = beta2 * state["second"] + (1 - beta2) * gradient**2
         first = state["first"] / (1 - beta1 ** state["steps"])
@@ -119,9 +117,9 @@ class OnlineLinearProbe(StatefulCallback):
         state["weights"] = state["weights"] - step
 
     def _logits(self, features: Array) -> Array:
-        return self._with_bias(features) @ self._state["weights"]
+        return (
+            self._standardize(features) @ self._state["weights"][:-1] + self._state["weights"][-1]
+        )
 
-    def _with_bias(self, features: Array) -> Array:
-        deviation = np.sqrt(self._state["variance"]) + 1e-6
-        standard = (features - self._state["mean"]) / deviation
-        return np.concatenate([standard, np.ones((len(features), 1))], axis=1)
+    def _standardize(self, features: Array) -> Array:
+        return (features - self._state["mean"]) / (np.sqrt(self._state["variance"]) + 1e-6)

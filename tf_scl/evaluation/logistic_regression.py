@@ -1,9 +1,12 @@
-"""Multinomial logistic regression with an L2 penalty, solved to its optimum.
+"""Multinomial logistic regression: its gradient, and its optimum with an L2 penalty.
 
 L-BFGS (scipy) needs hundreds of iterations where features vary much more in some
 directions than in others, as pixels do. Both remedies here leave the optimum where it
 is: `principal_components` turns the axes (the penalty does not see that), and
 `fit_logistic_regression` scales each axis by the root of the loss's curvature along it.
+
+scikit-learn's LogisticRegression, which has neither, comes to the same accuracy, but takes
+several times as long on many images or wide features, by lbfgs and by newton-cg.
 """
 
 from collections.abc import Callable, Iterator
@@ -47,6 +50,25 @@ def principal_components(
         return np.tensordot(features.T, np.tensordot(components, scaled, 1), 1)
 
     return components, to_features
+
+
+def cross_entropy_gradient(weights: Array, features: Array, targets: Array) -> Array:
+    """Computes the gradient of the mean cross-entropy of a batch; nothing is penalized.
+
+    Args:
+        weights: float [D + 1, classes], the bias in the last row.
+        features: float [n, D].
+        targets: int [n] in 0..classes-1.
+
+    Returns:
+        An array like `weights`.
+    """
+    logits = features @ weights[:-1] + weights[-1]
+    residual = np.exp(logits - logits.max(axis=1, keepdims=True))
+    residual /= residual.sum(axis=1, keepdims=True)
+    residual[np.arange(len(targets)), targets] -= 1
+    residual /= len(targets)
+    return np.vstack([features.T @ residual, residual.sum(axis=0)])
 
 
 def fit_logistic_regression(

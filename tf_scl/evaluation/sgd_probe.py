@@ -20,6 +20,7 @@ from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features, check_widths
 from tf_scl.evaluation.labels import check_label_pair, number_classes
+from tf_scl.evaluation.logistic_regression import cross_entropy_gradient
 from tf_scl.evaluation.progress import Progress
 from tf_scl.typing import Array
 
@@ -144,15 +145,8 @@ def sgd_epoch(
     with np.errstate(over="ignore", invalid="ignore"):  # the caller looks at the weights
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            batch = features[chosen]
-            logits = batch @ weights[:-1] + weights[-1]
-            residual = np.exp(logits - logits.max(axis=1, keepdims=True))
-            residual /= residual.sum(axis=1, keepdims=True)
-            residual[np.arange(len(chosen)), targets[chosen]] -= 1
-            residual /= len(chosen)
             velocity *= _MOMENTUM
-            velocity[:-1] += batch.T @ residual
-            velocity[-1] += residual.sum(axis=0)
+            velocity += cross_entropy_gradient(weights, features[chosen], targets[chosen])
             weights -= rate * velocity
 
 

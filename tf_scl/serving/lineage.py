@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records
-from tf_scl.dataclass_json import from_plain
+from tf_scl.dataclass_json import from_plain, read_json
 from tf_scl.errors import InputError, file_reason
-from tf_scl.ingestion.summary import SUMMARY_FILE, describe_reasons
+from tf_scl.ingestion.summary import SUMMARY_FILE, IngestSummary, describe_reasons
 from tf_scl.serving.export import LINEAGE, METADATA_FILE, read_metadata
 from tf_scl.serving.model_folder import find_saved_model
 from tf_scl.typing import PathLike
@@ -98,21 +98,18 @@ def image_lineage(
     Args:
         splits: Dict from split to the list of its record files.
         report_dir: Folder with the `summary.json` of the ingestion, or None.
+
+    Raises:
+        InputError: A `summary.json` that cannot be read.
     """
     hashes = {split: _image_hashes(files) for split, files in splits.items()}
     lines = sorted(one for of_split in hashes.values() for one in of_split)
     digest = hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
-    summary: dict[str, Any] = {}
-    if report_dir:
-        with tf.io.gfile.GFile(os.path.join(report_dir, SUMMARY_FILE)) as file:
-            summary = json.loads(file.read())
-    return ImageLineage(
-        {split: len(of_split) for split, of_split in hashes.items()},
-        digest,
-        summary.get("source"),
-        summary.get("files"),
-        summary.get("rejected", {}),
-    )
+    kept = {split: len(of_split) for split, of_split in hashes.items()}
+    if report_dir is None:
+        return ImageLineage(kept, digest, source=None, files=None, rejected={})
+    summary = read_json(IngestSummary, os.path.join(report_dir, SUMMARY_FILE))
+    return ImageLineage(kept, digest, summary.source, summary.files, summary.rejected)
 
 
 def make_lineage(

@@ -6,7 +6,11 @@ from sklearn.preprocessing import StandardScaler
 
 from tests import reference
 from tests.tf_scl.evaluation import newton
-from tf_scl.evaluation.logistic_regression import fit_logistic_regression, principal_components
+from tf_scl.evaluation.logistic_regression import (
+    cross_entropy_gradient,
+    fit_logistic_regression,
+    principal_components,
+)
 
 
 def _solve(features, targets, classes, l2):
@@ -87,6 +91,23 @@ def test_the_gradient_of_the_reference_is_that_of_its_loss():
     weights += rng.normal(size=(4, 3))
     numeric = reference.numeric_gradient(lambda w: newton.loss(w, features, targets, 0.1), weights)
     np.testing.assert_allclose(newton.gradient(weights, features, targets, 0.1), numeric, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype,tolerance", [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_the_gradient_of_a_batch(dtype, tolerance):
+    rng = np.random.default_rng(0)
+    features, targets, weights = rng.normal(size=(9, 3)), rng.integers(0, 3, 9), np.ones((4, 3))
+    weights += rng.normal(size=(4, 3))
+    found = cross_entropy_gradient(weights.astype(dtype), features.astype(dtype), targets)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(
+        found, newton.gradient(weights, features, targets, 0.0), atol=tolerance
+    )
+
+
+def test_the_gradient_of_huge_logits_is_finite():
+    gradient = cross_entropy_gradient(np.full((3, 2), [0.0, 1e4]), np.ones((1, 2)), np.array([0]))
+    np.testing.assert_array_equal(gradient, [[-1, 1]] * 3)
 
 
 @pytest.mark.parametrize("shape", [(30, 8), (8, 30), (10, 10)])

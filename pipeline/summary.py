@@ -183,7 +183,7 @@ def _accuracies(evaluation: Evaluation) -> list[str]:
 
 
 def _verdict(summary: RunSummary) -> list[str]:
-    reason = _wrap(summary.evaluation.verdict.reason)
+    reason = _wrap(with_flags(summary.evaluation.verdict.reason))
     if summary.pushed:
         return [f"blessed and pushed: {summary.model}", *reason]
     return ["NOT blessed, not pushed", *reason, f"unblessed model: {summary.model}"]

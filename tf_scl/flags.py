@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import difflib
+import functools
 import logging
 import re
 import types
@@ -51,14 +52,17 @@ def with_flags(text: str) -> str:
     Returns:
         Str, such as "use --train.batch_size 8".
     """
-    settings = {
-        f"{section.name}.{field.name}"
-        for section in dataclasses.fields(Config)
-        for field in dataclasses.fields(getattr(Config(), section.name))
-    }
-    return _SETTING.sub(
-        lambda match: _flag(match[0]) if match[0] in settings else match[0],
-        text,
+    known = _settings()
+    return _SETTING.sub(lambda match: _flag(match[0]) if match[0] in known else match[0], text)
+
+
+@functools.cache
+def _settings() -> frozenset[str]:
+    """All settings, such as "train.epochs"."""
+    return frozenset(
+        f"{section}.{setting}"
+        for section, settings in Config().to_dict().items()
+        for setting in settings
     )
 
 

@@ -53,7 +53,13 @@ def source_of(name: str, setting: str) -> pathlib.Path:
     if found is None or not found.origin or not found.origin.endswith(".py"):
         raise InputError(_not_found(name, setting))
     path = pathlib.Path(found.origin)
-    defined = {target for node in ast.parse(path.read_bytes()).body for target in _names_of(node)}
+    try:
+        statements = ast.parse(path.read_bytes()).body
+    except SyntaxError as error:
+        raise InputError(
+            f"{setting} is {name!r}, but {str(path)!r} is no Python: {error}"
+        ) from error
+    defined = {target for node in statements for target in _names_of(node)}
     if attribute not in defined:
         raise InputError(f"{setting} is {name!r}, but {str(path)!r} defines no {attribute!r}")
     return path

@@ -80,9 +80,8 @@ class _Interrupts:
         if threading.current_thread() is not threading.main_thread():
             return
         try:
-            self._stderr = os.dup(
-                2
-            )  # fd 2 may be away when the signal comes (tf_scl.logging_setup)
+            # fd 2 may be away when the signal comes (tf_scl.logging_setup)
+            self._stderr = os.dup(2)
         except OSError:  # closed by the shell: nobody reads what would be said
             self._stderr = os.open(os.devnull, os.O_WRONLY)
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, _END})

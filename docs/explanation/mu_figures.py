@@ -147,9 +147,9 @@ def draw_sweep(found, path):
 
 
 def save(figure, path):
-    """Writes a figure, as the same bytes each time."""
+    """Writes a figure, as the same bytes each time, with its text as text."""
     figure.set_layout_engine("constrained")
-    with plt.rc_context({"svg.hashsalt": path.name}):
+    with plt.rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 

@@ -65,6 +65,12 @@ def test_what_a_module_defines_is_found_without_running_it(module):
         registry.source_of("a_module_of_mine:C", "model.method")
 
 
+def test_a_module_that_is_no_python_is_named(module):
+    module.write_text("class A:\n")
+    with pytest.raises(InputError, match="a_module_of_mine.py' is no Python: .*line 1"):
+        registry.source_of("a_module_of_mine:A", "model.method")
+
+
 def test_it_is_loaded(module):
     assert registry.load("a_module_of_mine:b", "model.method") == 3
 

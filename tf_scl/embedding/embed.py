@@ -238,7 +238,7 @@ def _embed_parts(
     with pipeline as p:
         (
             p
-            | "Stretches" >> beam.Create(waiting)
+            | "Work" >> beam.Create(waiting)
             | "Spread" >> beam.Reshuffle()
             | "Read" >> beam.ParDo(_Read(source, folder, max_megabytes * 2**20, model.max_pixels))
             | "Embed" >> RunInference(KeyedModelHandler(_SavedModelHandler(model.path)))

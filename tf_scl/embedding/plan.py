@@ -36,7 +36,7 @@ class WorkItem:
 
 
 def plan_work(units: Sequence[Unit]) -> list[WorkItem]:
-    """Stretches of a source, whose parts follow the order of its listing.
+    """Pieces of work on a source, whose parts follow the order of its listing.
 
     Small units, such as 32 files, are put together, and large ones, such as a
     tar, make several parts.

@@ -447,5 +447,10 @@ def test_settings_of_every_kind_and_versions_on_one_line():
 
 
 def test_advice_names_the_flags_to_set():
-    facts = replace(examples.labeled(), next_steps=("Try model.mu auto.",))
-    assert "<li>Try --model.mu auto.</li>" in render(facts)
+    labeled = examples.labeled()
+    verdict = Verdict("not shown", "Keep more (ingest.eval_fraction).")
+    evaluation = replace(labeled.evaluation, verdict=verdict)
+    facts = replace(labeled, next_steps=("Try model.mu auto.",), evaluation=evaluation)
+    page = render(facts)
+    assert "<li>Try --model.mu auto.</li>" in page
+    assert "Keep more (--ingest.eval_fraction)." in page

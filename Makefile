@@ -46,7 +46,7 @@ test-changed: env
 
 # For lane b, what does not depend on the lane left out: numpy alone, HTML, documents, examples;
 # and what takes long and is tested on lane a: the exports of fifteen encoders (ten minutes), the
-# chain with encoders that are brought (four).
+# chain with encoders that are brought (four), CIFAR-10 file by file (three).
 OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_examples.py \
 	test_notebooks.py test_project_files.py tf_scl/report tf_scl/theory)
 
@@ -54,7 +54,7 @@ test-brief: ARGS += $(OF_ANY_LANE)
 test-brief: test
 
 test-slow-brief: ARGS += $(OF_ANY_LANE) --ignore tests/tf_scl/serving/test_export_applications.py \
-	-k 'not test_a_network_of_keras_applications and not test_a_vit_of_a_file'
+	-k 'not (test_a_network_of_keras_applications or test_a_vit_of_a_file or test_every_pixel_arrives)'
 test-slow-brief: test-slow
 
 test-current:

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.encoders import resnet_sizes
 from tf_scl.strategies import make_strategy
 
@@ -59,10 +60,19 @@ TINY_MODEL = {
 }
 
 
+def make_resnet_shallow(monkeypatch):
+    """Leaves ResNet-10 its first stage only, for tests to which a ResNet is any encoder."""
+    monkeypatch.setitem(resnet_sizes.DEPTHS, 10, ((1,), False))
+
+
 @pytest.fixture
 def shallow_resnet(monkeypatch):
-    """ResNet-10 with its first stage only, for tests to which a ResNet is any encoder."""
-    monkeypatch.setitem(resnet_sizes.DEPTHS, 10, ((1,), False))
+    make_resnet_shallow(monkeypatch)
+
+
+def crops(size, **options):
+    """Views by crop and flip alone: colors take most of the time of tracing `TwoViews`."""
+    return TwoViews(size, jitter=0.0, grayscale=0.0, **options)
 
 
 def encode(pixels, format="PNG", mode=None, **options):

@@ -8,6 +8,9 @@
 # make docs   the documentation, into site/index.html
 
 PYTHON = .venv/bin/python
+# Compiled modules are kept, whatever the environment says: else each of the hundred processes of the
+# tests compiles TensorFlow and TFX anew, which takes 10 s and more.
+unexport PYTHONDONTWRITEBYTECODE
 # flag NAME VARIABLE: as it was given, whatever quotes and dollars it holds.
 flag = $(if $(value $(2)),$(1) '$(subst ','\'',$(value $(2)))')
 # A file's tests stay in one process, for what they share. Long files come first (tests/conftest.py).

@@ -64,9 +64,9 @@ TINY_MODEL = {
 }
 
 
-def make_resnet_shallow(monkeypatch):
-    """Leaves ResNet-10 its first stage only, for tests to which a ResNet is any encoder."""
-    monkeypatch.setitem(resnet_sizes.DEPTHS, 10, ((1,), False))
+def make_resnet_shallow(monkeypatch, stages=1):
+    """Leaves ResNet-10 its first stages only, for tests to which a ResNet is any encoder."""
+    monkeypatch.setitem(resnet_sizes.DEPTHS, 10, ((1,) * stages, False))
 
 
 @pytest.fixture

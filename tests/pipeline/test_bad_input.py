@@ -57,7 +57,7 @@ def test_nothing_heavy_is_loaded_before_a_mistake_is_named(image_folder, tmp_pat
     ]
     code = f"""
 import sys
-from pipeline import local_run, local_runner
+from pipeline import local_runner
 for mistake in {mistakes}:
     assert local_runner.main(mistake) == 2
 print([name for name in ("tensorflow", "keras", "tfx", "apache_beam") if name in sys.modules])

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import one_step
-from tests.conftest import TINY_MODEL
+from tests.conftest import TINY_MODEL, make_resnet_shallow
 from tf_scl import training
 from tf_scl.models.methods import METHODS, method_class
 from tf_scl.strategies import make_strategy
@@ -94,8 +94,9 @@ def test_xla_in_every_combination(two_replicas, one_replica, case, dtype, replic
     np.testing.assert_allclose(losses, truth, atol=tolerance * scale)
 
 
-def test_the_whole_step_compiles_for_a_tpu(one_replica):
+def test_the_whole_step_compiles_for_a_tpu(one_replica, monkeypatch):
     """Views, ResNet, loss, optimizer and metrics in one XLA computation."""
+    make_resnet_shallow(monkeypatch, stages=2)  # with blocks of both kinds
     with one_replica.scope():
         model = training.build_model(tf_scl.Config.from_dict(_TINY))
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=True)

@@ -8,6 +8,9 @@
 # make docs   the documentation, into site/index.html
 
 PYTHON = .venv/bin/python
+# Compiled modules are kept, whatever the environment says: else each of the hundred processes of the
+# tests compiles TensorFlow and TFX anew, which takes 10 s and more.
+unexport PYTHONDONTWRITEBYTECODE
 # flag NAME VARIABLE: as it was given, whatever quotes and dollars it holds.
 flag = $(if $(value $(2)),$(1) '$(subst ','\'',$(value $(2)))')
 # A file's tests stay in one process, for what they share. Long files come first (tests/conftest.py).
@@ -46,7 +49,7 @@ test-changed: env
 
 # For lane b, what does not depend on the lane left out: numpy alone, HTML, documents, examples;
 # and what takes long and is tested on lane a: the exports of fifteen encoders (ten minutes), the
-# chain with encoders that are brought (four).
+# chain with encoders that are brought (four), CIFAR-10 file by file (three).
 OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_examples.py \
 	test_notebooks.py test_project_files.py tf_scl/report tf_scl/theory)
 
@@ -54,7 +57,7 @@ test-brief: ARGS += $(OF_ANY_LANE)
 test-brief: test
 
 test-slow-brief: ARGS += $(OF_ANY_LANE) --ignore tests/tf_scl/serving/test_export_applications.py \
-	-k 'not test_a_network_of_keras_applications and not test_a_vit_of_a_file'
+	-k 'not (test_a_network_of_keras_applications or test_a_vit_of_a_file or test_every_pixel_arrives)'
 test-slow-brief: test-slow
 
 test-current:

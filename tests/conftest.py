@@ -3,6 +3,10 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Before numpy is imported: workers of pytest-xdist are as many as cores already, and threads that
+# wait for one another take most of the time of a small product.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 import io
 
@@ -11,6 +15,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.encoders import resnet_sizes
 from tf_scl.strategies import make_strategy
 
@@ -59,10 +64,19 @@ TINY_MODEL = {
 }
 
 
+def make_resnet_shallow(monkeypatch, stages=1):
+    """Leaves ResNet-10 its first stages only, for tests to which a ResNet is any encoder."""
+    monkeypatch.setitem(resnet_sizes.DEPTHS, 10, ((1,) * stages, False))
+
+
 @pytest.fixture
 def shallow_resnet(monkeypatch):
-    """ResNet-10 with its first stage only, for tests to which a ResNet is any encoder."""
-    monkeypatch.setitem(resnet_sizes.DEPTHS, 10, ((1,), False))
+    make_resnet_shallow(monkeypatch)
+
+
+def crops(size, **options):
+    """Views by crop and flip alone: colors take most of the time of tracing `TwoViews`."""
+    return TwoViews(size, jitter=0.0, grayscale=0.0, **options)
 
 
 def encode(pixels, format="PNG", mode=None, **options):

@@ -1,6 +1,8 @@
 """Trainer and evaluator on real records, one after the other, as in the pipeline."""
 
 import json
+import os
+import pathlib
 import shutil
 import types
 
@@ -15,8 +17,8 @@ from components.pretrainer import executor as trainer_executor
 from components.pretrainer import run_fn
 from components.pretrainer.component import pretrainer
 from components.pretrainer.request import TrainerRequest
+from components.representation_evaluator import executor as evaluator_executor
 from components.representation_evaluator.component import RepresentationEvaluator
-from components.representation_evaluator.executor import Executor
 from tests.conftest import TINY_MODEL, encode, photo
 from tests.tf_scl.callbacks.test_epoch_summaries import scalars
 from tf_scl import time_budget
@@ -36,6 +38,8 @@ pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
 _CONFIG = Config.from_dict(
     {
+        # Without colors, for they take most of the time of tracing views.
+        "augment": {"jitter": 0.0, "grayscale": 0.0},
         "model": TINY_MODEL,
         "train": {"batch_size": 16, "epochs": 1, "warmup_epochs": 0},
     }
@@ -242,7 +246,28 @@ def test_the_executor_finds_out_where_the_model_comes_from(trained, monkeypatch)
     assert parameters == before  # what ML Metadata keeps, and the cache goes by
 
 
-def test_a_training_that_has_ended_is_not_done_again_but_other_settings_are(tmp_path, monkeypatch):
+@pytest.fixture
+def exported(monkeypatch):
+    """Dict from folder to the weights that were to be exported there, which is not done."""
+    weights = {}
+
+    def note(model, path, *_, **__):
+        os.makedirs(path)
+        weights[pathlib.Path(path)] = model.get_weights()
+
+    monkeypatch.setattr(run_fn, "export_saved_model", note)
+    return weights
+
+
+def _assert_same_weights(one, other):
+    assert len(one) > 0
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_training_that_has_ended_is_not_done_again_but_other_settings_are(
+    tmp_path, monkeypatch, exported
+):
     """TFX may be killed before it takes note of the outputs, which are lost then."""
     _write_examples(tmp_path)
     steps, checked = [], StopOnNonFinite.on_train_batch_end
@@ -254,14 +279,8 @@ def test_a_training_that_has_ended_is_not_done_again_but_other_settings_are(tmp_
     run_fn.run_fn(_arguments(tmp_path, tmp_path / "first"))
     run_fn.run_fn(_arguments(tmp_path, tmp_path / "second"))
     assert len(steps) == 2
-    image = tf.constant([encode(photo(0))])
-    embeddings = [
-        tf.saved_model.load(str(tmp_path / name / "model" / "Format-Serving"))
-        .signatures["serving_default"](image)["embedding"]
-        .numpy()
-        for name in ("first", "second")
-    ]
-    np.testing.assert_array_equal(*embeddings)
+    served = [tmp_path / name / "model" / "Format-Serving" for name in ("first", "second")]
+    _assert_same_weights(*(exported[path] for path in served))
     (before,) = (tmp_path / "checkpoints").iterdir()
     slower = _CONFIG.replace({"train": {"base_learning_rate": 0.01}})
     run_fn.run_fn(_arguments(tmp_path, tmp_path / "slower", slower))
@@ -273,7 +292,7 @@ def test_a_training_that_has_ended_is_not_done_again_but_other_settings_are(tmp_
     assert after != before
 
 
-def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monkeypatch):
+def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monkeypatch, exported):
     _write_examples(tmp_path)
     config = _CONFIG.replace({"train": {"epochs": 3, "checkpoint_steps": 1}})
     steps, checked = [], StopOnNonFinite.on_train_batch_end
@@ -306,11 +325,8 @@ def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monke
     curves = scalars(second / "model_run" / "logs" / "train")
     assert curves["epoch_loss"] == pytest.approx(dict(enumerate(history["loss"])))
     assert list((tmp_path / "checkpoints").iterdir()) == [saved]  # the other one has ended
-    model = tf.saved_model.load(str(second / "model_run" / "untrained"))
-    untouched = tf.saved_model.load(str(first / "model_run" / "untrained"))
-    image = tf.constant([encode(photo(0))])
-    embeddings = [m.signatures["serving_default"](image)["embedding"] for m in (model, untouched)]
-    np.testing.assert_array_equal(*embeddings)
+    untrained = [exported[folder / "model_run" / "untrained"] for folder in (first, second)]
+    _assert_same_weights(*untrained)
 
 
 def test_the_epochs_that_are_noted_are_those_that_minutes_came_to(tmp_path, monkeypatch):
@@ -338,7 +354,7 @@ def _evaluate(trained, tmp_path, config, last_blessed=()):
     for name, artifact in (("evaluation", evaluation), ("blessing", blessing)):
         (tmp_path / name).mkdir()
         artifact.uri = str(tmp_path / name)
-    Executor().Do(
+    evaluator_executor.Executor().Do(
         {
             **{name: [artifact] for name, artifact in artifacts.items()},
             "last_blessed": list(last_blessed),
@@ -349,8 +365,16 @@ def _evaluate(trained, tmp_path, config, last_blessed=()):
     return read_json(Evaluation, tmp_path / "evaluation" / "evaluation.json"), blessing
 
 
-def test_evaluator_measures_the_three_representations(trained, tmp_path):
-    evaluation, blessing = _evaluate(trained, tmp_path, EvaluateConfig(draws=2))
+@pytest.fixture(scope="module")
+def evaluated(trained, tmp_path_factory):
+    """What the evaluator finds without a predecessor: (evaluation, blessing, folder)."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    return *_evaluate(trained, folder, EvaluateConfig(draws=2)), folder
+
+
+def test_evaluator_measures_the_three_representations(trained, evaluated):
+    evaluation, blessing, _ = evaluated
+    assert evaluation.comparison is None
     results = evaluation.representations
     assert sorted(results) == ["pretrained encoder", "raw pixels", "untrained encoder"]
     assert results["raw pixels"].dimension == 8 * 8 * 3
@@ -363,9 +387,9 @@ def test_evaluator_measures_the_three_representations(trained, tmp_path):
     assert blessing.get_string_custom_property("current_model") == trained[1]["model"].uri
 
 
-def test_evaluator_leaves_a_report_of_the_run(trained, tmp_path):
-    evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2))
-    facts = read_report(tmp_path / "evaluation" / "report.json")
+def test_evaluator_leaves_a_report_of_the_run(evaluated):
+    evaluation, _, folder = evaluated
+    facts = read_report(folder / "evaluation" / "report.json")
     assert facts.evaluation == evaluation
     assert facts.data == "photos"
     assert facts.ingestion.first_rejected[0].file == "bad.png"
@@ -377,7 +401,7 @@ def test_evaluator_leaves_a_report_of_the_run(trained, tmp_path):
     assert len(facts.neighbors) == 10
     assert facts.settings["train"]["batch_size"] == 16
     assert facts.settings["evaluate"]["draws"] == 2
-    page = (tmp_path / "evaluation" / "report.html").read_text()
+    page = (folder / "evaluation" / "report.html").read_text()
     assert "photos" in page and "bad.png" in page
 
 
@@ -393,12 +417,18 @@ def test_the_last_blessed_model_is_compared_with(trained, tmp_path):
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_last_blessed_model_that_is_gone_or_the_same_is_left_out(trained, tmp_path, gone):
+def test_a_last_blessed_model_that_is_gone_or_the_same_is_left_out(
+    trained, tmp_path, monkeypatch, gone
+):
+    def evaluate_models(models, *_):
+        raise InterruptedError(sorted(models))
+
+    monkeypatch.setattr(evaluator_executor, "evaluate_models", evaluate_models)
     _, artifacts = trained
     last = standard_artifacts.Model()
     last.uri = str(tmp_path / "nowhere") if gone else artifacts["model"].uri
-    evaluation, _ = _evaluate(trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[last])
-    assert evaluation.comparison is None
+    with pytest.raises(InterruptedError, match=r"\['pretrained encoder', 'untrained encoder'\]"):
+        _evaluate(trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[last])
 
 
 def test_a_gate_that_fails_gives_no_blessing(trained, tmp_path):

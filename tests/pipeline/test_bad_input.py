@@ -1,5 +1,7 @@
 """What cannot work is said at once, in one line, before anything heavy is loaded."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import sys
 import pytest
 
 from components import checks
+from pipeline import local_run, local_runner
 from tests.conftest import encode, photo
 
 
@@ -19,23 +22,59 @@ def _run(*flags):
     )
 
 
-def _error(*flags):
-    done = _run(*flags)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr + done.stdout
-    (line,) = done.stderr.splitlines()
+def _one_line(stderr):
+    assert "Traceback" not in stderr
+    (line,) = stderr.splitlines()
     assert line.startswith("error: ")
     return line
 
 
+def error_of(*flags):
+    """The line on stderr with which the command ends; nothing is written to stdout."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        status = local_runner.main([str(flag) for flag in flags])
+    assert (status, stdout.getvalue()) == (2, "")
+    return _one_line(stderr.getvalue())
+
+
+def test_a_program_ends_with_status_2_and_the_line(tmp_path):
+    done = _run("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    line = error_of("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert _one_line(done.stderr) == line
+
+
+def test_nothing_heavy_is_loaded_before_a_mistake_is_named(image_folder, tmp_path):
+    out = ["--out", str(tmp_path / "out")]
+    mistakes = [
+        ["--data", str(tmp_path / "nowhere"), *out],
+        ["--data", str(image_folder), "--preset", "cifar10", *out],
+        ["--data", str(image_folder), "--model.encoder", str(tmp_path / "vit.keras"), *out],
+        ["--train.epoch", "3", *out],
+        ["--train.base_learning_rate", "-1", *out],
+        ["--out", "/proc/tf_scl"],
+    ]
+    code = f"""
+import sys
+from pipeline import local_runner
+for mistake in {mistakes}:
+    assert local_runner.main(mistake) == 2
+print([name for name in ("tensorflow", "keras", "tfx", "apache_beam") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+    assert len(done.stderr.splitlines()) == len(mistakes)
+
+
 def test_no_such_folder(tmp_path):
-    line = _error("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    line = error_of("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
     assert f"'{tmp_path}/nowhere' does not exist; give the path of a folder of images" in line
 
 
 def test_an_empty_folder(tmp_path):
     (tmp_path / "images").mkdir()
-    line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
+    line = error_of("--data", tmp_path / "images", "--out", tmp_path / "out")
     assert "holds 0 files; give the path of a folder of images" in line
 
 
@@ -43,19 +82,19 @@ def test_a_folder_with_two_images(tmp_path):
     (tmp_path / "images").mkdir()
     for number in range(2):
         (tmp_path / "images" / f"{number}.png").write_bytes(encode(photo(number)))
-    line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
+    line = error_of("--data", tmp_path / "images", "--out", tmp_path / "out")
     assert "holds 2 images; at least 4 are needed" in line
 
 
 def test_fewer_images_than_a_batch(image_folder, tmp_path):
     for flags in (["--train.batch_size", 64], ["--preset", "cifar10"]):
-        line = _error("--data", image_folder, "--out", tmp_path / "out", *flags)
+        line = error_of("--data", image_folder, "--out", tmp_path / "out", *flags)
         assert f"but of the 48 images in '{image_folder}' only some 38 are to train on" in line
         assert "--train.batch_size 9 or add images" in line
 
 
 def test_one_image(image_folder, tmp_path):
-    line = _error("--data", image_folder / "cat" / "00.png", "--out", tmp_path / "out")
+    line = error_of("--data", image_folder / "cat" / "00.png", "--out", tmp_path / "out")
     assert "/cat/00.png' holds 1 image; at least 4 are needed" in line
 
 
@@ -64,72 +103,73 @@ def test_a_table_beside_the_images_is_no_image(tmp_path):
     (tmp_path / "images" / "a.png").write_bytes(encode(photo(1)))
     for number in range(10):
         (tmp_path / "images" / f"labels{number}.csv").write_text("a.png,cat")
-    line = _error("--data", tmp_path / "images", "--out", tmp_path / "out")
+    line = error_of("--data", tmp_path / "images", "--out", tmp_path / "out")
     assert "images' holds 1 image; at least 4 are needed" in line
 
 
 def test_a_flag_by_half_its_name(tmp_path):
-    line = _error("--out", tmp_path / "out", "--train.epoch", "3")
+    line = error_of("--out", tmp_path / "out", "--train.epoch", "3")
     assert "no flag --train.epoch; did you mean --train.epochs?" in line
 
 
 def test_an_encoder_that_is_not_there(image_folder, tmp_path):
     data = ["--data", image_folder, "--out", tmp_path / "out"]
-    line = _error(*data, "--model.encoder", tmp_path / "vit.keras")
+    line = error_of(*data, "--model.encoder", tmp_path / "vit.keras")
     assert f"model.encoder '{tmp_path}/vit.keras' does not exist; give the path of a file" in line
 
 
-def test_an_encoder_that_nobody_knows_is_named_before_the_images_are_read(image_folder, tmp_path):
+def test_an_encoder_that_nobody_knows_is_named_before_the_images_are_read(
+    image_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(local_run, "_configure_logging", lambda path: None)  # it is for good
     out = tmp_path / "out"
-    done = _run("--data", image_folder, "--out", out, "--model.encoder", "ResNet5")
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    line = error_of("--data", image_folder, "--out", out, "--model.encoder", "ResNet5")
     assert line.startswith("error: no encoder 'ResNet5': --model.encoder takes resnet, a name of")
     assert "did you mean ResNet50" in line
     assert not (out / "pipeline").exists()
 
 
 def test_a_value_out_of_range(tmp_path):
-    line = _error("--out", tmp_path / "out", "--train.base_learning_rate", "-1")
+    line = error_of("--out", tmp_path / "out", "--train.base_learning_rate", "-1")
     assert "train.base_learning_rate must be above 0 (number). Received: -1.0" in line
 
 
 @pytest.mark.parametrize("below", ["a_file/out", "a_file"])
 def test_an_output_folder_that_cannot_be_written(tmp_path, below):
     (tmp_path / "a_file").write_text("")
-    line = _error("--out", tmp_path / below)
+    line = error_of("--out", tmp_path / below)
     assert f"cannot write to the output folder '{tmp_path / below}'" in line
     assert "give another with --out" in line
 
 
 def test_a_read_only_output_folder():
-    line = _error("--out", "/proc/tf_scl")  # even root may not write there
+    line = error_of("--out", "/proc/tf_scl")  # even root may not write there
     assert "cannot write to the output folder '/proc/tf_scl'" in line
 
 
 def test_output_inside_the_images(image_folder):
-    line = _error("--data", image_folder, "--out", image_folder / "out")
+    line = error_of("--data", image_folder, "--out", image_folder / "out")
     assert "lies inside the image folder" in line
     assert not (image_folder / "out").exists()
 
 
 def test_an_output_folder_that_tfx_would_read_as_a_pattern(image_folder, tmp_path):
-    line = _error("--data", image_folder, "--out", tmp_path / "a[1]", "--train.batch_size", 4)
+    line = error_of("--data", image_folder, "--out", tmp_path / "a[1]", "--train.batch_size", 4)
     assert "one of the characters * ? [ ]" in line
 
 
 def test_an_empty_path(tmp_path):
-    assert "'' does not exist" in _error("--data=", "--out", tmp_path / "out")
+    assert "'' does not exist" in error_of("--data=", "--out", tmp_path / "out")
 
 
 def test_a_mistake_in_the_images_leaves_no_output_behind(tmp_path):
-    _error("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    error_of("--data", tmp_path / "nowhere", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_two_runs_in_one_folder(tmp_path):
     with checks.exclusive_lock(str(tmp_path)):
-        assert "another run is using the output folder" in _error("--out", tmp_path)
+        assert "another run is using the output folder" in error_of("--out", tmp_path)
 
 
 def test_make_takes_any_path(tmp_path):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from components import checks
-from tests.pipeline.test_bad_input import _error
+from tests.pipeline.test_bad_input import error_of
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _contents(folder):
 def test_a_damaged_record(out):
     (out / ".lock").touch()
     before = _contents(out)
-    line = _error("--out", out)
+    line = error_of("--out", out)
     assert f"the record of earlier runs, '{out}/metadata.sqlite', is damaged" in line
     assert f"move it and '{out}/pipeline' away and run the same again" in line
     assert f"'{out}/serving' stays as it is" in line
@@ -39,7 +39,7 @@ def test_a_damaged_record(out):
 
 def test_a_record_that_is_gone_while_its_artifacts_are_there(out):
     (out / checks.RECORD_FILE).unlink()
-    assert "metadata.sqlite', is gone" in _error("--out", out)
+    assert "metadata.sqlite', is gone" in error_of("--out", out)
 
 
 def test_a_folder_on_a_disk_that_is_mounted_read_only(out, tmp_path):
@@ -52,7 +52,7 @@ def test_a_folder_on_a_disk_that_is_mounted_read_only(out, tmp_path):
     try:
         shutil.copytree(out, disk / "out")
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        line = _error("--out", disk / "out")
+        line = error_of("--out", disk / "out")
     finally:
         subprocess.run(["umount", disk], check=True)
     assert f"cannot write to the output folder '{disk}/out': Read-only file system" in line
@@ -64,7 +64,7 @@ def test_two_runs_started_at_once(tmp_path):
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(tmp_path / "out" / "run.log")
-        line = _error("--out", tmp_path / "out")
+        line = error_of("--out", tmp_path / "out")
         assert f"another run is using the output folder '{tmp_path}/out'; wait for it" in line
         assert first.poll() is None
     finally:

@@ -147,9 +147,10 @@ class TwoViews(keras.layers.Layer):
             first: Int, the place in the global batch of the first of them.
 
         Returns:
-            Dict of tensors with N rows, the arguments of `ops`: "box", "flip",
-            "jitter", "order", "brightness", "contrast", "saturation", "hue",
-            "grayscale", "blur", "sigma", "solarize".
+            Dict of tensors with N rows, the arguments of `ops`: "box", "flip";
+            where there is jitter or grayscale "jitter", "order", "brightness",
+            "contrast", "saturation", "hue", "grayscale"; where there is blur
+            "blur", "sigma"; and where there is solarize "solarize".
         """
         seeds = dict(zip(_DRAWN, random_params.split(seed, len(_DRAWN)), strict=True))
 
@@ -162,22 +163,31 @@ class TwoViews(keras.layers.Layer):
         def uniform(name: str, low: float, high: float) -> tf.Tensor:
             return random_params.uniform(seeds[name], [count], low, high, first)
 
-        return {
+        drawn = {
             "box": random_params.crop_boxes(
                 seeds["box"], count, height, width, self.crop_scale, self.crop_ratio, first
             ),
             "flip": bernoulli("flip", self.flip),
-            "jitter": bernoulli("jitter", self.jitter),
-            "order": random_params.permutations(seeds["order"], count, 4, first),
-            "brightness": uniform_factors("brightness", self.brightness),
-            "contrast": uniform_factors("contrast", self.contrast),
-            "saturation": uniform_factors("saturation", self.saturation),
-            "hue": uniform("hue", -self.hue, self.hue),
-            "grayscale": bernoulli("grayscale", self.grayscale),
-            "blur": bernoulli("blur", self.blur),
-            "sigma": uniform("sigma", *self.blur_sigma),
-            "solarize": bernoulli("solarize", self.solarize),
         }
+        # What is off is not drawn: its operations would be most of what there is to trace.
+        if self.jitter > 0 or self.grayscale > 0:
+            drawn |= {
+                "jitter": bernoulli("jitter", self.jitter),
+                "order": random_params.permutations(seeds["order"], count, 4, first),
+                "brightness": uniform_factors("brightness", self.brightness),
+                "contrast": uniform_factors("contrast", self.contrast),
+                "saturation": uniform_factors("saturation", self.saturation),
+                "hue": uniform("hue", -self.hue, self.hue),
+                "grayscale": bernoulli("grayscale", self.grayscale),
+            }
+        if self.blur > 0:
+            drawn |= {
+                "blur": bernoulli("blur", self.blur),
+                "sigma": uniform("sigma", *self.blur_sigma),
+            }
+        if self.solarize > 0:
+            drawn["solarize"] = bernoulli("solarize", self.solarize)
+        return drawn
 
     def apply(self, images: tf.Tensor, drawn: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Views float32 [K * N, size, size, C] of images [N, H, W, C].

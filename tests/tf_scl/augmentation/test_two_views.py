@@ -81,7 +81,7 @@ def test_views_do_not_depend_on_the_number_of_replicas(two_replicas):
         layer = tf_scl.TwoViews(**_ALL, seed=5)
     spec = tf.TensorSpec([None, *batches[0].shape[1:]], tf.uint8)
     data = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec)
-    run = tf.function(lambda images: two_replicas.run(layer, (images,)))
+    run = tf.function(lambda images: two_replicas.run(layer, (images,)), reduce_retracing=True)
     shared_out = two_replicas.experimental_distribute_dataset(data)
     for images, shares in zip(batches, shared_out, strict=True):
         for view, expected in zip(run(shares), alone(tf.constant(images)), strict=True):

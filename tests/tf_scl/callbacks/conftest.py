@@ -5,7 +5,7 @@ import pytest
 import tf_scl
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pair_model():
     """Makes a model that trains on pairs of vectors [N, 6], fast, with every kind of state."""
 

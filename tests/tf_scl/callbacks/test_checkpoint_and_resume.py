@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -43,13 +44,14 @@ def _sgd():
     return keras.optimizers.SGD(rate, momentum=0.9)
 
 
-def _fit(model, folder, crash_after=None, epochs=3, data=None, **kwargs):
+def _fit(model, folder, crash_after=None, epochs=3, data=None, callbacks=(), **kwargs):
     """(history, running means by step); of a run that crashes, (None, means)."""
     losses = _Losses(crash_after)
     saver = CheckpointAndResume(folder, **kwargs)
     try:
         data = _data() if data is None else data
-        history = model.fit(data, epochs=epochs, verbose=0, callbacks=[losses, saver])
+        callbacks = [losses, *callbacks, saver]
+        history = model.fit(data, epochs=epochs, verbose=0, callbacks=callbacks)
     except KeyboardInterrupt:
         return None, losses.means
     return history, losses.means
@@ -65,22 +67,42 @@ def _assert_same_state(one, other):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-_OPTIMIZERS = {
-    "momentum": _sgd,
-    "adamw": lambda: keras.optimizers.AdamW(1e-3),
-    "lars": lambda: tf_scl.LARS(0.1, momentum=0.9),
-}
+class _Copies(keras.callbacks.Callback):
+    """Copies the folder of checkpoints where a kill after so many steps would leave it."""
+
+    def __init__(self, folder, steps):
+        super().__init__()
+        self.copies = {step: folder.with_name(f"killed-{step}") for step in steps}
+        self.folder, self.made = folder, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.made += 1
+        if self.made in self.copies:
+            shutil.copytree(self.folder, self.copies[self.made])
 
 
-@pytest.mark.parametrize("crash_after", [8, 10, 13])
-@pytest.mark.parametrize("optimizer", ["momentum"])
-def test_a_run_that_crashed_goes_on_as_if_it_had_not(pair_model, tmp_path, optimizer, crash_after):
-    _check(tmp_path, crash_after, lambda: pair_model(_OPTIMIZERS[optimizer]()))
+@pytest.fixture(scope="module")
+def whole(pair_model, tmp_path_factory):
+    """A run that nothing stopped: (model, history, means, folders by the step of a kill)."""
+    model, folder = pair_model(_sgd()), tmp_path_factory.mktemp("whole") / "checkpoints"
+    copies = _Copies(folder, [8, 10, 13])
+    history, means = _fit(model, folder, callbacks=[copies], every_steps=3)
+    return model, history, means, copies.copies
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "lars"])
+@pytest.mark.parametrize("killed_after", [8, 10, 13])
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not(pair_model, whole, killed_after):
+    *run, folders = whole
+    _check_rest(pair_model(_sgd()), folders[killed_after], killed_after, *run)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [lambda: keras.optimizers.AdamW(1e-3), lambda: tf_scl.LARS(0.1, momentum=0.9)],
+    ids=["adamw", "lars"],
+)
 def test_so_does_every_optimizer(pair_model, tmp_path, optimizer):
-    _check(tmp_path, 8, lambda: pair_model(_OPTIMIZERS[optimizer]()))
+    _check(tmp_path, 8, lambda: pair_model(optimizer()))
 
 
 def test_so_does_a_run_on_two_replicas(pair_model, tmp_path, two_replicas):
@@ -111,21 +133,25 @@ def _check(tmp_path, crash_after, build):
     """Compares an uninterrupted run with one that crashes; saves after every 3rd step."""
     whole = build()
     history, means = _fit(whole, tmp_path / "whole", every_steps=3)
-    assert sorted(means) == list(range(3 * _STEPS))
-
     crashed, before = _fit(build(), tmp_path / "crashed", crash_after, every_steps=3)
     assert crashed is None
-    resumed = build()
+    for step, mean in before.items():
+        assert mean == pytest.approx(means[step], rel=1e-4), step
+    return _check_rest(build(), tmp_path / "crashed", crash_after, whole, history, means)
+
+
+def _check_rest(resumed, folder, crash_after, whole, history, means):
+    """Goes on from a folder of checkpoints; compares with the run that nothing stopped."""
+    assert sorted(means) == list(range(3 * _STEPS))
     for weight in resumed.trainable_variables:
         weight.assign(weight + 1.0)  # what is restored does not depend on the start
-    resumed_history, after = _fit(resumed, tmp_path / "crashed", every_steps=3)
+    resumed_history, after = _fit(resumed, folder, every_steps=3)
 
     # The crash comes before the callback could save that step.
     first = (crash_after - 1) // 3 * 3
     assert sorted(after) == list(range(first, 3 * _STEPS))
-    for part in (before, after):
-        for step, mean in part.items():
-            assert mean == pytest.approx(means[step], rel=1e-4), step
+    for step, mean in after.items():
+        assert mean == pytest.approx(means[step], rel=1e-4), step
     _assert_same_state(resumed, whole)
     assert resumed_history.epoch == history.epoch == [0, 1, 2]
     assert sorted(resumed_history.history) == sorted(history.history)

@@ -18,7 +18,8 @@ from tf_scl.evaluation.linear_probe import draw_labeled
 from tf_scl.evaluation.representation import evaluate_all, evaluate_representation
 from tf_scl.evaluation.results import Evaluation
 
-_CONFIG = EvaluateConfig(fractions=())
+# Three draws, not ten: each is a probe of every representation, and its penalty chosen anew.
+_CONFIG = EvaluateConfig(draws=3, fractions=())
 _LAST = [
     f"{measure} against the last blessed encoder"
     for measure in ("few-label probe", "probe with all labels", "kNN")

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import one_step
+from tests.conftest import crops
 from tf_scl.models.accumulated_step import AccumulatedStep
 from tf_scl.normalization import batch_normalization
 
@@ -109,7 +110,7 @@ def test_views_and_dropout_are_the_same_in_both_passes():
         model = tf_scl.SpectralContrastive(
             encoder,
             keras.layers.Dense(4),
-            tf_scl.TwoViews(6, seed=3),
+            crops(6, seed=3),
             mu=None,
             accumulate=accumulate,
         )

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
+from tests.conftest import crops
 from tf_scl.models.checked_model import replayed
 
 _PIXELS = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 1)).astype(np.uint8)
@@ -15,8 +16,7 @@ _SCALED = _PIXELS / 255.0
 
 def _model(augmented=True, **options):
     layers = [keras.Input((4, 4, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
-    # Without colors, for they take most of the time of tracing.
-    augmentation = tf_scl.TwoViews(4, jitter=0, grayscale=0) if augmented else None
+    augmentation = crops(4) if augmented else None
     model = tf_scl.SpectralContrastive(
         keras.Sequential(layers), keras.layers.Dense(2), augmentation, **options
     )
@@ -98,7 +98,7 @@ def test_the_look_costs_no_batch_and_no_tracing(options):
             return super().train_step(data)
 
     layers = [keras.Input((4, 4, 1)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
-    model = Watched(keras.Sequential(layers), keras.layers.Dense(2), tf_scl.TwoViews(4))
+    model = Watched(keras.Sequential(layers), keras.layers.Dense(2), crops(4))
     model.compile(keras.optimizers.SGD(0.01), **options)
     images = np.arange(10, dtype=np.float32)[:, None, None, None] * np.ones((4, 4, 1), np.float32)
     model.fit(tf.data.Dataset.from_tensor_slices(images).batch(2), epochs=2, verbose=0)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
+from tests.conftest import crops
 from tf_scl.models import checks
 
 
@@ -28,15 +29,13 @@ def _encoder(shape=(8, 8, 3), output=None):
 )
 def test_what_an_encoder_must_give_is_named(method, output, message):
     with pytest.raises(tf_scl.InputError, match=f"features \\[N, D\\].*{message}"):
-        method(_encoder(output=output), augmentation=tf_scl.TwoViews(8))
+        method(_encoder(output=output), augmentation=crops(8))
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_an_unbuilt_encoder_is_checked_by_the_first_batch(accumulate):
     encoder = keras.Sequential([keras.layers.Conv2D(4, 3)])
-    model = tf_scl.SpectralContrastive(
-        encoder, augmentation=tf_scl.TwoViews(8), accumulate=accumulate
-    )
+    model = tf_scl.SpectralContrastive(encoder, augmentation=crops(8), accumulate=accumulate)
     model.compile()
     with pytest.raises(tf_scl.InputError, match="^the encoder.*GlobalAveragePooling2D") as error:
         model.fit(np.zeros((4, 8, 8, 3), np.uint8), verbose=0)
@@ -52,7 +51,7 @@ def test_an_unbuilt_encoder_is_checked_by_the_first_batch(accumulate):
 )
 def test_what_an_encoder_must_take_is_named(shape, message):
     with pytest.raises(tf_scl.InputError, match=message):
-        tf_scl.SpectralContrastive(_encoder(shape), augmentation=tf_scl.TwoViews(8))
+        tf_scl.SpectralContrastive(_encoder(shape), augmentation=crops(8))
 
 
 def test_an_encoder_of_two_inputs_is_named():
@@ -64,7 +63,7 @@ def test_an_encoder_of_two_inputs_is_named():
 
 def test_the_advice_on_channels_first_works():
     advised = keras.Sequential([keras.layers.Permute((3, 1, 2)), _encoder((3, 8, 8))])
-    model = tf_scl.SpectralContrastive(advised, augmentation=tf_scl.TwoViews(8))
+    model = tf_scl.SpectralContrastive(advised, augmentation=crops(8))
     model.compile(keras.optimizers.SGD(1e-6))
     model.fit(np.zeros((4, 8, 8, 3), np.uint8), verbose=0)
 
@@ -84,7 +83,7 @@ def test_data_without_a_shape_get_it_from_the_encoder(request, augmented, replic
     element, kinds = (images, tf.uint8) if augmented else ((images,) * 2, (tf.uint8,) * 2)
     data = tf.data.Dataset.from_generator(lambda: iter([element]), kinds)
     with request.getfixturevalue(replicas).scope():
-        views = tf_scl.TwoViews(8) if augmented else None
+        views = crops(8) if augmented else None
         model = tf_scl.SpectralContrastive(_encoder(), keras.layers.Dense(2), views)
         model.compile(keras.optimizers.SGD(1e-6))
     model.fit(data, verbose=0)
@@ -95,7 +94,7 @@ def test_data_without_a_shape_get_it_from_the_encoder(request, augmented, replic
 def test_data_without_a_shape_and_an_encoder_without_one_are_named():
     data = tf.data.Dataset.from_generator(lambda: iter([np.zeros((4, 8, 8, 3))]), tf.uint8)
     model = tf_scl.SpectralContrastive(
-        keras.Sequential([keras.layers.Flatten()]), augmentation=tf_scl.TwoViews(8)
+        keras.Sequential([keras.layers.Flatten()]), augmentation=crops(8)
     )
     model.compile()
     with pytest.raises(tf_scl.InputError, match="neither.*an unknown shape.*output_signature"):
@@ -105,7 +104,7 @@ def test_data_without_a_shape_and_an_encoder_without_one_are_named():
 @pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 8, 1), (64,)])
 def test_images_of_another_form_than_the_encoder_takes_are_named(shape):
     """Where the data set tells it, and where only the first batch does."""
-    model = tf_scl.SpectralContrastive(_encoder(), augmentation=tf_scl.TwoViews(8))
+    model = tf_scl.SpectralContrastive(_encoder(), augmentation=crops(8))
     model.compile()
     known = tf.data.Dataset.from_tensors(np.zeros(shape, np.uint8))
     unknown = tf.data.Dataset.from_generator(lambda: iter([np.zeros(shape)]), tf.uint8)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import reference
+from tests.conftest import crops
 from tf_scl.images.decode import fit_to_square
 from tf_scl.strategies import make_strategy
 
@@ -106,7 +107,7 @@ def test_views_of_unequal_shares_are_those_of_one_device(two_replicas):
             keras.utils.set_random_seed(0)
             layers = [keras.Input((4, 4, 1)), keras.layers.Rescaling(1 / 255)]
             encoder = keras.Sequential([*layers, keras.layers.Flatten()])
-            views = tf_scl.TwoViews(4, seed=3, jitter=0, grayscale=0)
+            views = crops(4, seed=3)
             model = tf_scl.SpectralContrastive(encoder, keras.layers.Dense(3), views, mu=None)
             model.compile(keras.optimizers.SGD(0.1))
         model.fit(tf.data.Dataset.from_tensor_slices(images).batch(8), epochs=2, verbose=0)
@@ -116,7 +117,7 @@ def test_views_of_unequal_shares_are_those_of_one_device(two_replicas):
 
 def test_replicas_draw_different_views(two_replicas):
     with two_replicas.scope():
-        layer = tf_scl.TwoViews(8, seed=0)
+        layer = crops(8, seed=0)
     image = tf.tile(tf.constant(_images(1)), [2, 1, 1, 1])
     views = two_replicas.run(lambda: layer(image))[0]
     first, second = two_replicas.experimental_local_results(views)
@@ -126,7 +127,7 @@ def test_replicas_draw_different_views(two_replicas):
 def test_labels_are_ignored():
     losses = []
     for labels in (np.zeros(16), np.arange(16)):
-        model = _small_model(augmentation=tf_scl.TwoViews(8, seed=3))
+        model = _small_model(augmentation=crops(8, seed=3))
         model.compile(keras.optimizers.SGD(0.1))
         history = model.fit(_images(), labels, batch_size=8, verbose=0, shuffle=False)
         losses.append(history.history["loss"])
@@ -168,9 +169,7 @@ def test_images_need_not_have_the_size_of_the_views(replicas, built):
     with strategy.scope():
         layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(5)]
         encoder = keras.Sequential(([keras.Input((8, 8, 1))] if built else []) + layers)
-        model = tf_scl.SpectralContrastive(
-            encoder, tf_scl.projection_head(4, ()), tf_scl.TwoViews(8)
-        )
+        model = tf_scl.SpectralContrastive(encoder, tf_scl.projection_head(4, ()), crops(8))
         model.compile(keras.optimizers.SGD(0.01))
     images = _images(16, size=12)
     model.fit(images, batch_size=8, verbose=0)
@@ -199,7 +198,7 @@ def test_any_keras_model_is_an_encoder():
         def call(self, images):
             return self.dense(self.pool(keras.ops.cast(images, "float32")))
 
-    model = tf_scl.SpectralContrastive(Subclassed(), augmentation=tf_scl.TwoViews(8))
+    model = tf_scl.SpectralContrastive(Subclassed(), augmentation=crops(8))
     model.compile(keras.optimizers.SGD(0.01))
     model.fit(_images(), batch_size=8, verbose=0)
     assert model.encoder.dense.kernel.shape == (1, 5)
@@ -207,7 +206,7 @@ def test_any_keras_model_is_an_encoder():
 
 
 def test_save_and_load(tmp_path):
-    model = _small_model(augmentation=tf_scl.TwoViews(8, crop_scale=(0.5, 1.0)), mu=3.0)
+    model = _small_model(augmentation=crops(8, crop_scale=(0.5, 1.0)), mu=3.0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.mu == 3.0
@@ -228,7 +227,7 @@ def test_a_bad_mu_is_named_at_once():
     "augmentation,data,message",
     [
         (None, _images(), r"pair of views.*shape \(16, 8, 8, 1\)"),
-        (tf_scl.TwoViews(8), ((_images(), _images()),), "augmentation=None"),
+        (crops(8), ((_images(), _images()),), "augmentation=None"),
         (None, (tf.ones([4, 8, 8, 1]), tf.ones([4])), "Is the second one labels"),
     ],
 )

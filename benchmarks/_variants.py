@@ -63,7 +63,8 @@ class VariantModel(SpectralContrastive):
     """One replica, whole batches."""
 
     def __init__(self, variant, small_views, *parts):
-        super().__init__(*parts, mu="auto", heads={"small_views": small_views})
+        super().__init__(*parts, mu="auto")
+        self.small_views = small_views
         self.variant = variant
         if variant.memory:
             d = self.projector.output_shape[-1]

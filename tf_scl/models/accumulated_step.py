@@ -60,7 +60,7 @@ class AccumulatedStep:
         self._model = model
         self._strategy = model.distribute_strategy
         self._micro_batch = 0  # rows of a replica in one
-        self._penalised = False  # these two are known once the third pass is traced
+        self._penalized = False  # these two are known once the third pass is traced
         self._unconnected: list[bool] = []
         self._zeros = self._on_replicas(self._zeros_of_replica)
         self._embed = self._on_replicas(self._embed_on_replica)
@@ -191,7 +191,7 @@ class AccumulatedStep:
                 products = zip(embeddings, gradients, strict=True)
                 loss = tf.add_n([tf.reduce_sum(z * gradient) for z, gradient in products])
                 if more is not None:
-                    self._penalised = True
+                    self._penalized = True
                     loss += more / parts
                     penalty += tf.cast(more / parts, penalty.dtype)
                 scaled = model.optimizer.scale_loss(loss)
@@ -203,7 +203,7 @@ class AccumulatedStep:
         self, values: dict[str, tf.Tensor], total: list[tf.Tensor], penalty: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         context = multi_replica_context()
-        if self._penalised:
+        if self._penalized:
             penalty = tf.cast(penalty, values["loss"].dtype)
             values = {**values, "loss": values["loss"] + penalty, "regularization": penalty}
         # A weight without a part in the loss has no gradient, not one of zeros: the

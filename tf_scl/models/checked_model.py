@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from tf_scl.errors import InputError
 from tf_scl.models import checks
+from tf_scl.models.keras_compat import CompatModel
 from tf_scl.typing import Element, Images
 
 
-class CheckedModel(keras.Model):
+class CheckedModel(CompatModel):
     """What users give to `compile`, `fit`, `evaluate` and `predict` is checked here.
 
     The first batch of each is looked at on the host, so that later steps cost
@@ -22,12 +23,6 @@ class CheckedModel(keras.Model):
     """
 
     _unseen = False  # whether the next batch is a first one
-
-    # Made by Keras, which has no types.
-    train_function: Any
-    test_function: Any
-    predict_function: Any
-    jit_compile: Any
 
     def images_in(self, data: Element) -> tuple[Images, ...]:
         """A tuple of the images in an element of the data, or of both batches of views."""
@@ -67,11 +62,6 @@ class CheckedModel(keras.Model):
                     "`tf_scl.OnlineLinearProbe` reports an accuracy"
                 )
         super().compile(optimizer, **options)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
 
     def fit(
         self,
@@ -134,14 +124,9 @@ class CheckedModel(keras.Model):
 
         self.predict_function = look_and_predict
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        # Keras would take the mean of a batch over the replicas to learn its shape,
-        # which fails for pairs of views on several workers. One replica's part will do.
-        if iterator is not None and self._distribute_strategy is not None:
-            data_batch = self._local(next(next(batches for _, _, batches in iterator)))
-            iterator, self._unseen = None, True
-            self._look(data_batch, self.images_in)
-        super()._maybe_symbolic_build(iterator, data_batch)
+    def see_first_batch(self, data: Element) -> None:
+        self._unseen = True
+        self._look(data, self.images_in)
 
     def _looking_first(
         self, function: Callable[[Iterator[Element]], dict[str, tf.Tensor]]
@@ -165,13 +150,8 @@ class CheckedModel(keras.Model):
         """Looks at the images that `images_in` finds in a batch, if it is a first one."""
         if self._unseen:
             self._unseen = False
-            images = images_in(self._local(data))
+            images = images_in(self.local_part(data))
             checks.look_at(images, self.encoder, refuse=self.augmentation is not None)
-
-    def _local(self, data: Element) -> Element:
-        """One replica's part of the data."""
-        local_results = self.distribute_strategy.experimental_local_results
-        return tf.nest.map_structure(lambda x: local_results(x)[0], data)
 
 
 def replayed(batch: Element, iterator: Iterator[Element], steps: int) -> Iterator[Element]:

@@ -162,6 +162,13 @@ def input_shape(encoder: keras.layers.Layer) -> Any:
     return getattr(encoder, "input_shape", None) if getattr(encoder, "built", False) else None
 
 
+def fixed_size(encoder: keras.layers.Layer) -> int | None:
+    """Side of the square that an encoder takes, or None where it takes any size."""
+    shape: Any = getattr(encoder, "input_shape", None)
+    square = isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2]
+    return shape[1] if square else None
+
+
 def refuse_weights(**weights: Any) -> None:
     """Raises InputError for each of these that is not None."""
     for name, value in weights.items():

@@ -43,9 +43,9 @@ class SimSiam(TwoViewModel):
         projector = projection_head() if projector is None else projector
         if predictor is None:
             predictor = _default_predictor(encoder, projector, augmentation is not None)
-        super().__init__(
-            encoder, projector, augmentation, accumulate, {"predictor": predictor}, **kwargs
-        )
+        super().__init__(encoder, projector, augmentation, accumulate, build=False, **kwargs)
+        self.predictor = predictor
+        self.build_if_known()
 
     @classmethod
     def own_arguments(cls, config: Config) -> dict[str, Any]:

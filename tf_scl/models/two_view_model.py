@@ -1,22 +1,20 @@
 """The Keras model that every two-view method shares."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_scl import validation
 from tf_scl.config import Config
-from tf_scl.distribute import is_multi_worker, multi_replica_context
 from tf_scl.errors import InputError
 from tf_scl.images.decode import fit_to_square
 from tf_scl.losses.precision import as_accurate
-from tf_scl.models import checks
+from tf_scl.models import checks, plain_step
 from tf_scl.models.accumulated_step import AccumulatedStep
 from tf_scl.models.checked_model import CheckedModel
+from tf_scl.models.keras_compat import finite_on_all_or_none, first_of_pair
 from tf_scl.models.projection_head import projection_head
 from tf_scl.optimizers.part_rate import multiply_rate
 from tf_scl.typing import Element
@@ -51,11 +49,12 @@ class TwoViewModel(CheckedModel):
             The gradient is exactly that of the whole batch, see
             `AccumulatedStep`, which also says what that means for batch
             normalization.
-        heads: Dict of further layers that a subclass's `embed` uses; each
-            becomes the attribute of its name.
         backbone_rate: Float >= 0, multiplies the learning rate (and so a
             decoupled weight decay) of the encoder's weights. With 0 the encoder
             is frozen: not trainable, and in inference mode also in training.
+        build: Bool, whether all weights are made at once where the encoder tells
+            the shape of its input. A subclass with layers of its own gives False,
+            sets them, and calls `build_if_known` then, as `SimSiam` does.
 
     Raises:
         InputError: `accumulate` below 1; `backbone_rate` below 0; an encoder that takes or gives
@@ -76,8 +75,8 @@ class TwoViewModel(CheckedModel):
         projector: keras.layers.Layer | None = None,
         augmentation: keras.layers.Layer | None = None,
         accumulate: int = 1,
-        heads: Mapping[str, keras.layers.Layer] | None = None,
         backbone_rate: float = 1.0,
+        build: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,15 +88,12 @@ class TwoViewModel(CheckedModel):
         self.encoder = encoder
         self.projector = projection_head() if projector is None else projector
         self.augmentation = augmentation
-        for name, head in (heads or {}).items():
-            setattr(self, name, head)
-        self._clustered = False
         self._trackers = {
             name: keras.metrics.Mean(name=name)
             for name in ("loss", *self.term_names, "regularization", *self.metric_names)
         }
-        if checks.input_shape(encoder) is not None:
-            self.build(encoder.input_shape)
+        if build:
+            self.build_if_known()
 
     @classmethod
     def own_arguments(cls, config: Config) -> dict[str, Any]:
@@ -112,12 +108,16 @@ class TwoViewModel(CheckedModel):
             inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
             multiply_rate(inner, lambda: self.encoder.trainable_variables, self.backbone_rate)
 
+    def build_if_known(self) -> None:
+        """Makes all weights, if the encoder tells the shape of its input."""
+        if checks.input_shape(self.encoder) is not None:
+            self.build(self.encoder.input_shape)
+
     def build(self, input_shape: Any) -> None:
         """Makes all weights, by symbolic calls (`keras.Model.build` would make none)."""
-        if isinstance(input_shape[0], (tuple, list)):  # a pair of views
-            input_shape = input_shape[0]
+        input_shape = first_of_pair(input_shape)
         # The encoder sees views, whatever the size of the images.
-        size = _fixed_size(self.encoder)
+        size = checks.fixed_size(self.encoder)
         if self.augmentation is not None:
             input_shape, _ = self.augmentation.compute_output_shape(input_shape)
         elif size is not None:
@@ -127,11 +127,10 @@ class TwoViewModel(CheckedModel):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Features of images, which are fitted to the encoder's size where it has one."""
-        if isinstance(images, (tuple, list)):  # Keras's symbolic build, of data that are pairs
-            images = images[0]
+        images = first_of_pair(images)
         if tf.is_tensor(images):  # and not Keras's symbol
             images = checks.known_shape(images, self.encoder, any_size=True)
-        size = _fixed_size(self.encoder)
+        size = checks.fixed_size(self.encoder)
         if size is not None and tuple(images.shape[1:3]) != (size, size):
             images = fit_to_square(images, size)
         return checks.check_features(self.encoder(images, training=training))
@@ -160,48 +159,13 @@ class TwoViewModel(CheckedModel):
         raise NotImplementedError
 
     def train_step(self, data: Element) -> dict[str, tf.Tensor]:
-        context = multi_replica_context()
-        inputs = self.check_inputs(data)
-        with self.clustering():
-            views = self.views(inputs)
-            with tf.GradientTape() as tape:
-                embeddings, penalty = self.embed_views(views, training=True)
-                values = self.loss_and_terms(embeddings[0], embeddings[1], penalty, context)
-                scaled = self.optimizer.scale_loss(values["loss"])
-            gradients = tape.gradient(scaled, self.trainable_variables)
-        self.apply_gradients(gradients, context)
-        return _as_keras_reduces(self.track(values, context), context)
+        return plain_step.train_step(self, data)
 
     def test_step(self, data: Element) -> dict[str, tf.Tensor]:
-        context = multi_replica_context()
-        with self.clustering():
-            views = self.views(self.check_inputs(data))
-            embeddings, penalty = self.embed_views(views, training=False)
-            values = self.loss_and_terms(embeddings[0], embeddings[1], penalty, context)
-        return _as_keras_reduces(self.track(values, context), context)
-
-    def make_train_function(self, force: bool = False) -> None:
-        self._choose_compilation()
-        super().make_train_function(force)
+        return plain_step.test_step(self, data)
 
     def new_train_function(self) -> Callable[[Iterator[Element]], dict[str, tf.Tensor]]:
         return super().new_train_function() if self.accumulate == 1 else AccumulatedStep(self)
-
-    def make_test_function(self, force: bool = False) -> None:
-        self._choose_compilation()
-        super().make_test_function(force)
-
-    def _choose_compilation(self) -> None:
-        strategy = self.distribute_strategy
-        if self.jit_compile and strategy.num_replicas_in_sync > 1:
-            self.jit_compile = False  # of the step with the replicas' exchange in it
-            self._clustered = not isinstance(strategy, tf.distribute.TPUStrategy)
-
-    def clustering(self) -> contextlib.AbstractContextManager[Any]:
-        """Scope whose operations XLA compiles where it cannot compile the whole step."""
-        if self._clustered and not tf.executing_eagerly():
-            return tf.xla.experimental.jit_scope()
-        return contextlib.nullcontext()
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -263,7 +227,7 @@ class TwoViewModel(CheckedModel):
         # The optimizer adds gradients up over replicas, and shares add up to the
         # global loss: no factor is missing.
         if context is not None and isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
-            gradients = _finite_on_all_or_none(gradients, context)
+            gradients = finite_on_all_or_none(gradients, context)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 
     def check_inputs(self, data: Element) -> tuple[tf.Tensor, ...]:
@@ -283,34 +247,3 @@ class TwoViewModel(CheckedModel):
         for name, value in values.items():
             self._trackers[name].update_state(value)
         return {name: self._trackers[name].result() for name in values}
-
-
-def _finite_on_all_or_none(
-    gradients: list[tf.Tensor | None], context: tf.distribute.ReplicaContext
-) -> list[tf.Tensor | None]:
-    """Makes every gradient NaN on all replicas if any is not finite on one.
-
-    Keras's LossScaleOptimizer skips a step whose gradients overflowed, but it asks
-    one replica, before the gradients are added up.
-    """
-    gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]  # dense
-    finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
-    overflows = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
-    overflows = context.all_reduce(tf.distribute.ReduceOp.SUM, overflows)
-    nan_if_overflow = tf.where(overflows > 0, np.nan, 0.0)
-    return [g if g is None else g + tf.cast(nan_if_overflow, g.dtype) for g in gradients]
-
-
-def _as_keras_reduces(
-    logs: dict[str, tf.Tensor], context: tf.distribute.ReplicaContext | None
-) -> dict[str, tf.Tensor]:
-    """Keras takes the mean of a step's logs over axis 0 if there are several workers."""
-    several = context and is_multi_worker(context.strategy)
-    return {name: value[None] for name, value in logs.items()} if several else logs
-
-
-def _fixed_size(encoder: keras.layers.Layer) -> int | None:
-    """Side of the square that an encoder takes, or None where it takes any size."""
-    shape: Any = getattr(encoder, "input_shape", None)
-    square = isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2]
-    return shape[1] if square else None

@@ -42,6 +42,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path.name, len(_LONG)))
 
 
+def first_fast(cases):
+    """Cases of a grid for `pytest.mark.parametrize`: the first for the fast tests, others slow."""
+    first, *others = cases
+    return [first, *(pytest.param(case, marks=pytest.mark.slow) for case in others)]
+
+
 @pytest.fixture
 def two_replicas():
     """A mirrored strategy over two logical CPU devices."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests import one_step
+from tests.conftest import first_fast
 from tf_scl import distribute
 from tf_scl.strategies import make_strategy
 
@@ -22,7 +23,7 @@ def test_hosts_of_a_tpu_are_several_machines(one_replica, two_replicas):
         assert distribute.is_multi_host(tpu) == (hosts == 2)
 
 
-@pytest.mark.parametrize("case", one_step.CASES)
+@pytest.mark.parametrize("case", first_fast(one_step.CASES))
 def test_two_replicas_take_the_step_of_one(two_replicas, case):
     """2 x 8 images, different ones on each, against 1 x 16: weights, in float64."""
     _check_same(case, one_step.weights_after_one_step(two_replicas, case))

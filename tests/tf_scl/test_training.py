@@ -184,8 +184,12 @@ _MIRRORED = {"strategy": "mirrored", "optimizer": "adamw"}
     "changes",
     [
         pytest.param({"views_in": "input"}, id="views in tf.data"),
-        pytest.param({"precision": "mixed_float16", "optimizer": "lars"}, id="mixed_float16"),
-        # The callback's own test has a quick one on two replicas.
+        # The callback's own tests have quick ones in mixed precision and on two replicas.
+        pytest.param(
+            {"precision": "mixed_float16", "optimizer": "lars"},
+            id="mixed_float16",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(_MIRRORED, id="mirrored", marks=pytest.mark.slow),
         pytest.param({"accumulate": 2}, id="accumulate", marks=pytest.mark.slow),
     ],

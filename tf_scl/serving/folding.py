@@ -9,6 +9,17 @@ At inference a normalization is linear, and so is what it normalizes:
 convolution with an offset, and the ReLU after it, is one kernel on processors.
 TensorFlow does this by itself where weights are constants, but those of a
 SavedModel are variables.
+
+What can be folded is read from a traced graph, and not made by
+`keras.models.clone_model`, since a clone (tried with Keras 3.4.1 to 3.15.1)
+
+- does not reach into layers that are no models, such as a residual block of
+  the user's own, and into models inside models only since Keras 3.14 (pull
+  request 22276);
+- cannot tell whether a kernel is read elsewhere, and parts a layer from
+  another whose weights it reads;
+- adds calls to the layers that it shares with the network, which has to stay
+  as it was; and takes a `call_function` of functional models alone.
 """
 
 import dataclasses

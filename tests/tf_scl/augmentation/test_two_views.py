@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
-from tests.conftest import photo
+from tests.conftest import first_fast, photo
 
 _ALL = dict(size=16, flip=0.5, jitter=1.0, grayscale=0.5, blur=0.5, solarize=0.5)
 
@@ -55,7 +55,7 @@ def test_uint8_and_float_images_give_the_same_views(channels):
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("size", [16, 64])  # the blur by a product, and by shifts
+@pytest.mark.parametrize("size", first_fast([16, 64]))  # the blur by a product, and by shifts
 def test_the_same_views_in_a_model_in_tf_data_and_under_xla(size):
     images = tf.constant(_images())
     layer = tf_scl.TwoViews(**{**_ALL, "size": size}, seed=5)

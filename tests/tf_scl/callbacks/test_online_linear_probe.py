@@ -5,6 +5,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import tf_scl
+from tests.conftest import first_fast
 from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
 from tf_scl.callbacks.online_knn import OnlineKNN
 from tf_scl.callbacks.online_linear_probe import OnlineLinearProbe
@@ -20,7 +21,7 @@ def _state(model):
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("replicas", first_fast([1, 2]))
 def test_not_a_bit_of_the_model_depends_on_the_labels(
     pair_model, pairs, labeled, one_replica, two_replicas, replicas
 ):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import one_step
-from tests.conftest import crops
+from tests.conftest import crops, first_fast
 from tf_scl.models.accumulated_step import AccumulatedStep
 from tf_scl.normalization import batch_normalization
 
@@ -126,7 +126,7 @@ def test_views_and_dropout_are_the_same_in_both_passes():
     assert results[0] == pytest.approx(results[1], rel=1e-5)
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", first_fast([False, True]))
 def test_on_two_replicas(one_replica, two_replicas, jit):
     """With normalization over all replicas' micro-batches; XLA in clusters."""
     results = []

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import one_step
-from tests.conftest import TINY_MODEL, make_resnet_shallow
+from tests.conftest import TINY_MODEL, first_fast, make_resnet_shallow
 from tf_scl import training
 from tf_scl.models.methods import METHODS, method_class
 from tf_scl.strategies import make_strategy
@@ -47,6 +47,7 @@ def test_what_is_no_two_view_model_is_no_method():
 
 
 _STEPS = 4
+_CASES = ["spectral auto d=6", "spectral auto d=64", "simclr", "simsiam"]
 
 
 def _losses(strategy, case, dtype, jit, **options):
@@ -66,7 +67,7 @@ def _truth(case):
     return _losses(make_strategy("one_device"), case, "float32", False)
 
 
-@pytest.mark.parametrize("case", ["spectral auto d=6", "spectral auto d=64", "simclr", "simsiam"])
+@pytest.mark.parametrize("case", first_fast(_CASES))
 def test_every_precision_trains_as_float32(two_replicas, one_replica, case):
     """Without XLA; also that both numbers of replicas follow the same curve."""
     truth = _truth(case)
@@ -84,7 +85,7 @@ def test_every_precision_trains_as_float32(two_replicas, one_replica, case):
 @pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("case", ["spectral auto d=6", "spectral auto d=64", "simclr", "simsiam"])
+@pytest.mark.parametrize("case", _CASES)
 def test_xla_in_every_combination(two_replicas, one_replica, case, dtype, replicas):
     """The whole step on one replica, which is what a TPU needs; clusters on two."""
     truth = _truth(case)

@@ -65,8 +65,20 @@ def write_file(path: PathLike | bytes, content: bytes | str) -> None:
             remote one.
     """
     content = content.encode() if isinstance(content, str) else content
-    with atomic_write(path) as partial, _open(partial) as file:
+    with atomic_write(path) as partial, _open(partial, "wb") as file:
         file.write(content)
+
+
+def read_file(path: PathLike) -> bytes:
+    """The bytes of a file, local or of any file system that `tf.io.gfile` knows.
+
+    Raises:
+        OSError: A local file that cannot be read; or tf.errors.OpError, of a
+            remote one.
+    """
+    with _open(os.fspath(path), "rb") as file:
+        content: bytes = file.read()
+    return content
 
 
 def printable(name: bytes) -> str:
@@ -89,12 +101,12 @@ def _is_local(path: str) -> bool:
     return "://" not in path
 
 
-def _open(path: str) -> contextlib.AbstractContextManager[Any]:
+def _open(path: str, mode: str) -> contextlib.AbstractContextManager[Any]:
     if _is_local(path):
-        return open(path, "wb")
+        return open(path, mode)
     import tensorflow as tf
 
-    return tf.io.gfile.GFile(path, "wb")
+    return tf.io.gfile.GFile(path, mode)
 
 
 def _rename(partial: str, path: str, overwrite: bool) -> None:

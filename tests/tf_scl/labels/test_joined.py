@@ -1,0 +1,63 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from tests.conftest import encode, photo
+from tf_scl.data import features
+from tf_scl.errors import InputError
+from tf_scl.images.check_image import check_image
+from tf_scl.labels.joined import ImageLabels, join_labels
+from tf_scl.labels.labels_file import LabelRow, LabelsFile
+
+_ODD = b"dark/\xff.png"  # not UTF-8
+
+
+@pytest.fixture
+def ingested(tmp_path):
+    """Two record files and the folder of a list of rejected images."""
+    paths = []
+    for split, names in (("train", [b"a.png", b"b.png", _ODD]), ("eval", [b"c/d.png"])):
+        paths.append(str(tmp_path / split))
+        with tf.io.TFRecordWriter(paths[-1]) as writer:
+            for number, name in enumerate(names):
+                image = check_image(encode(photo(number)), 10**6)
+                writer.write(features.encode_example(image, name, "0", 3, b"a folder"))
+    rejected = [("bad.png", "not an image"), ("twin.png", "duplicate"), ("cut.png", "not an image")]
+    lines = [json.dumps({"file": f, "reason": r, "detail": ""}) + "\n" for f, r in rejected]
+    (tmp_path / "rejected.jsonl").write_text("".join(lines))
+    return paths, str(tmp_path)
+
+
+def _file(**labels):
+    rows = enumerate(labels.items(), start=2)
+    return LabelsFile("l.csv", tuple(LabelRow(line, *row) for line, row in rows))
+
+
+def test_labels_find_their_images_whatever_the_folders_say(ingested):
+    given = {"c/d.png": "x", "a.png": "y", "bad.png": "y", "cut.png": "z", "twin.png": "x"}
+    found = join_labels(_file(**given), *ingested, "photos")
+    assert found == ImageLabels(
+        ("x", "y"), {"c/d.png": "x", "a.png": "y"}, {"duplicate": 1, "not an image": 2}
+    )
+    names = (b"c/d.png", b"a.png", b"b.png", _ODD)
+    assert [found.of(name) for name in names] == [0, 1, features.NO_LABEL, features.NO_LABEL]
+
+
+def test_a_line_that_names_no_image(ingested):
+    given = {"a.png": "x", "A.png": "y", "b.png": "y", **{f"{n}.png": "x" for n in range(4)}}
+    message = (
+        "labels file 'l.csv': line 3 names 'A.png', line 5 names '0.png', line 6 names '1.png' "
+        "and so do 2 more lines, but 'photos' has no such image; name images as it does, for "
+        "example 'a.png'"
+    )
+    with pytest.raises(InputError) as caught:
+        join_labels(_file(**given), *ingested, "photos")
+    assert str(caught.value) == message
+
+
+def test_one_class_is_left(ingested):
+    given = {"a.png": "x", "b.png": "x", "bad.png": "y"}
+    message = "of 3 labeled images only 2 .* 1 class.*line 4 names 'bad.png', .*: not an image"
+    with pytest.raises(InputError, match=message):
+        join_labels(_file(**given), *ingested, "photos")

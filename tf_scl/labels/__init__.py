@@ -1,0 +1,1 @@
+"""Labels that come beside the images: from a file, joined to records by name."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # alone does not do.
 _REGISTERING = (
     "tf_scl.augmentation.two_views",
+    "tf_scl.classification.classifier",
     "tf_scl.encoders.convolution",
     "tf_scl.normalization",
     "tf_scl.optimizers.l2_sgd",

@@ -45,6 +45,24 @@ class ProbeResult:
     predictions: Array
 
 
+@dataclasses.dataclass(frozen=True)
+class LinearHead:
+    """A linear classifier of features as they are, not standardized.
+
+    Attributes:
+        kernel: float64 [D, C].
+        bias: float64 [C]; logits are features @ kernel + bias.
+        l2: The L2 strength that was chosen.
+        held_out: float64 [N, C], logits of each training image by a classifier of that
+            strength that was trained without it; None where there was no cross-validation.
+    """
+
+    kernel: Array
+    bias: Array
+    l2: float
+    held_out: Array | None
+
+
 def linear_probe(
     train_features: ArrayLike,
     train_labels: Any,
@@ -77,25 +95,48 @@ def linear_probe(
         train_features, train_labels, test_features, test_labels
     )
     classes, targets = number_classes("the probe", train_labels)
-    train, test = _standardize(train, test)
-    size = "{:,} images x {:,} features".format(*train.shape)
-    progress = Progress(_log, f"linear probe on {size}, {len(classes)} classes")
-    components, to_features = principal_components(train)
-    l2, start = _choose_l2(components, targets, len(classes), seed, progress)
-    weights = fit_logistic_regression(
+    head = fit_linear_head(train, targets, len(classes), seed)
+    predictions = classes[np.argmax(test @ head.kernel + head.bias, axis=1)]
+    accuracy = float(np.mean(predictions == test_labels))
+    return ProbeResult(accuracy, head.l2, len(targets), predictions)
+
+
+def fit_linear_head(
+    features: Array, targets: Array, classes: int, seed: int = 0, balanced: bool = False
+) -> LinearHead:
+    """Fits the classifier of `linear_probe`, L2 strength included.
+
+    Args:
+        features: Float [N, D], finite.
+        targets: int [N] in 0..classes-1, each at least once.
+        classes: Int >= 2.
+        seed: Int, seed of the folds.
+        balanced: Bool, whether all classes count alike, in the loss and in the choice of the
+            strength, however many images each has.
+
+    Returns:
+        `LinearHead`.
+    """
+    rows, mean, std = _standardize(features)
+    counts = np.bincount(targets, minlength=classes)
+    weights = 1 / (classes * counts[targets]) if balanced else np.full(len(targets), 1 / len(rows))
+    size = "{:,} images x {:,} features".format(*rows.shape)
+    progress = Progress(_log, f"linear probe on {size}, {classes} classes")
+    components, to_features = principal_components(rows)
+    l2, start, held_out = _choose_l2(components, targets, classes, seed, progress, weights)
+    fitted = fit_logistic_regression(
         components,
         targets,
-        len(classes),
+        classes,
         l2,
+        weights[None],
         start=start,
         callback=functools.partial(
             _report, progress, f"all folds are done, fitting with L2 strength {l2:g}"
         ),
     )[:, 0]
-    logits = test @ to_features(weights[:-1]) + weights[-1]
-    predictions = classes[np.argmax(logits, axis=1)]
-    accuracy = float(np.mean(predictions == test_labels))
-    return ProbeResult(accuracy, l2, len(targets), predictions)
+    kernel = to_features(fitted[:-1]) / std[:, None]
+    return LinearHead(kernel, fitted[-1] - mean @ kernel, l2, held_out)
 
 
 def draw_labeled(labels: Any, per_class: int, rng: np.random.Generator) -> Array:
@@ -142,45 +183,50 @@ def _draw(labels: Any, count: Callable[[int], int], rng: np.random.Generator) ->
     return np.sort(np.concatenate(chosen))
 
 
-def _standardize(train: Array, test: Array) -> tuple[Array, Array]:
-    mean, std = train.mean(0), train.std(0)
+def _standardize(features: Array) -> tuple[Array, Array, Array]:
+    """Standardized features, and the mean and deviation that make them so."""
+    mean, std = features.mean(0), features.std(0)
     std[std <= 1e-7 * (np.abs(mean) + 1e-30)] = 1.0  # a constant feature tells nothing
-    return (train - mean) / std, (test - mean) / std
+    return (features - mean) / std, mean, std
 
 
 def _choose_l2(
-    components: Array, targets: Array, classes: int, seed: int, progress: Progress
-) -> tuple[float, Array | None]:
+    components: Array, targets: Array, classes: int, seed: int, progress: Progress, weights: Array
+) -> tuple[float, Array | None, Array | None]:
     """The strength with the best cross-validated accuracy; of equals, the strongest.
 
     Returns:
-        (strength, weights [D + 1, 1, classes]): the mean over the folds, to start from.
+        (strength, weights [D + 1, 1, classes], logits [N, classes]): the mean over the folds, to
+        start from; and of each image by the fold that held it out.
     """
     fold = _folds(targets, classes, seed)
     trained = np.array([fold != k for k in np.unique(fold)])
     if not trained.any():  # all in one fold: two images or so
-        return max(L2_GRID), None
-    sample_weights = trained / trained.sum(axis=1, keepdims=True)
+        return max(L2_GRID), None, None
+    held_out_by = np.argmin(trained, axis=0)
+    sample_weights = trained * weights
+    sample_weights = sample_weights / sample_weights.sum(axis=1, keepdims=True)
     rows = components.astype(np.float32)  # half the memory traffic, and exact enough to choose
-    best: tuple[int, float, Array | None] = (-1, 0.0, None)
-    weights: Array | None = None
+    best: tuple[float, float, Array | None, Array | None] = (-1.0, 0.0, None, None)
+    fitted: Array | None = None
     for number, l2 in enumerate(sorted(L2_GRID, reverse=True), 1):  # each a warm start
         where = f"choosing the L2 strength, {number} of {len(L2_GRID)}: {l2:g}"
-        weights = fit_logistic_regression(
+        fitted = fit_logistic_regression(
             rows,
             targets,
             classes,
             l2,
             sample_weights,
-            weights,
+            fitted,
             _FOLDS_TOLERANCE,
             functools.partial(_report, progress, where),
         )
-        logits = np.tensordot(components, weights[:-1], 1) + weights[-1]
-        correct = np.sum((np.argmax(logits, axis=2) == targets[:, None]) & ~trained.T)
-        if correct > best[0]:
-            best = int(correct), l2, weights.mean(axis=1, keepdims=True)
-    return best[1], best[2]
+        logits = np.tensordot(components, fitted[:-1], 1) + fitted[-1]
+        held_out = logits[np.arange(len(targets)), held_out_by]
+        right = np.round(np.sum(weights * (held_out.argmax(axis=1) == targets)), 12)
+        if right > best[0]:
+            best = float(right), l2, fitted.mean(axis=1, keepdims=True), held_out
+    return best[1:]
 
 
 def _report(progress: Progress, where: str, _: Array) -> None:

@@ -1,0 +1,1 @@
+"""From an encoder and a few labels to a classifier with calibrated probabilities."""

@@ -6,6 +6,8 @@ from .callbacks.online_knn import OnlineKNN as OnlineKNN
 from .callbacks.online_linear_probe import OnlineLinearProbe as OnlineLinearProbe
 from .callbacks.stateful import StatefulCallback as StatefulCallback
 from .callbacks.stop_on_non_finite import StopOnNonFinite as StopOnNonFinite
+from .classification.classifier import Classifier as Classifier
+from .classification.few_labels import fit_classifier as fit_classifier
 from .config import Config as Config
 from .config import preset as preset
 from .encoders.resnet import resnet as resnet

@@ -314,6 +314,36 @@ class EvaluateConfig(_Section):
 
 
 @dataclasses.dataclass(frozen=True)
+class ClassifyConfig(_Section):
+    """How a classifier is trained from a few labels, on top of the encoder."""
+
+    section: ClassVar[str] = "classify"
+    tuned: str = _setting(
+        "head",
+        _one_of("head", "last", "all"),
+        "what is trained: the head, also the last stage, all",
+    )
+    balanced: bool = _setting(
+        True, _one_of(True, False), "all classes count alike, however many images each has"
+    )
+    validation_fraction: float = _setting(
+        0.2,
+        ("above 0 and below 1", lambda share: 0 < share < 1),
+        "of each class's labels, to stop by",
+    )
+    batch_size: int = _setting(32, _at_least(1), "labeled images in a step")
+    epochs: int = _setting(50, _at_least(1), "at most")
+    patience: int = _setting(10, _at_least(1), "epochs without a lower loss before it stops")
+    learning_rate: float = _setting(1e-3, _above(0), "of Adam, for the head")
+    backbone_rate: float = _setting(0.1, _above(0), "times that, for the encoder")
+    crop_scale: tuple[float, float] = _setting(
+        (0.5, 1.0), _rising(0, 1), "share of the image that a crop covers"
+    )
+    flip: float = _setting(0.5, _PROBABILITY, "probability of a mirror image")
+    seed: int = _setting(0, _between(0, 2**31 - 1), "of the validation part and the crops")
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """All settings of a run."""
 
@@ -322,6 +352,7 @@ class Config:
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    classify: ClassifyConfig = ClassifyConfig()
 
     def to_dict(self, *sections: str) -> Settings:
         """Plain dict for JSON, of the named sections or of all."""

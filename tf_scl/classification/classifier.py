@@ -103,11 +103,7 @@ class Classifier(keras.Model):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Probabilities float32 [N, classes] of images, fitted to the encoder's size."""
-        return keras.ops.softmax(self.logits(images) / self._temperature)
-
-    def logits(self, images: tf.Tensor) -> tf.Tensor:
-        """What the head gives, float32 [N, classes], before the temperature."""
-        return self.head(self.features(images))
+        return keras.ops.softmax(self.head(self.features(images)) / self._temperature)
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
         """The encoder's features, float32 [N, D]."""
@@ -216,15 +212,18 @@ class Classifier(keras.Model):
         Returns:
             The temperature, float.
         """
-        self.set_temperature(1.0)
-        probabilities = self.predict(images, verbose=0)
-        logits = np.log(np.maximum(probabilities, _TINY))
+        logits = self.embed(images) @ self.head.get_weights()[0] + self.head.get_weights()[1]
         self.set_temperature(fit_temperature(logits, self.targets(labels)))
         return self.temperature
 
     def set_temperature(self, temperature: float) -> None:
         """Sets by what logits are divided, a number > 0."""
         self._temperature.assign(validation.positive("temperature", temperature))
+
+    def take_in_temperature(self) -> None:
+        """Divides the head's weights by the temperature, which becomes 1; outputs stay."""
+        self.head.set_weights([value / self.temperature for value in self.head.get_weights()])
+        self.set_temperature(1.0)
 
     def embed(self, images: Images, batch: int = 256) -> Array:
         """Features float32 [N, D] of images, in batches."""

@@ -31,6 +31,7 @@ _GROUPS = {
     "callbacks": "Callbacks",
     "": "Runs, settings and files",
     "evaluation": "Evaluation",
+    "classification": "Classification",
     "serving": "Serving",
 }
 _COMMANDS = {

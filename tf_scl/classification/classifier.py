@@ -1,5 +1,6 @@
 """A Keras model from images to the probabilities of classes, on top of an encoder."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from tf_scl.evaluation.linear_probe import LinearHead, fit_linear_head
 from tf_scl.images.decode import fit_to_square
 from tf_scl.models import checks
 from tf_scl.optimizers.part_rate import multiply_rate
+from tf_scl.serving.class_head import ClassHead
 from tf_scl.typing import Array, Images
 
 _TINY = float(np.finfo(np.float32).tiny)
@@ -227,9 +229,17 @@ class Classifier(keras.Model):
 
     def embed(self, images: Images, batch: int = 256) -> Array:
         """Features float32 [N, D] of images, in batches."""
-        embed = tf.function(self.features, reduce_retracing=True)
-        parts = [embed(images[at : at + batch]).numpy() for at in range(0, len(images), batch)]
-        return np.concatenate(parts)
+        starts = range(0, len(images), batch)
+        return np.concatenate([self._embed(images[at : at + batch]).numpy() for at in starts])
+
+    @functools.cached_property
+    def _embed(self) -> Any:
+        return tf.function(self.features, reduce_retracing=True)
+
+    def served_head(self) -> ClassHead:
+        """What `tf_scl.export_saved_model` puts on top of the encoder."""
+        kernel, bias = (value / self.temperature for value in self.head.get_weights())
+        return ClassHead(kernel, bias, self.classes)
 
     def get_config(self) -> dict[str, Any]:
         return {

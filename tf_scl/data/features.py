@@ -73,6 +73,12 @@ def encode_example(
     return example.SerializeToString(deterministic=True)
 
 
+def encode_image(encoded: bytes) -> bytes:
+    """Serializes an encoded image alone, as a request to a served classifier holds it."""
+    features = tf.train.Features(feature={ENCODED: _bytes(encoded)})
+    return tf.train.Example(features=features).SerializeToString(deterministic=True)
+
+
 def parse_encoded(serialized: tf.Tensor) -> tf.Tensor:
     """Encoded images, string [N], of serialized examples [N]. Reads no label."""
     spec = {ENCODED: tf.io.FixedLenFeature([], tf.string)}

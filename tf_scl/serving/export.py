@@ -7,13 +7,15 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export, reported
+from tf_scl.serving.class_head import CLASSIFY_METHOD
 from tf_scl.serving.network import ExportedWeights, inference_model
-from tf_scl.serving.signatures import FLOATS, OUTPUT, signatures
+from tf_scl.serving.signatures import CLASSIFY_EXAMPLES, FLOATS, OUTPUT, signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
 from tf_scl.typing import Array, PathLike
 
@@ -30,8 +32,9 @@ def export_saved_model(
     projector: bool = False,
     weights: str = "float32",
     max_pixels: int = 50_000_000,
+    abstain_below: float = 0.0,
 ) -> None:
-    """Writes an encoder as a SavedModel.
+    """Writes an encoder or a classifier as a SavedModel.
 
     Signatures, all with the output `embedding`, float32 [N, D]:
 
@@ -40,6 +43,14 @@ def export_saved_model(
     - `encode_images`: `images`, float32 [N, H, W, C], values 0..255, of any
       one size;
     - `encode_uint8`: `images`, uint8 [N, H, W, C], of any one size.
+
+    Those of a `tf_scl.Classifier` also answer with `label`, string [N], and
+    `score`, float32 [N, classes] in the order of its classes; and there are
+
+    - `classify`, the same as `serving_default`;
+    - `classify_examples`, for TF Serving's Classify API: `tf.train.Example`s
+      with the feature `image/encoded`, answered by all classes and their
+      scores, the best first.
 
     Images are brought to the encoder's size: the central square, resized. A
     bad image makes its request fail with InvalidArgument and its index; an
@@ -50,18 +61,20 @@ def export_saved_model(
 
     Args:
         model: Functional or Sequential `keras.Model` with input [N, S, S, C],
-            S and C known; or a model of tf_scl around one, whose encoder is
-            exported.
+            S and C known; a model of tf_scl around one, whose encoder is
+            exported; or a `tf_scl.Classifier`.
         path: Folder to write. It must not exist.
         metadata: JSON-able dict for `assets.extra/tf_scl.json`, beside
-            "image_size", "channels", "dimension", "weights" and "max_pixels";
-            or None.
+            "image_size", "channels", "dimension", "weights" and "max_pixels"
+            (of a classifier also "classes", "abstain_below"); or None.
         projector: Whether the model's projector is served too.
         weights: "float32"; or "bfloat16", half the size on disk and in
             memory, computed with in float32 after a conversion at each
             request.
         max_pixels: Int, encoded images with more are refused from their
             header. Four at once are decoded, with up to 12 bytes a pixel.
+        abstain_below: Float 0..1, of a classifier: the label is "" where no
+            score reaches it.
 
     Raises:
         InputError: An encoder whose input has no fixed square size or that
@@ -71,6 +84,13 @@ def export_saved_model(
         FileExistsError: `path` exists.
     """
     network = inference_model(model, projector)
+    head = model.served_head() if hasattr(model, "served_head") else None
+    abstain_below = validation.number("abstain_below", abstain_below, high=1)
+    if abstain_below and head is None:
+        raise InputError(
+            f"`abstain_below={abstain_below}` has no effect on an encoder, which gives no labels; "
+            "export a tf_scl.Classifier, or leave it out"
+        )
     max_pixels = validation.whole_number("max_pixels", max_pixels)
     path = os.fspath(path).rstrip("/")
     if tf.io.gfile.exists(path):
@@ -84,7 +104,10 @@ def export_saved_model(
     dimension = network.output_shape[-1]
 
     def make(stored: ExportedWeights) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
-        served = signatures(stored.bind, size, channels, dimension, max_pixels)
+        score = head and head.stored(stored.module)
+        served = signatures(
+            stored.bind, size, channels, dimension, max_pixels, score, abstain_below
+        )
         _refuse_python(network, served[FLOATS])
         return served
 
@@ -99,13 +122,29 @@ def export_saved_model(
         "weights": weights,
         "max_pixels": max_pixels,
     }
+    if head is not None:
+        facts |= {"classes": list(head.classes), "abstain_below": abstain_below}
     with atomic_write(path, overwrite=False) as partial:
         with reported(network):
             tf.saved_model.save(stored.module, partial, served)
+        if head is not None:
+            _name_classify_method(partial)
         tf.io.gfile.makedirs(os.path.join(partial, os.path.dirname(METADATA_FILE)))
         with tf.io.gfile.GFile(os.path.join(partial, METADATA_FILE), "w") as file:
             file.write(json.dumps({**facts, **(metadata or {})}, indent=2))
         write_warmup_requests(os.path.join(partial, WARMUP_FILE), size, channels, served)
+
+
+def _name_classify_method(path: str) -> None:
+    """Tells TF Serving which signature its Classify API asks; TensorFlow 2 calls all "predict"."""
+    file = os.path.join(path, "saved_model.pb")
+    saved = saved_model_pb2.SavedModel()
+    with tf.io.gfile.GFile(file, "rb") as found:
+        saved.ParseFromString(found.read())
+    for graph in saved.meta_graphs:
+        graph.signature_def[CLASSIFY_EXAMPLES].method_name = CLASSIFY_METHOD
+    with tf.io.gfile.GFile(file, "wb") as changed:
+        changed.write(saved.SerializeToString(deterministic=True))
 
 
 def _refuse_python(network: keras.Model, function: Any) -> None:

@@ -22,8 +22,8 @@ def inference_model(model: keras.Model, projector: bool = False) -> keras.Model:
 
     Args:
         model: Functional or Sequential `keras.Model` with input [N, S, S, C],
-            S and C known; or a model of tf_scl (`SpectralContrastive`, ...)
-            around such an encoder.
+            S and C known; or a model of tf_scl (`SpectralContrastive`,
+            `Classifier`, ...) around such an encoder.
         projector: Whether features go on through the model's projector, to
             the embeddings that the loss sees. Linear probes and searches want
             the features.
@@ -37,12 +37,13 @@ def inference_model(model: keras.Model, projector: bool = False) -> keras.Model:
             output is not one tensor [N, D], or that has no projector.
     """
     two_views = hasattr(model, "encoder") and hasattr(model, "projector")
+    classifier = hasattr(model, "encoder") and hasattr(model, "served_head")
     if projector and not two_views:
         raise InputError(
             f"`projector=True` needs a model with a projector. Received: {type(model).__name__}; "
             "give the whole model (tf_scl.SpectralContrastive, ...), not its encoder"
         )
-    encoder = model.encoder if two_views else model
+    encoder = model.encoder if two_views or classifier else model
     shape = _checked_input(encoder)
     _check_output(encoder)
     if not projector:

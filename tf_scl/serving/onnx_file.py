@@ -1,5 +1,6 @@
 """The served network as an ONNX file (`pip install tf_scl[onnx]`)."""
 
+import json
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export
+from tf_scl.serving.class_head import SCORE
 from tf_scl.serving.network import FLOAT32, ExportedWeights, inference_model
 from tf_scl.serving.signatures import OUTPUT
 from tf_scl.typing import Array, PathLike
@@ -22,7 +24,9 @@ def export_onnx(model: keras.Model, path: PathLike, projector: bool = False) -> 
 
     Input `images`: float32 [N, S, S, C], values 0..255, of the encoder's size:
     decoding and resizing are not in the file. Output `embedding`: float32
-    [N, D]. onnxruntime must load the file and give what Keras gives before it
+    [N, D]; of a `tf_scl.Classifier` also `score`: float32 [N, classes], in the
+    order of its classes, which the file's metadata "classes" names as JSON.
+    onnxruntime must load the file and give what Keras gives before it
     appears, complete or not at all.
 
     Args:
@@ -43,6 +47,7 @@ def export_onnx(model: keras.Model, path: PathLike, projector: bool = False) -> 
             f"imported ({error}): pip install tf_scl[onnx]"
         ) from error
     network = inference_model(model, projector)
+    head = model.served_head() if hasattr(model, "served_head") else None
     path = os.fspath(path)
     if tf.io.gfile.exists(path):
         raise FileExistsError(f"{path} exists already; export to a new file")
@@ -50,11 +55,16 @@ def export_onnx(model: keras.Model, path: PathLike, projector: bool = False) -> 
 
     def make(stored: ExportedWeights) -> bytes:
         def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {OUTPUT: stored.bind()(images)}
+            embedding = stored.bind()(images)
+            return {OUTPUT: embedding, **({SCORE: score(embedding)[1]} if score else {})}
+
+        score = head and head.stored(stored.module)
 
         function = tf.function(embed, input_signature=[spec])
         converted, _ = tf2onnx.convert.from_function(function, [spec], opset=OPSET)
         _fill_in(converted.graph, function.get_concrete_function().graph.captures)
+        if head is not None:
+            converted.metadata_props.add(key="classes", value=json.dumps(head.classes))
         return converted.SerializeToString()
 
     def run(content: bytes, images: Array) -> Array:

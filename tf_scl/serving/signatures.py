@@ -6,9 +6,16 @@ import tensorflow as tf
 
 from tf_scl.images import pixel_range
 from tf_scl.images.decode import fit_to_square
+from tf_scl.serving.class_head import (
+    CLASSIFY_INPUTS,
+    classification,
+    images_of_examples,
+    label_and_score,
+)
 from tf_scl.serving.decoding import decode_or_raise
 
 BYTES, FLOATS, INTEGERS = "serving_default", "encode_images", "encode_uint8"
+CLASSIFY, CLASSIFY_EXAMPLES = "classify", "classify_examples"
 OUTPUT = "embedding"
 
 # A request goes through the network in parts of so many images, so that one of 10,000
@@ -22,12 +29,16 @@ def signatures(
     channels: int,
     dimension: int,
     max_pixels: int,
+    score: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None,
+    abstain_below: float = 0.0,
 ) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
     """The functions that `tf.saved_model.save` takes as `signatures`.
 
     Every one answers with {"embedding": float32 [N, D]}; with [0, D] where N
     is 0. One bad image makes its request fail, by an InvalidArgument error
-    with its index in the request.
+    with its index in the request. A classifier's answer with a "label" and a
+    "score" too, and there are two more: "classify", which is the default one,
+    and "classify_examples" for TF Serving's Classify API.
 
     Args:
         bind: Called once by each signature as it is traced, outside its loop;
@@ -36,6 +47,9 @@ def signatures(
         channels: Int C, 1 or 3.
         dimension: Int D.
         max_pixels: Int, encoded images with more are refused.
+        score: Of a classifier, function from embeddings [N, D] to (classes, scores), string
+            [C] and float32 [N, C]; or None.
+        abstain_below: Float, the label is "" where no score reaches it.
 
     Returns:
         Dict from the name of a signature to a `tf.function`.
@@ -43,16 +57,23 @@ def signatures(
     pixels_at_once = _PIXELS_AT_ONCE // size**2
     at_once = min(_MOST_AT_ONCE, max(_FEWEST_AT_ONCE, pixels_at_once))
 
+    def embedding(
+        rows: tf.Tensor, prepare: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ) -> tf.Tensor:
+        network = bind()
+
+        def embed(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+            return network(prepare(part, first))
+
+        return _in_parts(rows, at_once, dimension, embed)
+
     def served(
         spec: tf.TensorSpec, prepare: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     ) -> Callable[..., dict[str, tf.Tensor]]:
         def serve(rows: tf.Tensor) -> dict[str, tf.Tensor]:
-            network, rows = bind(), tf.ensure_shape(rows, spec.shape)
-
-            def embed(part: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-                return network(prepare(part, first))
-
-            return {OUTPUT: _in_parts(rows, at_once, dimension, embed)}
+            embedded = embedding(tf.ensure_shape(rows, spec.shape), prepare)
+            scored = {} if score is None else label_and_score(*score(embedded), abstain_below)
+            return {OUTPUT: embedded, **scored}
 
         return tf.function(serve, input_signature=[spec])
 
@@ -69,11 +90,19 @@ def signatures(
             return tf.round(fit_to_square(part, size))
 
     shape = [None, None, None, channels]
-    return {
+    made = {
         BYTES: served(tf.TensorSpec([None], tf.string, "image_bytes"), from_bytes),
         FLOATS: served(tf.TensorSpec(shape, tf.float32, "images"), from_floats),
         INTEGERS: served(tf.TensorSpec(shape, tf.uint8, "images"), from_integers),
     }
+    if score is None:
+        return made
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, CLASSIFY_INPUTS)])
+    def classify_examples(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        return classification(*score(embedding(images_of_examples(serialized), from_bytes)))
+
+    return {**made, CLASSIFY: made[BYTES], CLASSIFY_EXAMPLES: classify_examples}
 
 
 def _in_parts(

@@ -2,6 +2,7 @@
 #             DATA=folder of images   OUT=folder for output   PRESET=digits|laptop|cifar10|imagenet
 #             ARGS="--train.epochs 20 ..." any flag of python -m pipeline.local_runner --help
 # make test   the fast tests          make test-slow   the end-to-end tests
+# make test-exhaustive        more of what the end-to-end tests do for a sample: half an hour
 # make test-changed           the fast tests that a change since main (or BASE=...) can touch
 # make test-current           the main job and the tests on lane b, in a Debian 13 of its own
 # make lint   ruff, mypy              make lock        new versions into requirements/*.lock
@@ -31,7 +32,7 @@ endif
 endif
 endif
 
-.PHONY: run test test-changed test-brief test-slow test-slow-brief test-current lint docs lock env clean
+.PHONY: run test test-changed test-brief test-slow test-slow-brief test-exhaustive test-current lint docs lock env clean
 
 run: env
 	@$(PYTHON) -m pipeline.local_runner $(FLAGS) $(ARGS)
@@ -42,22 +43,27 @@ test: env
 test-slow: env
 	$(PYTHON) -m pytest $(SPREAD) -m slow $(ARGS)
 
+test-exhaustive: env
+	$(PYTHON) -m pytest $(SPREAD) -m exhaustive $(ARGS)
+
 test-changed: env
 	@tests=$$($(PYTHON) -m scripts.changed_tests $(or $(BASE),main)) && \
 	if [ -n "$$tests" ]; then $(PYTHON) -m pytest $(SPREAD) $(ARGS) $$tests; \
 	else echo "no test is touched by what changed"; fi
 
-# For lane b, what does not depend on the lane left out: numpy alone, HTML, documents, examples;
-# and what takes long and is tested on lane a: the exports of fifteen encoders (ten minutes), the
-# chain with encoders that are brought (four), CIFAR-10 file by file (three).
+# For lane b, what does not depend on the lane left out: numpy alone, HTML, documents, examples.
+# Of the end-to-end tests those in which TFX, Beam, TensorFlow and Keras do most; .github runs all.
 OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_examples.py \
 	test_notebooks.py test_project_files.py tf_scl/report tf_scl/theory)
+OF_THE_LANE = $(addprefix tests/,pipeline/test_end_to_end.py::$(FIRST_RUN) \
+	pipeline/test_kubeflow_run.py tf_scl/ingestion/test_ingest.py tf_scl/models/test_methods.py \
+	tf_scl/test_distribute.py tf_scl/test_serving_fuzz.py)
+FIRST_RUN = test_first_run_cached_run_changed_setting_changed_code_new_image
 
 test-brief: ARGS += $(OF_ANY_LANE)
 test-brief: test
 
-test-slow-brief: ARGS += $(OF_ANY_LANE) --ignore tests/tf_scl/serving/test_export_applications.py \
-	-k 'not (test_a_network_of_keras_applications or test_a_vit_of_a_file or test_every_pixel_arrives)'
+test-slow-brief: ARGS += $(OF_THE_LANE)
 test-slow-brief: test-slow
 
 test-current:

@@ -48,6 +48,12 @@ def first_fast(cases):
     return [first, *(pytest.param(case, marks=pytest.mark.slow) for case in others)]
 
 
+def exhaustive_but(sample, cases):
+    """Cases for `pytest.mark.parametrize`: those of a sample slow, the others exhaustive."""
+    marks = {True: pytest.mark.slow, False: pytest.mark.exhaustive}
+    return [pytest.param(case, marks=marks[case in sample]) for case in cases]
+
+
 @pytest.fixture
 def two_replicas():
     """A mirrored strategy over two logical CPU devices."""

@@ -25,7 +25,7 @@ from tf_scl.ingestion import ingest
 _ARCHIVE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "cifar10-images.tar.xz"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not _ARCHIVE.exists(), reason=f"no {_ARCHIVE}")
 def test_every_pixel_arrives(tmp_path):
     """Train and test part together, as CLASS/PART/file."""

@@ -85,6 +85,12 @@ def parse_encoded(serialized: tf.Tensor) -> tf.Tensor:
     return tf.io.parse_example(serialized, spec)[ENCODED]
 
 
+def parse_filenames(serialized: tf.Tensor) -> tf.Tensor:
+    """Names of the images in their source, string [N], of serialized examples [N]."""
+    spec = {FILENAME: tf.io.FixedLenFeature([], tf.string, "")}
+    return tf.io.parse_example(serialized, spec)[FILENAME]
+
+
 def parse_labeled(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Encoded images, labels (int64, `NO_LABEL` where absent) and class names, each [N]."""
     spec = {

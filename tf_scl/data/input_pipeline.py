@@ -109,15 +109,16 @@ def training_batches(
 def labeled_batches(
     files: Sequence[str], batch_size: int, image_size: int, channels: int
 ) -> tf.data.Dataset:
-    """Batches of (images, labels, class names) in file order, none left out.
+    """Batches of (images, labels, filenames) in file order, none left out.
 
     Images are uint8 [n, image_size, image_size, channels]; labels int64 [n],
-    `features.NO_LABEL` where an image has none; class names string [n].
+    `features.NO_LABEL` where an image has none; filenames string [n].
     """
     records = open_records(files)
 
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        encoded, labels, names = features.parse_labeled(serialized)
+        encoded, labels, _ = features.parse_labeled(serialized)
+        names = features.parse_filenames(serialized)
         return _pixels(encoded, image_size, channels), labels, names
 
     return records.batch(batch_size).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -14,6 +14,7 @@ from tf_scl.evaluation.results import Evaluation
 from tf_scl.evaluation.saved_model_features import extract_features
 from tf_scl.evaluation.spectrum import MIN_IMAGES
 from tf_scl.evaluation.views import embed_views
+from tf_scl.labels.joined import ImageLabels
 from tf_scl.typing import Array
 
 PROJECTED = "pretrained encoder with its projector"
@@ -50,6 +51,7 @@ def evaluate_models(
     config: Config,
     class_names: Sequence[str] | None = None,
     cache: tuple[str, str] | None = None,
+    labels: ImageLabels | None = None,
 ) -> EvaluationResult:
     """Embeds both parts with every model, measures these and raw pixels, evaluates.
 
@@ -64,12 +66,13 @@ def evaluate_models(
         cache: (folder, text): where the numbers of the raw pixels are kept from run
             to run, and what else they depend on, such as a digest of the code; or
             None to measure them each time.
+        labels: `ImageLabels` that take the place of those in the records, or None.
 
     Returns:
         `EvaluationResult`.
     """
-    train, train_pixels, train_labels = extract_features(models, train_files)
-    test, test_pixels, test_labels = extract_features(models, test_files)
+    train, train_pixels, train_labels = extract_features(models, train_files, labels)
+    test, test_pixels, test_labels = extract_features(models, test_files, labels)
     representations = {name: (train[name], test[name]) for name in models}
     data = train_pixels, train_labels, test_pixels, test_labels
     representations[PIXELS] = train_pixels, test_pixels
@@ -80,7 +83,7 @@ def evaluate_models(
     view_labels = test_labels[:0]
     if len(test_labels) >= MIN_IMAGES and np.isfinite(test[PRETRAINED]).all():
         shown = {PRETRAINED: models[PRETRAINED], UNTRAINED: models[UNTRAINED], PROJECTED: projected}
-        views, view_labels = embed_views(shown, test_files, config)
+        views, view_labels = embed_views(shown, test_files, config, labels)
     evaluation = evaluate_all(
         representations,
         train_labels,

@@ -8,13 +8,17 @@ import tensorflow as tf
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.config import Config, ModelConfig
 from tf_scl.data.input_pipeline import labeled_batches
+from tf_scl.labels.joined import ImageLabels
 from tf_scl.typing import Array
 
 _BATCH = 256
 
 
 def embed_views(
-    paths: Mapping[str, str], files: Sequence[str], config: Config
+    paths: Mapping[str, str],
+    files: Sequence[str],
+    config: Config,
+    given: ImageLabels | None = None,
 ) -> tuple[dict[str, Array], Array]:
     """Embeds several views of each image with every model, the same views with each.
 
@@ -27,6 +31,7 @@ def embed_views(
         files: List of TFRecord paths.
         config: `tf_scl.Config` of the training: how views are drawn; and of
             `evaluate`, of how many images at most, and how many of each.
+        given: `ImageLabels` that take the place of those in the records, or None.
 
     Returns:
         (dict, labels): name -> float32 [N, V, D]; int64 [N], negative
@@ -40,7 +45,7 @@ def embed_views(
     found: dict[str, list[Array]] = {name: [] for name in models}
     labels: list[Array] = []
     batches = labeled_batches(files, _BATCH, model.image_size, model.channels)
-    for number, (pixels, batch_labels, _) in enumerate(batches):
+    for number, (pixels, batch_labels, names) in enumerate(batches):
         drawn: list[tf.Tensor] = []
         for pair in range(views // 2):
             seed = [config.train.seed, number * views + pair]
@@ -49,7 +54,7 @@ def embed_views(
             embed = loaded.signatures["encode_images"]
             embedded = [embed(images=view)["embedding"].numpy() for view in drawn]
             found[name].append(np.stack(embedded, axis=1))
-        labels.append(batch_labels.numpy())
+        labels.append(batch_labels.numpy() if given is None else given.of(names.numpy()))
         if sum(map(len, labels)) >= images:
             break
     joined = {name: np.concatenate(parts)[:images] for name, parts in found.items()}

@@ -6,20 +6,23 @@ import json
 import os
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tf_scl.data import features
-from tf_scl.data.input_pipeline import open_records
+from tf_scl.data.input_pipeline import labeled_batches, open_records
 from tf_scl.errors import InputError
+from tf_scl.files import printable
 from tf_scl.ingestion.summary import REJECTED_FILE
 from tf_scl.labels.labels_file import LabelRow, LabelsFile
+from tf_scl.typing import Array
 
 _SHOWN = 3  # lines that a message names
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageLabels:
-    """The labels of some images of a source, where not the records hold them.
+    """The labels of some images of a source.
 
     Attributes:
         classes: Tuple of str, sorted; the index of each is the label.
@@ -31,10 +34,17 @@ class ImageLabels:
     labels: dict[str, str]
     rejected: dict[str, int]
 
-    def of(self, filename: bytes) -> int:
-        """The label of an image, or `features.NO_LABEL`."""
-        name = self.labels.get(os.fsdecode(filename))
-        return features.NO_LABEL if name is None else self.classes.index(name)
+    def of(self, filenames: Array) -> Array:
+        """The labels of images, int64 [N], `features.NO_LABEL` where there is none.
+
+        Args:
+            filenames: Array of N bytes, as records hold them.
+        """
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        classes = (self.labels.get(os.fsdecode(name)) for name in filenames.tolist())
+        return np.array(
+            [features.NO_LABEL if name is None else numbers[name] for name in classes], np.int64
+        )
 
 
 def join_labels(
@@ -75,11 +85,66 @@ def join_labels(
     return ImageLabels(tuple(classes), labels, dict(sorted(reasons.items())))
 
 
+def labels_of_records(files: Sequence[str]) -> ImageLabels:
+    """The labels that records hold, such as those of class folders.
+
+    Args:
+        files: List of TFRecord paths, of all splits.
+
+    Returns:
+        `ImageLabels`; an image without the name of its class has the label as one.
+
+    Raises:
+        InputError: Images of fewer than two classes.
+    """
+    labels: dict[str, str] = {}
+    for batch in open_records(files).batch(1024):
+        _, numbers, names = features.parse_labeled(batch)
+        rows = zip(
+            features.parse_filenames(batch).numpy(), numbers.numpy(), names.numpy(), strict=True
+        )
+        labels |= {
+            os.fsdecode(filename): printable(name) or str(number)
+            for filename, number, name in rows
+            if number != features.NO_LABEL
+        }
+    classes = sorted(set(labels.values()))
+    if len(classes) < 2:
+        raise InputError(
+            f"a classifier needs images of two classes at least, and the source has "
+            f"{len(labels):,} labeled images of {len(classes)}: put images into a folder for each "
+            "class, or give a file of labels",
+            setting="labels",
+        )
+    return ImageLabels(tuple(classes), labels, {})
+
+
+def read_labeled_images(
+    files: Sequence[str], labels: ImageLabels, size: int, channels: int
+) -> tuple[Array, Array]:
+    """Reads the images that have a label.
+
+    Args:
+        files: List of TFRecord paths.
+        labels: `ImageLabels`.
+        size: Int, side in pixels that images are brought to.
+        channels: 1 or 3.
+
+    Returns:
+        (images, numbers): uint8 [N, size, size, channels] and int64 [N], in file order.
+    """
+    images, numbers = [np.zeros((0, size, size, channels), np.uint8)], [np.zeros(0, np.int64)]
+    for pixels, _, names in labeled_batches(files, 256, size, channels):
+        found = labels.of(names.numpy())
+        images.append(pixels.numpy()[found >= 0])
+        numbers.append(found[found >= 0])
+    return np.concatenate(images), np.concatenate(numbers)
+
+
 def _filenames(files: Sequence[str]) -> set[str]:
-    spec = {features.FILENAME: tf.io.FixedLenFeature([], tf.string)}
     found: set[str] = set()
     for batch in open_records(files).batch(1024):
-        found.update(map(os.fsdecode, tf.io.parse_example(batch, spec)[features.FILENAME].numpy()))
+        found.update(map(os.fsdecode, features.parse_filenames(batch).numpy()))
     return found
 
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from tf_scl import validation
 from tf_scl.evaluation.features import check_features, unit_rows
+from tf_scl.labels.joined import ImageLabels
 from tf_scl.report.facts import Neighbor, Query
 from tf_scl.report.records import read_thumbnails
 from tf_scl.typing import Array
@@ -19,6 +20,7 @@ def neighbor_grid(
     test_labels: ArrayLike,
     train_files: Sequence[str],
     test_files: Sequence[str],
+    labels: ImageLabels | None = None,
     **settings: Any,
 ) -> tuple[Query, ...]:
     """Finds the neighbors of some images, with the images themselves.
@@ -29,14 +31,15 @@ def neighbor_grid(
         test_features: Float array [M, D], likewise.
         test_labels: Int array [M], negative where an image has no label.
         train_files, test_files: TFRecord paths.
+        labels: `ImageLabels` that take the place of those in the records, or None.
         **settings: `queries`, `neighbors` and `seed` of `nearest`.
 
     Raises:
         InputError: As `nearest`, or features that are not of these records.
     """
     chosen, found, similarity = nearest(train_features, test_features, test_labels, **settings)
-    queries = read_thumbnails(test_files, chosen)
-    known = read_thumbnails(train_files, found.ravel())
+    queries = read_thumbnails(test_files, chosen, labels)
+    known = read_thumbnails(train_files, found.ravel(), labels)
     return tuple(
         Query(
             queries[query],

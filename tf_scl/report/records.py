@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
 from tf_scl.files import printable
+from tf_scl.labels.joined import ImageLabels
 from tf_scl.report.facts import Thumbnail
 from tf_scl.typing import Array
 
@@ -49,12 +51,15 @@ def median_short_side(files: Sequence[str]) -> int:
     return int(np.median(np.concatenate(sides)))
 
 
-def read_thumbnails(files: Sequence[str], rows: Iterable[int]) -> dict[int, Thumbnail]:
+def read_thumbnails(
+    files: Sequence[str], rows: Iterable[int], given: ImageLabels | None = None
+) -> dict[int, Thumbnail]:
     """Reads some images of record files.
 
     Args:
         files: List of TFRecord paths.
         rows: Iterable of ints, places in the order of files and records.
+        given: `ImageLabels` that take the place of those in the records, or None.
 
     Returns:
         Dict from row to its image.
@@ -78,6 +83,8 @@ def read_thumbnails(files: Sequence[str], rows: Iterable[int]) -> dict[int, Thum
             name, label = (
                 printable(parsed[key].numpy()) for key in (features.FILENAME, features.CLASS)
             )
+            if given is not None:
+                label = given.labels.get(os.fsdecode(parsed[features.FILENAME].numpy()), "")
             found[row] = Thumbnail(shown, name, label or None)
     if len(found) < len(wanted):
         raise InputError(

@@ -20,6 +20,7 @@ from tf_scl.evaluation.spectrum import (
 )
 from tf_scl.evaluation.views import compared
 from tf_scl.ingestion.summary import REJECTED_FILE, SUMMARY_FILE, IngestSummary
+from tf_scl.labels.joined import ImageLabels
 from tf_scl.losses.names import MU_AUTO
 from tf_scl.report.embedding_map import embedding_map
 from tf_scl.report.facts import Ingestion, RejectedImage, ReportFacts
@@ -42,6 +43,7 @@ def run_facts(
     history: dict[str, tuple[float, ...]],
     data: str | None = None,
     ingestion: Ingestion | None = None,
+    labels: ImageLabels | None = None,
 ) -> ReportFacts:
     """Gathers the facts of a run.
 
@@ -54,6 +56,7 @@ def run_facts(
         history: From metric to its value at the end of each epoch.
         data: Where the images came from.
         ingestion: What became of the images of the source.
+        labels: Those that take the place of the records' labels.
     """
     evaluation = result.evaluation
     short_side = median_short_side(test_files) if test_files else None
@@ -75,11 +78,11 @@ def run_facts(
     if not finite:
         return facts
     train, test = result.train_features, result.test_features
-    labels, seed = result.test_labels, config.evaluate.seed
+    classes, seed = result.test_labels, config.evaluate.seed
     return dataclasses.replace(
         facts,
-        map=embedding_map(test, labels, class_names, seed=seed),
-        neighbors=neighbor_grid(train, test, labels, train_files, test_files, seed=seed),
+        map=embedding_map(test, classes, class_names, seed=seed),
+        neighbors=neighbor_grid(train, test, classes, train_files, test_files, labels, seed=seed),
     )
 
 

@@ -19,7 +19,8 @@ def records(tmp_path):
             for number in range(5 * file, 5 * file + 5):
                 image = check_image(encode(photo(number, 16, 16)), 10**6)
                 label = (number, b"class") if number % 2 else (None, None)
-                writer.write(features.encode_example(image, b"", "", *label))
+                name = f"{number}.png".encode()
+                writer.write(features.encode_example(image, name, "", *label))
     return paths
 
 
@@ -142,4 +143,4 @@ def test_labeled_batches_are_complete_and_in_order(records):
     images, labels, names = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     assert _numbers(images) == list(range(10))
     np.testing.assert_array_equal(labels, [n if n % 2 else -1 for n in range(10)])
-    assert names.tolist() == [b"class" if n % 2 else b"" for n in range(10)]
+    assert names.tolist() == [f"{n}.png".encode() for n in range(10)]

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -7,7 +8,12 @@ from tests.conftest import encode, photo
 from tf_scl.data import features
 from tf_scl.errors import InputError
 from tf_scl.images.check_image import check_image
-from tf_scl.labels.joined import ImageLabels, join_labels
+from tf_scl.labels.joined import (
+    ImageLabels,
+    join_labels,
+    labels_of_records,
+    read_labeled_images,
+)
 from tf_scl.labels.labels_file import LabelRow, LabelsFile
 
 _ODD = b"dark/\xff.png"  # not UTF-8
@@ -40,8 +46,8 @@ def test_labels_find_their_images_whatever_the_folders_say(ingested):
     assert found == ImageLabels(
         ("x", "y"), {"c/d.png": "x", "a.png": "y"}, {"duplicate": 1, "not an image": 2}
     )
-    names = (b"c/d.png", b"a.png", b"b.png", _ODD)
-    assert [found.of(name) for name in names] == [0, 1, features.NO_LABEL, features.NO_LABEL]
+    names = np.array([b"c/d.png", b"a.png", b"b.png", _ODD], object)
+    assert found.of(names).tolist() == [0, 1, features.NO_LABEL, features.NO_LABEL]
 
 
 def test_a_line_that_names_no_image(ingested):
@@ -61,3 +67,34 @@ def test_one_class_is_left(ingested):
     message = "of 3 labeled images only 2 .* 1 class.*line 4 names 'bad.png', .*: not an image"
     with pytest.raises(InputError, match=message):
         join_labels(_file(**given), *ingested, "photos")
+
+
+def test_labels_of_class_folders_and_of_numbers(tmp_path):
+    path = str(tmp_path / "records")
+    image = check_image(encode(photo(0)), 10**6)
+    rows = [(b"1", 0, b"cat"), (b"2", 1, b"dog"), (b"3", None, None), (b"4", 7, None)]
+    with tf.io.TFRecordWriter(path) as writer:
+        for name, label, text in rows:
+            writer.write(features.encode_example(image, name, "0", label, text))
+    found = labels_of_records([path])
+    assert found == ImageLabels(("7", "cat", "dog"), {"1": "cat", "2": "dog", "4": "7"}, {})
+
+
+def test_records_of_one_class_are_not_enough(ingested):
+    files, _ = ingested
+    with pytest.raises(InputError, match="4 labeled images of 1: put images into a folder"):
+        labels_of_records(files)
+
+
+def test_labeled_images_are_read_in_order(ingested):
+    files, _ = ingested
+    labels = ImageLabels(("x", "y"), {"c/d.png": "x", "b.png": "y"}, {})
+    images, numbers = read_labeled_images(files, labels, 12, 3)
+    assert numbers.tolist() == [1, 0]
+    whole, _ = read_labeled_images(
+        files, ImageLabels(("x",), {name: "x" for name in ("a.png", "b.png", "c/d.png")}, {}), 12, 3
+    )
+    np.testing.assert_array_equal(images, whole[1:])
+    assert images.shape == (2, 12, 12, 3) and images.dtype == np.uint8
+    none, numbers = read_labeled_images(files, ImageLabels(("x",), {}, {}), 12, 3)
+    assert none.shape == (0, 12, 12, 3) and numbers.shape == (0,)

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from tf_scl.classification.evaluation import (
+    LAST_CLASSIFIER,
+    MOST_FREQUENT,
+    ClassifierEvaluation,
+    evaluate_classifier,
+)
+from tf_scl.dataclass_json import from_plain, to_plain
+
+_CLASSES = ("a", "b", "c")
+
+
+def _probabilities(given, sure=0.8):
+    rows = np.full((len(given), 3), (1 - sure) / 2)
+    rows[np.arange(len(given)), given] = sure
+    return rows
+
+
+def _evaluate(given, targets, others=None):
+    return evaluate_classifier(
+        _probabilities(given), np.asarray(targets), _CLASSES, np.array([0, 0, 1, 2]), others
+    )
+
+
+def test_measures_by_hand():
+    targets, given = [0, 0, 0, 1], [0, 0, 1, 1]
+    found = _evaluate(np.array(given), targets)
+    assert found.score.accuracy == 0.75
+    assert found.score.interval[0] < 0.75 < found.score.interval[1]
+    assert found.confusion.counts == ((2, 1, 0), (0, 1, 0), (0, 0, 0))
+    a, b, c = found.classes
+    assert (a.train_images, a.test_images, a.recall, a.precision) == (2, 3, 2 / 3, 1.0)
+    assert (b.test_images, b.recall, b.precision) == (1, 1.0, 0.5)
+    assert (c.train_images, c.test_images, c.recall, c.precision) == (1, 0, None, None)
+    assert found.calibration_error == pytest.approx(0.05)
+    assert found.cross_entropy == pytest.approx(-(3 * np.log(0.8) + np.log(0.1)) / 4)
+    assert (found.train_images, found.test_images) == (4, 4)
+    assert from_plain(ClassifierEvaluation, to_plain(found), "here") == found
+
+
+def test_better_than_the_most_frequent_class_is_blessed():
+    targets = np.arange(60) % 3
+    found = _evaluate(targets, targets)
+    assert found.verdict.blessed
+    assert "66.7 points better than always naming the most frequent class" in found.verdict.reason
+    (check,) = found.checks
+    assert (check.baseline.name, check.state) == (MOST_FREQUENT, "passed")
+
+
+def test_no_better_than_the_most_frequent_class_is_not_shown():
+    targets = np.array([0] * 20 + [1, 2])
+    found = _evaluate(np.zeros(22, int), targets)
+    assert found.verdict.state == "not shown" and not found.verdict.blessed
+    assert "may be chance" in found.verdict.reason
+
+
+def test_worse_than_the_last_classifier_is_refused_and_equal_is_not():
+    targets = np.arange(90) % 3
+    given = np.where(np.arange(90) < 20, (targets + 1) % 3, targets)
+    worse = _evaluate(given, targets, {LAST_CLASSIFIER: targets})
+    assert worse.verdict.state == "not blessed"
+    assert worse.verdict.reason.startswith("accuracy against the last blessed classifier: 77.8 %")
+    equal = _evaluate(given, targets, {LAST_CLASSIFIER: given})
+    assert equal.verdict.blessed
+    assert "last blessed classifier no difference is shown" in equal.verdict.reason
+    # A class that only the other one knows is never right.
+    better = _evaluate(given, targets, {LAST_CLASSIFIER: np.full(90, -1)})
+    assert better.checks[1].state == "passed"
+
+
+def test_few_evaluation_images_are_said():
+    targets = np.arange(6) % 3
+    found = _evaluate(targets, targets)
+    assert "Of 6 labeled evaluation images the accuracy is known to" in found.verdict.reason
+    assert "ingest.eval_fraction" in found.verdict.reason
+
+
+def test_no_evaluation_image_has_a_label():
+    found = evaluate_classifier(np.zeros((0, 3)), np.zeros(0, int), _CLASSES, np.array([0, 1, 2]))
+    assert found.score is None and not found.verdict.blessed
+    assert found.verdict.reason.startswith("No evaluation image has a label.")
+    assert [one.train_images for one in found.classes] == [1, 1, 1]
+    assert from_plain(ClassifierEvaluation, to_plain(found), "here") == found

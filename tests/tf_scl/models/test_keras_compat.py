@@ -70,7 +70,7 @@ def test_the_first_of_a_pair(shape):
     assert keras_compat.first_of_pair([image, 2 * image]) is image
 
 
-def test_logs_have_an_axis_on_several_workers_only(two_replicas):
+def test_logs_have_an_axis_under_multi_worker_only(two_replicas):
     logs = {"loss": tf.constant(2.0)}
     workers = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
     for strategy, shape in ((two_replicas, ()), (workers, (1,))):

@@ -15,6 +15,10 @@ PROJECTED_DIR = "projected"
 KERAS_FILE = "encoder.keras"
 # And the metrics of each epoch.
 HISTORY_FILE = "history.json"
+# In `ImageLabels`.
+LABELS_FILE = "labels.json"
+# In a `ClassifierModel`, beside the SavedModel: the classifier as a Keras model.
+CLASSIFIER_FILE = "classifier.keras"
 # Custom property of `Examples`: JSON list of the class names, in the order of the labels.
 CLASS_NAMES = "class_names"
 
@@ -23,3 +27,24 @@ class IngestionReport(tfx.dsl.Artifact):
     """`summary.json` and `rejected.jsonl` of an ingestion (`tf_scl.ingestion.ingest`)."""
 
     TYPE_NAME = "components.IngestionReport"
+
+
+class ImageLabels(tfx.dsl.Artifact):
+    """`labels.json` (`tf_scl.labels.joined.ImageLabels`)."""
+
+    TYPE_NAME = "components.ImageLabels"
+
+
+class ClassifierModel(tfx.dsl.Artifact):
+    """A classifier as TFX keeps models, and as a Keras model; a type of its own.
+
+    Of two kinds of `Model` in a pipeline a resolver would take the one for the other.
+    """
+
+    TYPE_NAME = "components.ClassifierModel"
+
+
+class ClassifierBlessing(tfx.dsl.Artifact):
+    """As `ModelBlessing`, of a `ClassifierModel`."""
+
+    TYPE_NAME = "components.ClassifierBlessing"

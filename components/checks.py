@@ -19,6 +19,7 @@ from tf_scl.data.sources.open_source import open_source
 from tf_scl.encoders import model_files
 from tf_scl.errors import InputError
 from tf_scl.ingestion import training_images
+from tf_scl.labels.labels_file import FOLDERS, read_labels_file
 
 # In the output folder: TFX's record of what ran, the artifacts, what a model server watches.
 RECORD_FILE = "metadata.sqlite"
@@ -44,7 +45,13 @@ _SQLITE_ERRORS = {
 }
 
 
-def check_run(images: str | None, out: str, config: Config, fit_batch: bool = False) -> Config:
+def check_run(
+    images: str | None,
+    out: str,
+    config: Config,
+    fit_batch: bool = False,
+    labels: str | None = None,
+) -> Config:
     """Makes the output folder of a run, if the run can work.
 
     Args:
@@ -52,16 +59,19 @@ def check_run(images: str | None, out: str, config: Config, fit_batch: bool = Fa
         out: Path of the output folder.
         config: `tf_scl.Config`.
         fit_batch: Whether a batch that is too large for the images is made smaller.
+        labels: Path of a file of labels, or `FOLDERS`, or None.
 
     Returns:
         `tf_scl.Config`: the same, but for the batch.
 
     Raises:
         InputError: A source that cannot be used, fewer images than a batch
-            takes, an encoder's file that is missing, or an output folder that
-            cannot be used.
+            takes, an encoder's file that is missing, a file of labels that is
+            wrong in itself, or an output folder that cannot be used.
     """
     model_files.check_files(config.model)
+    if labels not in (None, FOLDERS):
+        read_labels_file(labels)
     if images is not None:
         config = _check_images(images, out, config, fit_batch)
     if set("*?[]") & set(out):

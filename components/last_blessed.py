@@ -6,7 +6,9 @@ from tfx.dsl.components.common import resolver
 from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
 from tfx.types import standard_artifacts
 
-NODE = "LastBlessed"
+from components.artifacts import ClassifierBlessing, ClassifierModel
+
+NODE, CLASSIFIER_NODE = "LastBlessed", "LastBlessedClassifier"
 
 
 class LastBlessedStrategy(resolver.ResolverStrategy):
@@ -58,6 +60,23 @@ def last_blessed(candidate: types.Channel) -> resolver.Resolver:
         model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         candidate=candidate,
     ).with_id(NODE)
+
+
+def last_blessed_classifier(candidate: types.Channel) -> resolver.Resolver:
+    """Makes the Resolver of the classifier that was blessed last.
+
+    Args:
+        candidate: Channel of `ClassifierModel`, the one to be evaluated.
+
+    Returns:
+        As `last_blessed`.
+    """
+    return resolver.Resolver(
+        strategy_class=LastBlessedStrategy,
+        model=types.Channel(type=ClassifierModel),
+        model_blessing=types.Channel(type=ClassifierBlessing),
+        candidate=candidate,
+    ).with_id(CLASSIFIER_NODE)
 
 
 def latest_blessed(candidate: types.Channel) -> resolver.Resolver:

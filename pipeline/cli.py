@@ -10,6 +10,7 @@ from tf_scl.config import FITTED_TO_THE_IMAGES, Config
 from tf_scl.data.sources.open_source import absolute
 from tf_scl.encoders.model_files import with_absolute_paths
 from tf_scl.flags import SOURCES, Parser, add_flags, config_from, peek
+from tf_scl.labels.labels_file import FOLDERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Arguments:
         beam: Tuple of Beam flags for the ingestion; empty for what suits this
             machine.
         fit_batch: Whether the batch is that of a preset that fits it to the images.
+        labels: Path of a file of labels, or `FOLDERS`; None where no classifier is asked for.
     """
 
     config: Config
@@ -31,6 +33,7 @@ class Arguments:
     out: str
     beam: tuple[str, ...] = ()
     fit_batch: bool = False
+    labels: str | None = None
 
 
 def parse(argv: Sequence[str] | None = None) -> Arguments:
@@ -45,12 +48,15 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     """
     given = vars(build_parser(argv).parse_args(argv))
     data, out, beam = given.pop("data"), given.pop("out"), given.pop("beam")
+    labels = given.pop("labels")
+    if labels not in (None, FOLDERS):
+        labels = absolute(labels)
     preset = given["preset"] or _default_preset(data)
     fit_batch = preset in FITTED_TO_THE_IMAGES and "train.batch_size" not in given
     config = config_from(given, preset)
     config = dataclasses.replace(config, model=with_absolute_paths(config.model))
     out = out or _default_out(data)
-    return Arguments(config, data, os.path.abspath(out), tuple(beam), fit_batch)
+    return Arguments(config, data, os.path.abspath(out), tuple(beam), fit_batch, labels)
 
 
 def _default_out(data: str | None) -> str:
@@ -89,6 +95,13 @@ def build_parser(argv: Sequence[str] | None = None) -> Parser:
         metavar="FOLDER",
         type=os.path.expanduser,
         help="for all output (default: runs/digits, or runs/NAME-HASH of the images)",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        type=os.path.expanduser,
+        help="train, judge and serve a classifier too: a CSV file filename,label of the images "
+        "that have a label, or the word folders where each class has a folder",
     )
     parser.add_argument(
         "--beam",

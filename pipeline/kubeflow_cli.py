@@ -31,6 +31,7 @@ class Arguments:
         accelerator: (type, count) of the Trainer, or None.
         machine: Machine type of its Vertex job, or None.
         vertex_training: (project, region) of its Vertex job, or None.
+        labels: Path of a file of labels, or `FOLDERS`; None where no classifier is asked for.
     """
 
     config: Config
@@ -46,6 +47,7 @@ class Arguments:
     accelerator: tuple[str, int] | None = None
     machine: str | None = None
     vertex_training: tuple[str, str] | None = None
+    labels: str | None = None
 
 
 def parse(argv: Sequence[str] | None = None) -> Arguments:
@@ -158,6 +160,12 @@ _FLAGS: dict[str, dict[str, Any]] = {
         "required": True,
         "metavar": "NAME",
         "help": "container image, built from docker/Dockerfile",
+    },
+    "--labels": {
+        "default": None,
+        "metavar": "FILE",
+        "help": "for a classifier: a CSV file filename,label where this machine and the containers "
+        "can read it, such as gs://bucket/labels.csv; or the word folders",
     },
     "--output": {
         "default": "pipeline.yaml",

@@ -20,7 +20,11 @@ from tf_scl.errors import InputError
 PIPELINE_NAME = "tf-scl"
 # Where docker/Dockerfile puts the checkout.
 SETUP_FILE = "/app/setup.py"
-OPEN_SECTIONS = {"Trainer": "train", "RepresentationEvaluator": "evaluate"}
+OPEN_SECTIONS = {
+    "Trainer": "train",
+    "RepresentationEvaluator": "evaluate",
+    "ClassifierTrainer": "classify",
+}
 
 
 def make_graph(
@@ -43,6 +47,8 @@ def make_graph(
         arguments.config,
         # Kubeflow Pipelines has no resolvers: "resolver not implemented yet".
         resolve=latest_blessed if arguments.target == VERTEX else None,
+        labels=arguments.labels,
+        resolve_classifier=None,  # TFX's own strategy, which Vertex AI knows, is for models alone
     )
     components = {component.id: component for component in graph.components}
     parameters = [data, *_open_settings(components, arguments.config)]
@@ -55,6 +61,8 @@ def _open_settings(components: dict[str, Any], config: Config) -> list[RuntimePa
     """Makes runtime parameters of the settings of training and evaluation."""
     parameters = []
     for component, section in OPEN_SECTIONS.items():
+        if component not in components:  # without labels there is no classifier
+            continue
         for name, (value, text) in open_settings(config, [section]).items():
             parameter = RuntimeParameter(name, type(value), value, text)
             components[component].spec.exec_properties[name] = parameter

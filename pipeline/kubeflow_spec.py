@@ -20,7 +20,7 @@ def complete(job: dict[str, Any], root: str, parameters: Iterable[RuntimeParamet
 
     - A runtime parameter has its default and its help; TFX keeps neither.
     - ImageExampleGen's hook on Vertex AI is our own.
-    - The Pusher is never cached: it looks into the serving folder itself,
+    - A pusher is never cached: it looks into the serving folder itself,
       where its driver does in a local run.
     - The YAML too names the folder for artifacts.
 
@@ -38,7 +38,9 @@ def complete(job: dict[str, Any], root: str, parameters: Iterable[RuntimeParamet
     executors = spec["deploymentSpec"]["executors"]
     container = executors["ImageExampleGen_executor"]["container"]
     container["lifecycle"]["preCacheCheck"]["command"] = list(_HOOK)
-    del spec["root"]["dag"]["tasks"]["Pusher"]["cachingOptions"]
+    tasks = spec["root"]["dag"]["tasks"]
+    for pusher in {"Pusher", "ClassifierPusher"} & tasks.keys():
+        del tasks[pusher]["cachingOptions"]
 
 
 def write(job: dict[str, Any], path: str, target: str) -> None:

@@ -35,7 +35,7 @@ def run_command_line(argv: Sequence[str] | None = None) -> None:
     arguments = cli.parse(argv)
     try:
         config = checks.check_run(
-            arguments.data, arguments.out, arguments.config, arguments.fit_batch
+            arguments.data, arguments.out, arguments.config, arguments.fit_batch, arguments.labels
         )
         with checks.exclusive_lock(arguments.out):
             checks.check_metadata_db(arguments.out)
@@ -78,7 +78,7 @@ def run(arguments: cli.Arguments) -> str:
 
     from components.image_example_gen import local_beam
     from pipeline import recovery, summary
-    from pipeline.pipeline import create_pipeline
+    from pipeline.pipeline import classifier_folder, create_pipeline
 
     summary.remove(arguments.out)  # that of a run before is not this one's
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
@@ -86,7 +86,7 @@ def run(arguments: cli.Arguments) -> str:
     )
     root = os.path.join(arguments.out, checks.ARTIFACTS_DIR)
     serving = os.path.join(arguments.out, checks.SERVING_DIR)
-    recovery.recover_interrupted_runs(metadata, root, serving)
+    recovery.recover_interrupted_runs(metadata, root, serving, classifier_folder(serving))
     graph = create_pipeline(
         PIPELINE_NAME,
         root,
@@ -96,6 +96,7 @@ def run(arguments: cli.Arguments) -> str:
         metadata,
         local_beam.one_process(SETUP_FILE),
         list(arguments.beam) or local_beam.for_source(open_source(data), SETUP_FILE),
+        labels=arguments.labels,
     )
     tfx.orchestration.LocalDagRunner().run(graph)
     return summary.write(metadata, arguments.out)

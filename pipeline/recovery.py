@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def recover_interrupted_runs(
-    connection_config: metadata_store_pb2.ConnectionConfig, root: str, serving: str
+    connection_config: metadata_store_pb2.ConnectionConfig, root: str, *serving: str
 ) -> None:
     """Marks executions that were cut off as failed, and removes what they had written.
 
@@ -28,9 +28,10 @@ def recover_interrupted_runs(
     Args:
         connection_config: Of the pipeline's ML Metadata.
         root: Folder of the artifacts.
-        serving: Folder that a model server watches.
+        serving: Folders that a model server watches.
     """
-    served_versions.remove_incoming(serving)
+    for folder in serving:
+        served_versions.remove_incoming(folder)
     with tfx_metadata.Metadata(connection_config) as handle:
         store = handle.store
         cut_off = [one for one in store.get_executions() if one.last_known_state in _UNFINISHED]

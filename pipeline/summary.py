@@ -13,8 +13,10 @@ from tfx.orchestration import metadata as tfx_metadata
 from tfx.utils import path_utils
 
 from components import last_blessed
-from components.artifacts import KERAS_FILE
+from components.artifacts import CLASSIFIER_FILE, KERAS_FILE
+from components.classifier_trainer.executor import TRAINED
 from components.representation_evaluator.executor import EVALUATION_FILE
+from tf_scl.classification.evaluation import ClassifierEvaluation
 from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.gate import (
     LAST_BLESSED,
@@ -39,6 +41,24 @@ _STATES = {
 
 
 @dataclasses.dataclass(frozen=True)
+class ClassifierSummary:
+    """The classifier of a run.
+
+    Attributes:
+        evaluation: Scores, checks and verdict; None where none was trained, for the encoder was
+            not blessed.
+        pushed: Whether the classifier is served.
+        model: Folder of the SavedModel, the pushed one if there is one; None likewise.
+        keras_model: Path of the Keras model; None likewise.
+    """
+
+    evaluation: ClassifierEvaluation | None
+    pushed: bool
+    model: str | None
+    keras_model: str | None
+
+
+@dataclasses.dataclass(frozen=True)
 class RunSummary:
     """What a run made, as `OUT/summary.json` holds it.
 
@@ -52,6 +72,7 @@ class RunSummary:
         keras_model: Path of the Keras model.
         pushed: Whether the model is served.
         model: Folder of the SavedModel, the pushed one if there is one.
+        classifier: None where none is asked for.
     """
 
     components: dict[str, str]
@@ -63,6 +84,7 @@ class RunSummary:
     keras_model: str
     pushed: bool
     model: str
+    classifier: ClassifierSummary | None = None
 
 
 def write(connection_config: metadata_store_pb2.ConnectionConfig, out: str) -> str:
@@ -106,6 +128,21 @@ def collect(connection_config: metadata_store_pb2.ConnectionConfig) -> RunSummar
         keras_model=os.path.join(model_run, KERAS_FILE),
         pushed=bool(pushed["pushed"].int_value),
         model=pushed["pushed_destination"].string_value or trained,
+        classifier=_classifier(nodes) if "ClassifierTrainer" in nodes else None,
+    )
+
+
+def _classifier(nodes: dict[str, dict[str, Any]]) -> ClassifierSummary:
+    made = nodes["ClassifierTrainer"]["outputs"]["classifier"]
+    if not made.custom_properties[TRAINED].int_value:
+        return ClassifierSummary(None, False, None, None)
+    evaluation = nodes["ClassifierEvaluator"]["outputs"]["evaluation"].uri
+    pushed = nodes["ClassifierPusher"]["outputs"]["pushed_model"].custom_properties
+    return ClassifierSummary(
+        read_json(ClassifierEvaluation, os.path.join(evaluation, EVALUATION_FILE)),
+        bool(pushed["pushed"].int_value),
+        pushed["pushed_destination"].string_value or path_utils.serving_model_path(made.uri),
+        os.path.join(made.uri, CLASSIFIER_FILE),
     )
 
 
@@ -132,8 +169,38 @@ def render(summary: RunSummary) -> str:
     for text in summary.next_steps:
         lines += _wrap(f"- {with_flags(text)}", subsequent_indent="  ")
     lines += ["", f"report: {summary.report}", f"as a Keras model: {summary.keras_model}"]
-    lines += ["", "Embed an image:", f"  {embedding_line(summary.model)}", "=" * 78]
+    lines += ["", "Embed an image:", f"  {_line(summary.model, 'embedding')}"]
+    if summary.classifier:
+        lines += ["", *_describe_classifier(summary.classifier)]
+    lines += ["=" * 78]
     return "\n".join(lines)
+
+
+def _describe_classifier(classifier: ClassifierSummary) -> list[str]:
+    evaluation = classifier.evaluation
+    if evaluation is None:
+        return ["No classifier: the encoder was not blessed."]
+    lines = [
+        f"Classifier of {len(evaluation.classes)} classes, from {evaluation.train_images:,} labels"
+    ]
+    if evaluation.score is not None:
+        low, high = (f"{100 * end:.1f}" for end in evaluation.score.interval)
+        lines += [
+            f"accuracy    {100 * evaluation.score.accuracy:.1f} % ({low} to {high}) on "
+            f"{evaluation.test_images:,} labeled images that were not trained on",
+            f"            calibration error {100 * (evaluation.calibration_error or 0):.1f} points",
+        ]
+        worst = [one for one in evaluation.classes if one.recall is not None and one.recall < 0.5]
+        if worst:
+            names = ", ".join(f"{one.name} ({one.test_images})" for one in worst)
+            lines += _wrap(f"            less than half are found of: {names}")
+    reason = _wrap(with_flags(evaluation.verdict.reason))
+    if classifier.pushed:
+        lines += [f"blessed and pushed: {classifier.model}", *reason]
+    else:
+        lines += ["NOT blessed, not pushed", *reason, f"unblessed model: {classifier.model}"]
+    lines += [f"as a Keras model: {classifier.keras_model}"]
+    return [*lines, "", "Classify an image:", f"  {_line(str(classifier.model), 'label')}"]
 
 
 def _labeled(images: IngestSummary) -> str:
@@ -143,12 +210,12 @@ def _labeled(images: IngestSummary) -> str:
     return f"{labeled:,} of the {kept:,} images, in {len(images.classes):,} classes"
 
 
-def embedding_line(model: str) -> str:
-    """One line of Python that embeds image.png with a SavedModel."""
+def _line(model: str, output: str) -> str:
+    """One line of Python that prints what a SavedModel answers to image.png."""
     return (
         f"import tensorflow as tf; model = tf.saved_model.load({model!r}); "
         'print(model.signatures["serving_default"]'
-        '(tf.constant([open("image.png", "rb").read()]))["embedding"])'
+        f'(tf.constant([open("image.png", "rb").read()]))["{output}"])'
     )
 
 
@@ -198,7 +265,7 @@ def _last_run(store: MetadataStore) -> dict[str, dict[str, Any]]:
     for execution in sorted(executions, key=lambda one: one.id):
         contexts = store.get_contexts_by_execution(execution.id)
         node = next(one.name for one in contexts if one.type == "node").split(".")[-1]
-        if node == last_blessed.NODE:  # looks up, and makes nothing
+        if node in (last_blessed.NODE, last_blessed.CLASSIFIER_NODE):  # looks up, and makes nothing
             continue
         events = store.get_events_by_execution_ids([execution.id])
         outputs = {

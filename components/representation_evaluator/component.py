@@ -8,7 +8,7 @@ from tfx.dsl.components.base import base_component
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import component_spec, standard_artifacts
 
-from components.artifacts import IngestionReport
+from components.artifacts import ImageLabels, IngestionReport
 from components.code_digest import code_digest
 from components.representation_evaluator import executor
 
@@ -26,6 +26,7 @@ class RepresentationEvaluatorSpec(types.ComponentSpec):
         "report": component_spec.ChannelParameter(type=IngestionReport),
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
+        "labels": component_spec.ChannelParameter(type=ImageLabels, optional=True),
         "last_blessed": component_spec.ChannelParameter(
             type=standard_artifacts.Model, optional=True
         ),
@@ -61,6 +62,7 @@ class RepresentationEvaluator(base_component.BaseComponent):
         evaluate: dict[str, Any],
         last_blessed: types.Channel | None = None,
         cache: str | None = None,
+        labels: types.Channel | None = None,
     ) -> None:
         """Makes the component.
 
@@ -74,6 +76,8 @@ class RepresentationEvaluator(base_component.BaseComponent):
                 be empty.
             cache: Path of a folder, the same in every run, for what no training
                 changes (the numbers of the raw pixels); or None.
+            labels: Channel of `ImageLabels`, which take the place of those in the
+                examples; or None.
         """
         super().__init__(
             RepresentationEvaluatorSpec(
@@ -84,6 +88,7 @@ class RepresentationEvaluator(base_component.BaseComponent):
                 report=report,
                 model=model,
                 model_run=model_run,
+                labels=labels,
                 last_blessed=last_blessed,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),

@@ -12,13 +12,15 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.artifacts import HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
+from components.artifacts import HISTORY_FILE, LABELS_FILE, PROJECTED_DIR, UNTRAINED_DIR
+from components.blessing import bless
 from components.runtime_settings import overridden
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.evaluate import evaluate_models
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED, UNTRAINED
+from tf_scl.labels.joined import ImageLabels
 from tf_scl.report.files import write_report
 from tf_scl.report.records import read_class_names
 from tf_scl.report.run_facts import read_ingestion, run_facts
@@ -44,7 +46,7 @@ class Executor(base_executor.BaseExecutor):
 
         Args:
             input_dict: "examples", "report", "model", "model_run"; and
-                "last_blessed", where there is one.
+                "labels" and "last_blessed", where there are such.
             output_dict: "evaluation", "blessing".
             exec_properties: "evaluate_config", JSON of `EvaluateConfig`;
                 "code_digest"; and "cache", the folder of what no training changes,
@@ -64,11 +66,12 @@ class Executor(base_executor.BaseExecutor):
         evaluate = {"evaluate": json.loads(exec_properties["evaluate_config"])}
         evaluate = overridden(evaluate, exec_properties)
         config = Config.from_dict({**read_metadata(models[PRETRAINED])["settings"], **evaluate})
-        names = read_class_names([*train, *test])
+        labels = _labels(input_dict)
+        names = list(labels.classes) if labels else read_class_names([*train, *test])
         projected = os.path.join(run_dir, PROJECTED_DIR)
         cache = exec_properties.get("cache")
         cache = cache and (cache, exec_properties["code_digest"])
-        result = evaluate_models(models, projected, train, test, config, names, cache)
+        result = evaluate_models(models, projected, train, test, config, names, cache, labels)
         directory = artifact_utils.get_single_uri(output_dict["evaluation"])
         with tf.io.gfile.GFile(os.path.join(directory, EVALUATION_FILE), "w") as file:
             file.write(dumps(result.evaluation))
@@ -85,10 +88,19 @@ class Executor(base_executor.BaseExecutor):
             history,
             data=ingestion.summary.source,
             ingestion=ingestion,
+            labels=labels,
         )
         write_report(facts, directory)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        _bless(blessing, model, result.evaluation.verdict.blessed)
+        bless(blessing, model, result.evaluation.verdict.blessed)
+
+
+def _labels(input_dict: dict[str, list[types.Artifact]]) -> ImageLabels | None:
+    """The labels that take the place of those in the examples, or None."""
+    if not input_dict.get("labels"):
+        return None
+    folder = artifact_utils.get_single_uri(input_dict["labels"])
+    return read_json(ImageLabels, os.path.join(folder, LABELS_FILE))
 
 
 def _last_blessed(
@@ -103,13 +115,3 @@ def _last_blessed(
         _log.warning("the last blessed model is gone from %s: nothing is compared with it", path)
         return {}
     return {LAST_BLESSED: path}
-
-
-def _bless(blessing: types.Artifact, model: types.Artifact, blessed: bool) -> None:
-    """The file and properties of TFX's own Evaluator, which Pusher and resolvers read."""
-    name = "BLESSED" if blessed else "NOT_BLESSED"
-    with tf.io.gfile.GFile(os.path.join(blessing.uri, name), "w") as file:
-        file.write("")
-    blessing.set_int_custom_property("blessed", int(blessed))
-    blessing.set_string_custom_property("current_model", model.uri)
-    blessing.set_int_custom_property("current_model_id", model.id)

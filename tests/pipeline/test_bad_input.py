@@ -54,6 +54,7 @@ def test_nothing_heavy_is_loaded_before_a_mistake_is_named(image_folder, tmp_pat
         ["--train.epoch", "3", *out],
         ["--train.base_learning_rate", "-1", *out],
         ["--out", "/proc/tf_scl"],
+        ["--data", str(image_folder), "--labels", str(tmp_path / "no.csv"), *out],
     ]
     code = f"""
 import sys
@@ -185,3 +186,15 @@ def test_make_takes_any_path(tmp_path):
         },
     )
     assert f'error: the image folder "{tmp_path}/it\'s $here" does not exist' in done.stderr
+
+
+def test_a_file_of_labels_that_is_wrong_is_found_before_anything_runs(image_folder, tmp_path):
+    data = ["--data", image_folder, "--out", tmp_path / "out"]
+    line = error_of(*data, "--labels", tmp_path / "no.csv")
+    assert line == (
+        f"error: labels file '{tmp_path}/no.csv': cannot be read: No such file or directory; "
+        "give a CSV file (--labels)"
+    )
+    (tmp_path / "labels.csv").write_text("filename,label\ncat/00.png,cat\ncat/02.png\n")
+    line = error_of(*data, "--labels", tmp_path / "labels.csv")
+    assert "line 3 has 1 values, not 2" in line

@@ -13,11 +13,12 @@ from tf_scl.data import features
 from tf_scl.data.input_pipeline import labeled_batches, open_records
 from tf_scl.errors import InputError
 from tf_scl.files import printable
-from tf_scl.ingestion.summary import REJECTED_FILE
+from tf_scl.ingestion.summary import REJECTED_FILE, describe_reasons
 from tf_scl.labels.labels_file import LabelRow, LabelsFile
 from tf_scl.typing import Array
 
 _SHOWN = 3  # lines that a message names
+_CLASSES_SHOWN = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +140,19 @@ def read_labeled_images(
         images.append(pixels.numpy()[found >= 0])
         numbers.append(found[found >= 0])
     return np.concatenate(images), np.concatenate(numbers)
+
+
+def describe(labels: ImageLabels) -> str:
+    """The counts as one sentence for people."""
+    counts = collections.Counter(labels.labels.values())
+    shown = ", ".join(f"{counts[name]:,} {name}" for name in labels.classes[:_CLASSES_SHOWN])
+    more = len(labels.classes) - _CLASSES_SHOWN
+    text = f"{len(labels.labels):,} labeled images of {len(labels.classes)} classes ({shown}"
+    text += f" and {more} classes more)" if more > 0 else ")"
+    rejected = sum(labels.rejected.values())
+    if rejected:
+        text += f"; {rejected:,} more were rejected ({describe_reasons(labels.rejected)})"
+    return text
 
 
 def _filenames(files: Sequence[str]) -> set[str]:

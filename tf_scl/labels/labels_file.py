@@ -10,6 +10,7 @@ member of a tar or of a record of a TFRecord file.
 
 import csv
 import dataclasses
+import hashlib
 import io
 import os
 import posixpath
@@ -20,6 +21,7 @@ from tf_scl.errors import InputError, file_reason
 from tf_scl.files import read_file
 from tf_scl.typing import PathLike
 
+FOLDERS = "folders"  # in place of a file: the labels are those that the source has
 COLUMNS = ("filename", "label")
 _EXAMPLE = "begin the file with the line 'filename,label'"
 
@@ -95,13 +97,27 @@ def read_labels_file(path: PathLike) -> LabelsFile:
     return found
 
 
+def labels_digest(labels: str) -> str:
+    """SHA-256 of a file of labels, hex; "" for `FOLDERS`.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    return "" if labels == FOLDERS else hashlib.sha256(_content(labels)).hexdigest()
+
+
 def _text(path: str) -> str:
     try:
-        return read_file(path).decode("utf-8-sig")
+        return _content(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise _error(path, f"line {line} is not UTF-8; save the file as CSV in UTF-8") from error
-    except Exception as error:
+
+
+def _content(path: str) -> bytes:
+    try:
+        return read_file(path)
+    except Exception as error:  # of the disk, or of a remote file system
         raise _error(path, f"cannot be read: {file_reason(error)}; give a CSV file") from error
 
 

@@ -10,6 +10,7 @@ from tf_scl.errors import InputError
 from tf_scl.images.check_image import check_image
 from tf_scl.labels.joined import (
     ImageLabels,
+    describe,
     join_labels,
     labels_of_records,
     read_labeled_images,
@@ -98,3 +99,13 @@ def test_labeled_images_are_read_in_order(ingested):
     assert images.shape == (2, 12, 12, 3) and images.dtype == np.uint8
     none, numbers = read_labeled_images(files, ImageLabels(("x",), {}, {}), 12, 3)
     assert none.shape == (0, 12, 12, 3) and numbers.shape == (0,)
+
+
+def test_the_counts_in_words():
+    labels = ImageLabels(("x", "y"), {"a": "x", "b": "x", "c": "y"}, {"duplicate": 2})
+    assert describe(labels) == (
+        "3 labeled images of 2 classes (2 x, 1 y); 2 more were rejected (2 duplicate)"
+    )
+    many = {str(n): str(n) for n in range(12)}
+    text = describe(ImageLabels(tuple(sorted(many)), many, {}))
+    assert text.endswith(" and 2 classes more)")

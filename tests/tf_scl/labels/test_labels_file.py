@@ -1,9 +1,10 @@
+import hashlib
 import re
 
 import pytest
 
 from tf_scl.errors import InputError
-from tf_scl.labels.labels_file import LabelRow, read_labels_file
+from tf_scl.labels.labels_file import FOLDERS, LabelRow, labels_digest, read_labels_file
 
 
 def _write(tmp_path, text, encoding="utf-8"):
@@ -71,3 +72,11 @@ def test_a_file_that_cannot_be_read(tmp_path):
     for path, reason in ((tmp_path / "no.csv", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(InputError, match=f"cannot be read: {reason}"):
             read_labels_file(path)
+
+
+def test_the_digest_is_that_of_the_file(tmp_path):
+    path = _write(tmp_path, "filename,label\na,x\nb,y\n")
+    assert labels_digest(str(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert labels_digest(FOLDERS) == ""
+    with pytest.raises(InputError, match="cannot be read"):
+        labels_digest(str(tmp_path / "no.csv"))

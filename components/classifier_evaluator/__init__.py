@@ -1,0 +1,1 @@
+"""Judges a classifier on images that it has never seen."""

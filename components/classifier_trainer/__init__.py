@@ -1,0 +1,1 @@
+"""From a blessed encoder and labels to a classifier."""

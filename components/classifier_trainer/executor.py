@@ -1,0 +1,97 @@
+"""Executor of ClassifierTrainer."""
+
+import collections
+import json
+import logging
+import os
+from typing import Any
+
+from tfx import types
+from tfx.components.util import model_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+import tf_scl
+from components.artifacts import CLASSIFIER_FILE, KERAS_FILE, LABELS_FILE
+from components.runtime_settings import overridden
+from tf_scl.classification.few_labels import fit_classifier
+from tf_scl.config import Config
+from tf_scl.data.input_pipeline import record_files
+from tf_scl.dataclass_json import read_json
+from tf_scl.errors import InputError
+from tf_scl.labels.joined import ImageLabels, read_labeled_images
+from tf_scl.saving import load_model
+from tf_scl.serving.export import LINEAGE, export_saved_model, read_metadata
+
+TRAINED = "trained"  # custom property of a `ClassifierModel`
+
+_log = logging.getLogger(__name__)
+
+
+class Executor(base_executor.BaseExecutor):
+    """Trains on the labeled images of the split "train", exports."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the classifier.
+
+        Args:
+            input_dict: "examples", "labels", "model", "model_run", "blessing".
+            output_dict: "classifier".
+            exec_properties: "classify_config", JSON of `ClassifyConfig`, and "code_digest".
+
+        Raises:
+            InputError: A class without a labeled training image.
+        """
+        classifier = artifact_utils.get_single_instance(output_dict["classifier"])
+        blessing = artifact_utils.get_single_instance(input_dict["blessing"])
+        blessed = model_utils.is_model_blessed(blessing)
+        classifier.set_int_custom_property(TRAINED, int(blessed))
+        if not blessed:
+            _log.info("the encoder was not blessed: no classifier is trained")
+            return
+        encoder = artifact_utils.get_single_instance(input_dict["model"])
+        noted = read_metadata(path_utils.serving_model_path(encoder.uri))
+        classify = {"classify": json.loads(exec_properties["classify_config"])}
+        config = Config.from_dict({**noted["settings"], **overridden(classify, exec_properties)})
+        labels = _labels(input_dict)
+        files = record_files(artifact_utils.get_split_uri(input_dict["examples"], "train"))
+        size, channels = config.model.image_size, config.model.channels
+        images, numbers = read_labeled_images(files, labels, size, channels)
+        _require_all_classes(labels, numbers.tolist())
+        run = artifact_utils.get_single_uri(input_dict["model_run"])
+        network = load_model(os.path.join(run, KERAS_FILE))
+        _log.info("training a classifier on %d labeled images", len(numbers))
+        model = fit_classifier(network, images, numbers, config.classify, labels.classes)
+        model.save(os.path.join(classifier.uri, CLASSIFIER_FILE))
+        metadata = {
+            "tf_scl": tf_scl.__version__,
+            "settings": config.to_dict(),
+            "temperature": model.temperature,
+            "labeled_images": len(numbers),
+            LINEAGE: noted.get(LINEAGE),
+        }
+        export_saved_model(model, path_utils.serving_model_path(classifier.uri), metadata)
+
+
+def _labels(input_dict: dict[str, list[types.Artifact]]) -> ImageLabels:
+    folder = artifact_utils.get_single_uri(input_dict["labels"])
+    return read_json(ImageLabels, os.path.join(folder, LABELS_FILE))
+
+
+def _require_all_classes(labels: ImageLabels, numbers: list[int]) -> None:
+    """Raises InputError for a class of which all labeled images are kept for evaluation."""
+    counts = collections.Counter(numbers)
+    for number, name in enumerate(labels.classes):
+        if not counts[number]:
+            kept = sum(one == name for one in labels.labels.values())
+            raise InputError(
+                f"the class {name!r} has {kept} labeled image(s), kept for evaluation: none is "
+                "left to learn from. Label more images of it",
+                setting="labels",
+            )

@@ -1,0 +1,1 @@
+"""Labels of images, from a file or from class folders."""

@@ -5,6 +5,7 @@ tensors, as TF Serving does: the shapes of what is fed are not checked against
 those of the signature there, nor here.
 """
 
+import numpy as np
 import tensorflow as tf
 
 NAME = "encoder"
@@ -52,7 +53,10 @@ class LoadedModel:
         self.warmed_up = 0
         for record in tf.data.TFRecordDataset(f"{path}/assets.extra/tf_serving_warmup_requests"):
             log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-            self.predict(log.predict_log.request)
+            if log.HasField("classify_log"):
+                self.classify(log.classify_log.request)
+            else:
+                self.predict(log.predict_log.request)
             self.warmed_up += 1
 
     def predict(self, request):
@@ -66,14 +70,38 @@ class LoadedModel:
         if set(request.inputs) != set(signature.inputs):
             raise RefusedError("INVALID_ARGUMENT", f"inputs are {sorted(signature.inputs)}")
         arrays = [tf.make_ndarray(request.inputs[key]) for key in signature.inputs]
-        try:
-            results = self._functions[name](*arrays)
-        except tf.errors.OpError as error:
-            raise RefusedError(_CODES.get(type(error), "UNKNOWN"), error.message) from None
+        results = self._run(name, *arrays)
         response = predict_pb2.PredictResponse()
         for key, value in zip(signature.outputs, results, strict=True):
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
         return response
+
+    def classify(self, request):
+        """ClassificationResponse; what TF Serving asks of such a signature is asked here too."""
+        from tensorflow_serving.apis import classification_pb2
+
+        name = request.model_spec.signature_name or "serving_default"
+        signature = self.signatures.get(name)
+        if signature is None or signature.method_name != "tensorflow/serving/classify":
+            raise RefusedError("INVALID_ARGUMENT", f"{name} is no signature to classify by")
+        assert set(signature.inputs) == {"inputs"}
+        assert set(signature.outputs) == {"classes", "scores"}
+        examples = [one.SerializeToString() for one in request.input.example_list.examples]
+        found = dict(
+            zip(signature.outputs, self._run(name, np.array(examples, object)), strict=True)
+        )
+        response = classification_pb2.ClassificationResponse()
+        for labels, scores in zip(found["classes"], found["scores"], strict=True):
+            row = response.result.classifications.add()
+            for label, score in zip(labels, scores, strict=True):
+                row.classes.add(label=label, score=score)
+        return response
+
+    def _run(self, name, *arrays):
+        try:
+            return self._functions[name](*arrays)
+        except tf.errors.OpError as error:
+            raise RefusedError(_CODES.get(type(error), "UNKNOWN"), error.message) from None
 
     def _callable(self, signature):
         from tensorflow.core.protobuf import config_pb2

@@ -23,9 +23,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 import numpy as np
+import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from tests.model_server import NAME, LoadedModel, RefusedError, embedding, predict_request
+from tests.model_server import NAME, LoadedModel, RefusedError, predict_request
 
 BINARY = "tensorflow_model_server"
 
@@ -83,6 +84,12 @@ class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         except RefusedError as error:
             context.abort(grpc.StatusCode[error.code], str(error))
 
+    def Classify(self, request, context):
+        try:
+            return self._model.classify(request)
+        except RefusedError as error:
+            context.abort(grpc.StatusCode[error.code], str(error))
+
 
 class _Rest(BaseHTTPRequestHandler):
     """Of TF Serving's REST interface, the status, and `instances` of models with one input."""
@@ -102,7 +109,7 @@ class _Rest(BaseHTTPRequestHandler):
             response = self.model.predict(
                 predict_request(asked["signature_name"], **{info[0]: images})
             )
-            status, answer = 200, {"predictions": embedding(response).tolist()}
+            status, answer = 200, {"predictions": _predictions(response)}
         except RefusedError as error:
             status, answer = 400, {"error": str(error)}
         self._answer(status, answer, ":predict")
@@ -114,6 +121,18 @@ class _Rest(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Prints nothing."""
+
+
+def _predictions(response):
+    """A row for each instance: the value of the only output, or a dict from output to value."""
+    outputs = {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
+    plain = {
+        name: [one.decode() if isinstance(one, bytes) else one.tolist() for one in value]
+        for name, value in outputs.items()
+    }
+    if len(plain) == 1:
+        return next(iter(plain.values()))
+    return [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
 
 
 class Client:

@@ -79,6 +79,14 @@ def _for_evaluate():
     return {**_labeled(), "encoder": encoder}
 
 
+def _for_classify():
+    encoder = tf_scl.resnet(10, input_shape=(32, 32, 3), width=4)
+    labeled = _labeled()
+    labels = np.array(["dark", "bright"])[labeled["train_labels"]]
+    names = {"images": labeled["train_images"], "labels": labels, "keras": keras}
+    return {"encoder": encoder, "tf_scl": tf_scl, **names}
+
+
 def _for_first_encoder():
     folder = pathlib.Path("runs/digits/images/3")
     folder.mkdir(parents=True)
@@ -102,6 +110,7 @@ def _for_embed():
 # What must be there before the blocks of a page: names, files, stand-ins for downloads.
 _BEFORE = {
     "docs/how-to/add_a_method.md": lambda: {"images": _photos(8)},
+    "docs/how-to/classify.md": _for_classify,
     "docs/how-to/embed.md": _for_embed,
     "docs/how-to/evaluate.md": _for_evaluate,
     "docs/how-to/resume.md": _for_resume,

@@ -1,7 +1,9 @@
 """A classifier as a SavedModel and as an ONNX file."""
 
+import importlib.util
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -17,6 +19,7 @@ from tf_scl.data.features import encode_image
 from tf_scl.serving.export import read_metadata
 
 _SURE = 0.97
+_SCRIPTS = pathlib.Path(__file__).parents[3] / "docs" / "how-to" / "serving"
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +138,44 @@ def test_what_has_no_effect_is_refused(tmp_path):
         tf_scl.export_saved_model(_encoder(), tmp_path / "model", abstain_below=0.5)
     with pytest.raises(tf_scl.InputError, match="abstain_below"):
         tf_scl.export_saved_model(_encoder(), tmp_path / "model", abstain_below=1.5)
+
+
+def test_clients_are_answered_by_rest_and_by_grpc(exported, tmp_path):
+    """The scripts of the documentation, and the Classify API."""
+    pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not installed")
+    import grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    from tests import model_server_ports as ports
+
+    classifier, path = exported
+    images, _ = _images()
+    files = [encode(image) for image in images[:3]]
+    for number, data in enumerate(files):
+        (tmp_path / f"{number}.png").write_bytes(data)
+    expected = classifier.predict(images[:3], verbose=0)
+    real = shutil.which(ports.BINARY) is not None
+    folder = pathlib.Path(path).parent
+    server = ports.real_server(folder, tmp_path / "log") if real else ports.stand_in(path)
+    with server as (grpc_port, rest_port):
+        addresses = {"grpc": f"localhost:{grpc_port}", "rest": f"http://localhost:{rest_port}"}
+        for kind, address in addresses.items():
+            command = [sys.executable, str(_SCRIPTS / f"{kind}_client.py"), address, ports.NAME]
+            command += [str(tmp_path / f"{number}.png") for number in range(3)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            answers = [json.loads(line) for line in done.stdout.splitlines()]
+            assert set(answers[0]) == {"file", "embedding", "label", "score"}
+            np.testing.assert_allclose([one["score"] for one in answers], expected, atol=1e-5)
+            for answer, row in zip(answers, expected, strict=True):
+                sure = row.max() >= _SURE
+                assert answer["label"] == (_CLASSES[row.argmax()] if sure else "")
+        spec = importlib.util.spec_from_file_location("client", _SCRIPTS / "grpc_client.py")
+        client = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(client)
+        with grpc.insecure_channel(addresses["grpc"]) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            found = client.classify(stub, ports.NAME, files)
+    for row, scores in zip(found, expected, strict=True):
+        assert [label for label, _ in row] == [_CLASSES[place] for place in np.argsort(-scores)]
+        np.testing.assert_allclose([score for _, score in row], -np.sort(-scores), atol=1e-5)

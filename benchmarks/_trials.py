@@ -5,6 +5,7 @@ trial, so that a search that was stopped goes on where it was.
 """
 
 import concurrent.futures
+import contextlib
 import copy
 import json
 import multiprocessing
@@ -160,8 +161,26 @@ def _config(one):
     )
 
 
+def save_encoder(one, path):
+    """Trains the encoder of a trial (for 0 steps: gives it statistics) and saves it."""
+    import keras
+
+    keras.utils.set_random_seed(one["seed"])
+    train, *_ = photos(one["data"], one["source"], one["part"])
+    with _trained(one, _config(one), train) as (model, _, _):
+        model.encoder.save(path)
+
+
 def _features(one, config, train, test):
     """(Features of both sets, seconds of training, means of metrics over 25 steps each)."""
+    with _trained(one, config, train) as (model, seconds, history):
+        features = [_embed(model.encoder, _sized(x, config)) for x in (train, test)]
+    return features, seconds, history
+
+
+@contextlib.contextmanager
+def _trained(one, config, train):
+    """(Model, seconds of training, means of metrics over 25 steps each), to be used within."""
     from tf_scl.models.calibration import calibrated
     from tf_scl.optimizers.by_name import build_optimizer
 
@@ -169,14 +188,14 @@ def _features(one, config, train, test):
     data = _batches(train, config.train.batch_size, one["seed"])
     if not steps:
         with calibrated(model, data):
-            return [_embed(model.encoder, _sized(x, config)) for x in (train, test)], 0.0, {}
+            yield model, 0.0, {}
+        return
     model.compile(build_optimizer(config.train, _rate(config.train, steps)), jit_compile=False)
     start = time.time()
     history = model.fit(
         data, epochs=steps // 25, steps_per_epoch=25, verbose=0, shuffle=False
     ).history
-    seconds = time.time() - start
-    return [_embed(model.encoder, _sized(x, config)) for x in (train, test)], seconds, history
+    yield model, time.time() - start, history
 
 
 def _model(one, config):

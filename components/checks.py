@@ -72,6 +72,7 @@ def check_run(
     model_files.check_files(config.model)
     if labels not in (None, FOLDERS):
         read_labels_file(labels)
+        _require_outside(labels, images)
     if images is not None:
         config = _check_images(images, out, config, fit_batch)
     if set("*?[]") & set(out):
@@ -89,6 +90,18 @@ def check_run(
             "give another with --out (make run OUT=...)"
         ) from error
     return config
+
+
+def _require_outside(labels: str, images: str | None) -> None:
+    """Raises InputError for a file of labels among the images, whose change would be theirs."""
+    folder = os.path.realpath(images) if images and os.path.isdir(images) else None
+    if folder and os.path.commonpath([folder, os.path.realpath(labels)]) == folder:
+        raise InputError(
+            f"labels file {labels!r}: it lies inside the image folder {images!r}, so that with "
+            "each new label the images would count as changed, and be learned from anew; move it "
+            "out",
+            setting="labels",
+        )
 
 
 def _check_images(images: str, out: str, config: Config, fit_batch: bool) -> Config:

@@ -10,6 +10,7 @@ from tf_scl.data.sources.open_source import absolute
 from tf_scl.encoders.model_files import refuse_relative_paths
 from tf_scl.errors import InputError
 from tf_scl.flags import SOURCES, Parser, add_flags, config_from
+from tf_scl.labels.labels_file import FOLDERS, read_labels_file
 
 KFP, VERTEX = ".yaml", ".json"
 
@@ -75,6 +76,13 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
             "it has in the containers"
         )
     refuse_relative_paths(config.model)
+    if own["labels"] not in (None, FOLDERS):
+        if absolute(own["labels"]) != own["labels"]:
+            raise InputError(
+                f"--labels {own['labels']!r} is relative to a folder here; give the whole path, "
+                "by which this machine and the containers can read it"
+            )
+        read_labels_file(own["labels"])
     own["serving"] = own["serving"] or f"{own['root'].rstrip('/')}/serving"
     own["beam"] = tuple(_beam_flag(text) for text in own["beam"])
     own["accelerator"] = _accelerator(own["accelerator"])

@@ -24,6 +24,7 @@ OPEN_SECTIONS = {
     "Trainer": "train",
     "RepresentationEvaluator": "evaluate",
     "ClassifierTrainer": "classify",
+    "ClassifierEvaluator": "evaluate",  # the same parameters as RepresentationEvaluator's
 }
 
 
@@ -59,15 +60,16 @@ def make_graph(
 
 def _open_settings(components: dict[str, Any], config: Config) -> list[RuntimeParameter]:
     """Makes runtime parameters of the settings of training and evaluation."""
-    parameters = []
+    parameters: dict[str, RuntimeParameter] = {}
     for component, section in OPEN_SECTIONS.items():
         if component not in components:  # without labels there is no classifier
             continue
         for name, (value, text) in open_settings(config, [section]).items():
             parameter = RuntimeParameter(name, type(value), value, text)
-            components[component].spec.exec_properties[name] = parameter
-            parameters.append(parameter)
-    return parameters
+            components[component].spec.exec_properties[name] = parameters.setdefault(
+                name, parameter
+            )
+    return list(parameters.values())
 
 
 def _give_beam_flags(components: dict[str, Any], flags: Iterable[tuple[str | None, str]]) -> None:

@@ -11,7 +11,7 @@ import absl.logging
 
 from components import checks
 from pipeline import cli
-from tf_scl.config import Config, ModelConfig
+from tf_scl.config import Config
 from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
 from tf_scl.flags import FlagFormatter
@@ -73,7 +73,7 @@ def run(arguments: cli.Arguments) -> str:
     _log.info("images: %s; output: %s; loading TFX", data, arguments.out)
     # Heavy imports wait until the arguments are known to be good.
     warm_up_xla()
-    _check_encoder(arguments.config.model)
+    _check_encoder(arguments)
     from tfx import v1 as tfx
 
     from components.image_example_gen import local_beam
@@ -102,11 +102,15 @@ def run(arguments: cli.Arguments) -> str:
     return summary.write(metadata, arguments.out)
 
 
-def _check_encoder(model: ModelConfig) -> None:
+def _check_encoder(arguments: cli.Arguments) -> None:
     """Builds an encoder that is brought, before the images are read for it."""
+    from tf_scl.classification.trained_part import LAST, part_of
     from tf_scl.encoders import backbones
 
-    backbones.check_encoder(model)
+    config = arguments.config
+    backbones.check_encoder(config.model)
+    if arguments.labels and config.classify.tuned == LAST:
+        part_of(backbones.build_encoder(config.model))
 
 
 def _configure_logging(path: str) -> None:

@@ -18,6 +18,7 @@ from components.image_labels.component import ImageLabelGen
 from components.last_blessed import last_blessed, last_blessed_classifier
 from components.pretrainer.component import Pretrainer, pretrainer
 from components.representation_evaluator.component import RepresentationEvaluator
+from tf_scl.classification.trained_part import HEAD
 from tf_scl.config import Config
 
 
@@ -76,7 +77,11 @@ def create_pipeline(
         checkpoints=os.path.join(root, "checkpoints"),
         report=example_gen.outputs["report"],
     )
-    label_gen = labels and ImageLabelGen(labels, examples, example_gen.outputs["report"])
+    label_gen = None
+    if labels:
+        least = 1 if config.classify.tuned == HEAD else 2  # one of them to stop by
+        label_gen = ImageLabelGen(labels, least, examples, example_gen.outputs["report"])
+        trainer.add_upstream_node(label_gen)  # labels that cannot work are found before it trains
     predecessor = resolve(trainer.outputs["model"]) if resolve else None
     evaluator = RepresentationEvaluator(
         examples,
@@ -104,6 +109,7 @@ def create_pipeline(
             config,
             resolve_classifier,
         )
+        classifier[0].add_upstream_node(pusher)  # whatever becomes of it, the encoder is served
     return tfx.dsl.Pipeline(
         pipeline_name=name,
         pipeline_root=root,

@@ -13,7 +13,7 @@ from tfx.orchestration import metadata as tfx_metadata
 from tfx.utils import path_utils
 
 from components import last_blessed
-from components.artifacts import CLASSIFIER_FILE, KERAS_FILE
+from components.artifacts import CLASSIFIER_FILE, KERAS_FILE, LABELS_FILE
 from components.classifier_trainer.executor import TRAINED
 from components.representation_evaluator.executor import EVALUATION_FILE
 from tf_scl.classification.evaluation import ClassifierEvaluation
@@ -30,6 +30,7 @@ from tf_scl.files import write_file
 from tf_scl.flags import with_flags
 from tf_scl.ingestion import summary as ingest_summary
 from tf_scl.ingestion.summary import IngestSummary
+from tf_scl.labels.joined import ImageLabels, describe
 from tf_scl.report.files import HTML_FILE, JSON_FILE, read_report
 
 SUMMARY_FILE = "summary.json"
@@ -73,6 +74,7 @@ class RunSummary:
         pushed: Whether the model is served.
         model: Folder of the SavedModel, the pushed one if there is one.
         classifier: None where none is asked for.
+        labels: What was labeled, in words, where it is not by class folders; else None.
     """
 
     components: dict[str, str]
@@ -85,6 +87,7 @@ class RunSummary:
     pushed: bool
     model: str
     classifier: ClassifierSummary | None = None
+    labels: str | None = None
 
 
 def write(connection_config: metadata_store_pb2.ConnectionConfig, out: str) -> str:
@@ -129,7 +132,13 @@ def collect(connection_config: metadata_store_pb2.ConnectionConfig) -> RunSummar
         pushed=bool(pushed["pushed"].int_value),
         model=pushed["pushed_destination"].string_value or trained,
         classifier=_classifier(nodes) if "ClassifierTrainer" in nodes else None,
+        labels=_labels(nodes) if "ImageLabelGen" in nodes else None,
     )
+
+
+def _labels(nodes: dict[str, dict[str, Any]]) -> str:
+    folder = nodes["ImageLabelGen"]["outputs"]["labels"].uri
+    return describe(read_json(ImageLabels, os.path.join(folder, LABELS_FILE)))
 
 
 def _classifier(nodes: dict[str, dict[str, Any]]) -> ClassifierSummary:
@@ -163,7 +172,7 @@ def render(summary: RunSummary) -> str:
         lines += [
             f"            one image only in: {', '.join(single)} (learned from, hardly evaluated)"
         ]
-    lines += [f"labels      {_labeled(images)}"]
+    lines += [f"labels      {summary.labels or _labeled(images)}"]
     lines += ["", *_accuracies(summary.evaluation), ""]
     lines += _verdict(summary)
     for text in summary.next_steps:

@@ -1,6 +1,6 @@
 """Executor of ClassifierTrainer."""
 
-import collections
+import hashlib
 import json
 import logging
 import os
@@ -18,8 +18,7 @@ from components.runtime_settings import overridden
 from tf_scl.classification.few_labels import fit_classifier
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
-from tf_scl.dataclass_json import read_json
-from tf_scl.errors import InputError
+from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.labels.joined import ImageLabels, read_labeled_images
 from tf_scl.saving import load_model
 from tf_scl.serving.export import LINEAGE, export_saved_model, read_metadata
@@ -44,9 +43,6 @@ class Executor(base_executor.BaseExecutor):
             input_dict: "examples", "labels", "model", "model_run", "blessing".
             output_dict: "classifier".
             exec_properties: "classify_config", JSON of `ClassifyConfig`, and "code_digest".
-
-        Raises:
-            InputError: A class without a labeled training image.
         """
         classifier = artifact_utils.get_single_instance(output_dict["classifier"])
         blessing = artifact_utils.get_single_instance(input_dict["blessing"])
@@ -63,7 +59,6 @@ class Executor(base_executor.BaseExecutor):
         files = record_files(artifact_utils.get_split_uri(input_dict["examples"], "train"))
         size, channels = config.model.image_size, config.model.channels
         images, numbers = read_labeled_images(files, labels, size, channels)
-        _require_all_classes(labels, numbers.tolist())
         run = artifact_utils.get_single_uri(input_dict["model_run"])
         network = load_model(os.path.join(run, KERAS_FILE))
         _log.info("training a classifier on %d labeled images", len(numbers))
@@ -73,8 +68,13 @@ class Executor(base_executor.BaseExecutor):
             "tf_scl": tf_scl.__version__,
             "settings": config.to_dict(),
             "temperature": model.temperature,
-            "labeled_images": len(numbers),
+            # Of what was pretrained; where more than the head is tuned, the labels changed it.
             LINEAGE: noted.get(LINEAGE),
+            "classifier": {
+                "labeled_images": len(numbers),
+                "labels_digest": hashlib.sha256(dumps(labels).encode()).hexdigest(),
+                "code_digest": exec_properties.get("code_digest"),
+            },
         }
         export_saved_model(model, path_utils.serving_model_path(classifier.uri), metadata)
 
@@ -82,16 +82,3 @@ class Executor(base_executor.BaseExecutor):
 def _labels(input_dict: dict[str, list[types.Artifact]]) -> ImageLabels:
     folder = artifact_utils.get_single_uri(input_dict["labels"])
     return read_json(ImageLabels, os.path.join(folder, LABELS_FILE))
-
-
-def _require_all_classes(labels: ImageLabels, numbers: list[int]) -> None:
-    """Raises InputError for a class of which all labeled images are kept for evaluation."""
-    counts = collections.Counter(numbers)
-    for number, name in enumerate(labels.classes):
-        if not counts[number]:
-            kept = sum(one == name for one in labels.labels.values())
-            raise InputError(
-                f"the class {name!r} has {kept} labeled image(s), kept for evaluation: none is "
-                "left to learn from. Label more images of it",
-                setting="labels",
-            )

@@ -17,6 +17,7 @@ class ImageLabelGenSpec(types.ComponentSpec):
     PARAMETERS = {
         "source": component_spec.ExecutionParameter(type=str),
         "digest": component_spec.ExecutionParameter(type=str),
+        "least_per_class": component_spec.ExecutionParameter(type=int),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -42,12 +43,15 @@ class ImageLabelGen(base_component.BaseComponent):
     SPEC_CLASS = ImageLabelGenSpec
     EXECUTOR_SPEC = ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, labels: str, examples: types.Channel, report: types.Channel) -> None:
+    def __init__(
+        self, labels: str, least_per_class: int, examples: types.Channel, report: types.Channel
+    ) -> None:
         """Makes the component.
 
         Args:
             labels: Path of a CSV file (`tf_scl.labels.labels_file`), or
                 `tf_scl.labels.labels_file.FOLDERS` for the labels that the examples hold.
+            least_per_class: Int, labeled training images that each class must have.
             examples: Channel of `Examples`.
             report: Channel of `IngestionReport`, which images were rejected.
         """
@@ -55,6 +59,7 @@ class ImageLabelGen(base_component.BaseComponent):
             ImageLabelGenSpec(
                 source=labels,
                 digest=labels_digest(labels),
+                least_per_class=least_per_class,
                 code_digest=code_digest(executor.__name__),
                 examples=examples,
                 report=report,

@@ -1,5 +1,6 @@
 """Labels, classifier, its verdict: three components one after the other, on real records."""
 
+import importlib
 import json
 import pathlib
 
@@ -83,10 +84,12 @@ def made(tmp_path_factory):
     }
 
 
-def _labels(made, folder, source):
+def _labels(made, folder, source, least=1):
     labels = _artifact(ImageLabels, folder)
     inputs = {name: [made[name]] for name in ("examples", "report")}
-    labels_executor.Executor().Do(inputs, {"labels": [labels]}, {"source": str(source)})
+    labels_executor.Executor().Do(
+        inputs, {"labels": [labels]}, {"source": str(source), "least_per_class": least}
+    )
     return labels
 
 
@@ -133,6 +136,12 @@ def classifier(made, labels, tmp_path_factory):
     return _train(made, labels, tmp_path_factory.mktemp("classifier"))
 
 
+def test_kubeflow_finds_every_artifact_type_by_its_name():
+    for kind in (ImageLabels, ClassifierModel, ClassifierBlessing, IngestionReport):
+        module, name = kind.TYPE_NAME.rsplit(".", 1)
+        assert getattr(importlib.import_module(module), name) is kind
+
+
 def test_labels_of_a_file_and_of_folders(made, labels, tmp_path):
     found = json.loads(pathlib.Path(labels.uri, "labels.json").read_text())
     assert len(found["labels"]) == 36 and found["rejected"] == {"not an image": 1}
@@ -150,7 +159,7 @@ def test_the_classifier_is_trained_on_the_training_part_and_exported(made, class
     served = tf.saved_model.load(path).signatures["encode_uint8"](images=tf.constant(images))
     np.testing.assert_allclose(served["score"], model.predict(images, verbose=0), atol=1e-5)
     facts = json.loads(pathlib.Path(path, "assets.extra", "tf_scl.json").read_text())
-    assert facts["lineage"] == {"a": "note"} and facts["labeled_images"] == 24
+    assert facts["lineage"] == {"a": "note"} and facts["classifier"]["labeled_images"] == 24
     assert facts["temperature"] == pytest.approx(model.temperature)
     assert facts["settings"]["classify"]["tuned"] == "head"
 
@@ -195,15 +204,21 @@ def test_of_an_encoder_that_was_refused_nothing_is_made(made, labels, tmp_path):
 def test_a_class_that_is_only_in_the_evaluation_part(made, tmp_path):
     rows = ["filename,label", "0.png,bright", "1.png,dark", "60.png,green"]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
-    labels = _labels(made, tmp_path / "labels", tmp_path / "labels.csv")
-    with pytest.raises(InputError, match="'green' has 1 labeled image.*kept for evaluation"):
-        _train(made, labels, tmp_path / "classifier")
+    message = "'green' has 1 labeled image.*of which 1 are kept for evaluation: 1 are needed"
+    with pytest.raises(InputError, match=message):
+        _labels(made, tmp_path / "labels", tmp_path / "labels.csv")
+    (tmp_path / "labels.csv").write_text("\n".join(rows[:3]))
+    _labels(made, tmp_path / "enough", tmp_path / "labels.csv")
+    with pytest.raises(InputError, match="'bright' has 1 .*of which 0 are .*2 are needed"):
+        _labels(made, tmp_path / "labels", tmp_path / "labels.csv", least=2)
 
 
 def test_components_carry_settings_and_what_the_cache_goes_by(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("filename,label\na,x\nb,y\n")
-    gen = ImageLabelGen(str(path), _channel(standard_artifacts.Examples), _channel(IngestionReport))
+    gen = ImageLabelGen(
+        str(path), 1, _channel(standard_artifacts.Examples), _channel(IngestionReport)
+    )
     assert gen.spec.exec_properties["source"] == str(path)
     assert gen.spec.exec_properties["digest"] == labels_digest(str(path))
     trainer = ClassifierTrainer(

@@ -198,3 +198,6 @@ def test_a_file_of_labels_that_is_wrong_is_found_before_anything_runs(image_fold
     (tmp_path / "labels.csv").write_text("filename,label\ncat/00.png,cat\ncat/02.png\n")
     line = error_of(*data, "--labels", tmp_path / "labels.csv")
     assert "line 3 has 1 values, not 2" in line
+    inside = image_folder / "labels.csv"
+    inside.write_text("filename,label\ncat/00.png,cat\ncat/02.png,dog\n")
+    assert "it lies inside the image folder" in error_of(*data, "--labels", inside)

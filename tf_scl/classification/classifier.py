@@ -156,6 +156,11 @@ class Classifier(keras.Model):
             InputError: A label of another class.
         """
         labels = check_labels("labels", labels)
+        if labels.dtype.kind != "U" and (labels < 0).any():
+            raise InputError(
+                "labels must not be negative, as those of images without a label are; leave these "
+                f"images out. Received: {int(labels.min())}"
+            )
         numbers = {name: number for number, name in enumerate(self.classes)}
         known = list(numbers) if labels.dtype.kind == "U" else list(numbers.values())
         strangers = sorted(set(labels.tolist()) - set(known))
@@ -174,7 +179,8 @@ class Classifier(keras.Model):
         """Solves the head for the features of labeled images, and sets the temperature.
 
         The L2 strength is chosen by cross-validation, as in `tf_scl.linear_probe`; the
-        temperature is that of the logits of the images that each fold left out.
+        temperature is that of the logits of the images that each fold left out, if it had
+        others of their class; 1 where there are none.
 
         Args:
             images: [N, H, W, C], uint8 or float, values 0..255.
@@ -196,13 +202,14 @@ class Classifier(keras.Model):
                 f"no image of the class {self.classes[missing[0]]!r} is labeled; label one, or "
                 "leave the class out of `classes`"
             )
+        require_as_many(images, targets)
         features = check_features("labeled", self.embed(images), targets)
         head = fit_linear_head(features, targets, len(self.classes), seed, balanced)
         self.head.set_weights([head.kernel, head.bias])
-        if head.held_out is None:
-            self.set_temperature(1.0)
-        else:
-            self.set_temperature(fit_temperature(head.held_out, targets))
+        known = np.isfinite(head.held_out).all(axis=1)
+        self.set_temperature(1.0)
+        if known.any():
+            self.set_temperature(fit_temperature(head.held_out[known], targets[known]))
         return head
 
     def calibrate(self, images: Images, labels: Any) -> float:
@@ -214,8 +221,10 @@ class Classifier(keras.Model):
         Returns:
             The temperature, float.
         """
+        targets = self.targets(labels)
+        require_as_many(images, targets)
         logits = self.embed(images) @ self.head.get_weights()[0] + self.head.get_weights()[1]
-        self.set_temperature(fit_temperature(logits, self.targets(labels)))
+        self.set_temperature(fit_temperature(logits, targets))
         return self.temperature
 
     def set_temperature(self, temperature: float) -> None:
@@ -262,6 +271,15 @@ class Classifier(keras.Model):
             part = {id(layer) for layer in part_of(self.encoder)}
             for layer in leaves(self.encoder):
                 layer.trainable = id(layer) in part
+
+
+def require_as_many(images: Images, targets: Array) -> None:
+    """Raises InputError unless there is one label for each image, and one image at least."""
+    if len(images) != len(targets) or not len(targets):
+        raise InputError(
+            "each image needs one label, and one image at least is needed. Received: "
+            f"{len(images)} images, {len(targets)} labels"
+        )
 
 
 def _check_classes(classes: Any) -> tuple[str, ...]:

@@ -148,8 +148,8 @@ def evaluate_classifier(
 
 
 _REMEDY = (
-    "Label more images, or keep more of them for evaluation (ingest.eval_fraction): a tenth of "
-    "the labels counts for little where there are few."
+    "Label more images; a larger share kept for evaluation (ingest.eval_fraction) would do too, "
+    "but then all is pretrained anew."
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.augmentation.two_views import TwoViews
-from tf_scl.classification.classifier import Classifier, CrossEntropy
+from tf_scl.classification.classifier import Classifier, CrossEntropy, require_as_many
 from tf_scl.classification.trained_part import HEAD
 from tf_scl.config import ClassifyConfig
 from tf_scl.errors import InputError
@@ -54,13 +54,15 @@ def fit_classifier(
     if classes is None:
         classes = np.unique(check_labels("labels", labels)).astype(str).tolist()
         labels = check_labels("labels", labels).astype(str)
-    encoder = getattr(encoder, "encoder", encoder)
+    images = np.asarray(images)
+    encoder = _copy(getattr(encoder, "encoder", encoder))  # neither trained nor frozen
     if config.tuned == HEAD:
         classifier = Classifier(encoder, classes)
         classifier.fit_head(images, labels, config.balanced, config.seed)
         return classifier
-    classifier = Classifier(_copy(encoder), classes, config.tuned, config.backbone_rate)
+    classifier = Classifier(encoder, classes, config.tuned, config.backbone_rate)
     targets = classifier.targets(labels)
+    require_as_many(images, targets)
     left_out = _left_out(targets, classifier.classes, config)
     train, valid = np.flatnonzero(~left_out), np.flatnonzero(left_out)
     classifier.fit_head(images[train], targets[train], config.balanced, config.seed)
@@ -109,16 +111,24 @@ def _fine_tune(
     size = checks.fixed_size(classifier.encoder) or images.shape[1]
     classifier.compile(keras.optimizers.Adam(config.learning_rate), metrics=None)
     steps = -(-len(train) // config.batch_size)
-    data = _crops(images[train], targets[train], weights, size, config)
+    data = _crops(images, targets, train, weights, size, config)
     classifier.fit(data, steps_per_epoch=steps, epochs=config.epochs, verbose=0, callbacks=[best])
     _log.info("of %d epochs, number %d is kept", len(best.losses) - 1, best.epoch)
 
 
 def _crops(
-    images: Images, targets: Array, weights: Array, size: int, config: ClassifyConfig
+    images: Images,
+    targets: Array,
+    train: Array,
+    weights: Array,
+    size: int,
+    config: ClassifyConfig,
 ) -> tf.data.Dataset:
     """Endless batches of (images, targets, weights); what a step draws depends on its number."""
     views = TwoViews(size, config.crop_scale, flip=config.flip, jitter=0.0, grayscale=0.0)
+
+    with tf.device("CPU"):  # tensors, for as constants of a graph they might be too large
+        images, targets, weights = map(tf.constant, (images, targets, weights))
 
     def crop(number: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         some, classes = tf.gather(images, rows), tf.gather(targets, rows)
@@ -128,7 +138,7 @@ def _crops(
         crops = tf.ensure_shape(views.apply(some, drawn), [None, size, size, images.shape[-1]])
         return crops, classes, tf.gather(weights, classes)
 
-    rows = tf.data.Dataset.range(len(images)).shuffle(len(images), seed=config.seed)
+    rows = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=config.seed)
     batches = rows.batch(config.batch_size).repeat().enumerate()
     return batches.map(crop, tf.data.AUTOTUNE).prefetch(2)
 

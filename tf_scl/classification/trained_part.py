@@ -23,8 +23,10 @@ def part_of(encoder: keras.Model) -> list[keras.layers.Layer]:
     """
     layers = leaves(encoder)
     heights = [_height(layer) for layer in layers]
-    smallest = min((height for height in heights if height), default=None)
-    first = heights.index(smallest) if smallest else 0
+    last = next((height for height in reversed(heights) if height), None)
+    # Not the first map of that height: squeeze and excitation has maps of 1 x 1 everywhere.
+    larger = [at for at, height in enumerate(heights) if last and height and height > last]
+    first = larger[-1] + 1 if larger else 0
     if not any(layer.weights for layer in layers[:first]):
         raise InputError(
             f"the encoder {encoder.name!r} has no last stage: all of its weights come after the "

@@ -54,13 +54,13 @@ class LinearHead:
         bias: float64 [C]; logits are features @ kernel + bias.
         l2: The L2 strength that was chosen.
         held_out: float64 [N, C], logits of each training image by a classifier of that
-            strength that was trained without it; None where there was no cross-validation.
+            strength that was trained without it; NaN where that had no image of its class.
     """
 
     kernel: Array
     bias: Array
     l2: float
-    held_out: Array | None
+    held_out: Array
 
 
 def linear_probe(
@@ -136,6 +136,8 @@ def fit_linear_head(
         ),
     )[:, 0]
     kernel = to_features(fitted[:-1]) / std[:, None]
+    if held_out is None:
+        held_out = np.full((len(rows), classes), np.nan)
     return LinearHead(kernel, fitted[-1] - mean @ kernel, l2, held_out)
 
 
@@ -226,7 +228,15 @@ def _choose_l2(
         right = np.round(np.sum(weights * (held_out.argmax(axis=1) == targets)), 12)
         if right > best[0]:
             best = float(right), l2, fitted.mean(axis=1, keepdims=True), held_out
-    return best[1:]
+    return best[1], best[2], _known(best[3], targets, trained, held_out_by)
+
+
+def _known(held_out: Array | None, targets: Array, trained: Array, by: Array) -> Array | None:
+    """Logits of images left out, NaN where the fold that left one out had none of its class."""
+    if held_out is None:
+        return None
+    left = np.array([np.bincount(targets[rows], minlength=targets.max() + 1) for rows in trained])
+    return np.where((left[by, targets] > 0)[:, None], held_out, np.nan)
 
 
 def _report(progress: Progress, where: str, _: Array) -> None:

@@ -4,21 +4,23 @@ import collections
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tf_scl.data import features
-from tf_scl.data.input_pipeline import labeled_batches, open_records
+from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
 from tf_scl.files import printable
+from tf_scl.images.decode import decode_batch
 from tf_scl.ingestion.summary import REJECTED_FILE, describe_reasons
-from tf_scl.labels.labels_file import LabelRow, LabelsFile
+from tf_scl.labels.labels_file import LabelRow, LabelsFile, normalized
 from tf_scl.typing import Array
 
 _SHOWN = 3  # lines that a message names
 _CLASSES_SHOWN = 10
+_DECODED = 256  # images at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +70,12 @@ def join_labels(
     """
     rejected = _rejected(report_dir)
     names = _filenames(files)
-    strangers = [row for row in file.rows if row.filename not in names | rejected.keys()]
+    known = names.keys() | rejected.keys()
+    strangers = [row for row in file.rows if row.filename not in known]
     if strangers:
-        raise _error(file, f"{_lines(strangers)}, but {source!r} has no such image{_hint(names)}")
+        raise _error(
+            file, f"{_lines(strangers)}, but {source!r} has no such image{_hint(names.values())}"
+        )
     kept = [row for row in file.rows if row.filename in names]
     dropped = [row for row in file.rows if row.filename not in names]
     classes = sorted({row.label for row in kept})
@@ -82,7 +87,7 @@ def join_labels(
             f"{rejected[dropped[0].filename]}; label other images",
         )
     reasons = collections.Counter(rejected[row.filename] for row in dropped)
-    labels = {row.filename: row.label for row in kept}
+    labels = {names[row.filename]: row.label for row in kept}
     return ImageLabels(tuple(classes), labels, dict(sorted(reasons.items())))
 
 
@@ -134,12 +139,45 @@ def read_labeled_images(
     Returns:
         (images, numbers): uint8 [N, size, size, channels] and int64 [N], in file order.
     """
-    images, numbers = [np.zeros((0, size, size, channels), np.uint8)], [np.zeros(0, np.int64)]
-    for pixels, _, names in labeled_batches(files, 256, size, channels):
-        found = labels.of(names.numpy())
-        images.append(pixels.numpy()[found >= 0])
-        numbers.append(found[found >= 0])
-    return np.concatenate(images), np.concatenate(numbers)
+    encoded, numbers = [], []
+    for batch in open_records(files).batch(1024):
+        found = labels.of(features.parse_filenames(batch).numpy())
+        encoded += features.parse_encoded(tf.boolean_mask(batch, found >= 0)).numpy().tolist()
+        numbers += found[found >= 0].tolist()
+    images = np.empty((len(encoded), size, size, channels), np.uint8)
+    for at in range(0, len(encoded), _DECODED):
+        part = tf.constant(encoded[at : at + _DECODED])
+        images[at : at + _DECODED] = decode_batch(part, size, channels).numpy()
+    return images, np.array(numbers, np.int64)
+
+
+def count_labels(files: Sequence[str], labels: ImageLabels) -> Array:
+    """How many images of record files have each label, int64 [classes]."""
+    counts = np.zeros(len(labels.classes), np.int64)
+    for batch in open_records(files).batch(1024):
+        found = labels.of(features.parse_filenames(batch).numpy())
+        counts += np.bincount(found[found >= 0], minlength=len(counts))
+    return counts
+
+
+def require_per_class(labels: ImageLabels, train_files: Sequence[str], least: int) -> None:
+    """Raises InputError for a class with too few labeled images to learn from.
+
+    Args:
+        labels: `ImageLabels`.
+        train_files: TFRecord paths of the training split.
+        least: Int, images that each class must have there.
+    """
+    counts = count_labels(train_files, labels)
+    for name, count in zip(labels.classes, counts.tolist(), strict=True):
+        if count < least:
+            whole = sum(one == name for one in labels.labels.values())
+            raise InputError(
+                f"the class {name!r} has {whole} labeled image(s), of which {whole - count} are "
+                f"kept for evaluation: {least} are needed to learn from. Label more images of it, "
+                "or leave the class out",
+                setting="labels",
+            )
 
 
 def describe(labels: ImageLabels) -> str:
@@ -155,18 +193,20 @@ def describe(labels: ImageLabels) -> str:
     return text
 
 
-def _filenames(files: Sequence[str]) -> set[str]:
-    found: set[str] = set()
+def _filenames(files: Sequence[str]) -> dict[str, str]:
+    """From the name of an image as `normalized` to its name as it is."""
+    found: dict[str, str] = {}
     for batch in open_records(files).batch(1024):
-        found.update(map(os.fsdecode, features.parse_filenames(batch).numpy()))
+        names = map(os.fsdecode, features.parse_filenames(batch).numpy())
+        found |= {normalized(name): name for name in names}
     return found
 
 
 def _rejected(report_dir: str) -> dict[str, str]:
-    """Dict from the name of an image that was rejected to the reason."""
+    """Dict from the name of an image that was rejected, normalized, to the reason."""
     with tf.io.gfile.GFile(os.path.join(report_dir, REJECTED_FILE)) as lines:
         entries = [json.loads(line) for line in lines]
-    return {entry["file"]: entry["reason"] for entry in entries}
+    return {normalized(entry["file"]): entry["reason"] for entry in entries}
 
 
 def _lines(rows: Sequence[LabelRow]) -> str:
@@ -176,7 +216,7 @@ def _lines(rows: Sequence[LabelRow]) -> str:
     return shown + (f" and so do {more:,} more lines" if more > 0 else "")
 
 
-def _hint(names: set[str]) -> str:
+def _hint(names: Iterable[str]) -> str:
     example = min(names, default=None)
     if example is None:
         return ""

@@ -4,8 +4,9 @@
     2024/IMG_0001.jpg,glass
     2024/IMG_0002.jpg,paper
 
-A filename is what the source calls the image: the path below the image folder, or the name of a
-member of a tar or of a record of a TFRecord file.
+A filename is what the source calls the image, as `rejected.jsonl` and `tf-scl embed` do too: the
+path below the image folder; SHARD/KEY of a tar, the key without the suffix; FILE:NUMBER of a
+TFRecord file.
 """
 
 import csv
@@ -106,6 +107,11 @@ def labels_digest(labels: str) -> str:
     return "" if labels == FOLDERS else hashlib.sha256(_content(labels)).hexdigest()
 
 
+def normalized(filename: str) -> str:
+    """A filename by which a line and an image are compared: "./a//b.png" is "a/b.png"."""
+    return posixpath.normpath(filename)
+
+
 def _text(path: str) -> str:
     try:
         return _content(path).decode("utf-8-sig")
@@ -166,7 +172,7 @@ def _row(path: str, line: int, values: list[str], places: tuple[int, int]) -> La
     for name, value in zip(COLUMNS, (filename, label), strict=True):
         if not value:
             raise _error(path, f"line {line} has no {name}; add it or delete the line")
-    return LabelRow(line, posixpath.normpath(filename), label)
+    return LabelRow(line, normalized(filename), label)
 
 
 def _error(path: str, text: str) -> InputError:

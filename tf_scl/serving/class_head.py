@@ -3,14 +3,19 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
+from scipy.special import softmax
 
 from tf_scl.data import features
+from tf_scl.errors import InputError
 from tf_scl.typing import Array
 
 LABEL, SCORE = "label", "score"
 # What TF Serving's Classify API asks for (`tf.compat.v1.saved_model.signature_constants`).
 CLASSIFY_METHOD = "tensorflow/serving/classify"
+_TOLERANCE = 1e-3  # of a score, in float32
 CLASSIFY_INPUTS, CLASSIFY_CLASSES, CLASSIFY_SCORES = "inputs", "classes", "scores"
 
 
@@ -27,6 +32,16 @@ class ClassHead:
     kernel: Array
     bias: Array
     classes: tuple[str, ...]
+
+    def refuse_others(self, embedding: ArrayLike, scores: ArrayLike) -> None:
+        """Raises InputError unless scores are those of embeddings, by numpy."""
+        logits = np.asarray(embedding, np.float64) @ self.kernel + self.bias
+        error = np.abs(softmax(logits, axis=1) - np.asarray(scores)).max(initial=0.0)
+        if not error <= _TOLERANCE:
+            raise InputError(
+                f"the classifier cannot be exported: its scores are off by {error:.2g} (allowed: "
+                f"{_TOLERANCE:g})"
+            )
 
     def stored(self, module: tf.Module) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
         """Function from embeddings [N, D] to (classes, scores).

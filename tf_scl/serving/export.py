@@ -13,7 +13,7 @@ from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.serving.agreement import agreeing_export, reported
-from tf_scl.serving.class_head import CLASSIFY_METHOD
+from tf_scl.serving.class_head import CLASSIFY_METHOD, SCORE
 from tf_scl.serving.network import ExportedWeights, inference_model
 from tf_scl.serving.signatures import CLASSIFY_EXAMPLES, FLOATS, OUTPUT, signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
@@ -112,7 +112,10 @@ def export_saved_model(
         return served
 
     def run(served: dict[str, Callable[..., dict[str, tf.Tensor]]], images: Array) -> tf.Tensor:
-        return served[FLOATS](images)[OUTPUT]
+        answer = served[FLOATS](images)
+        if head is not None:
+            head.refuse_others(answer[OUTPUT], answer[SCORE])
+        return answer[OUTPUT]
 
     stored, served = agreeing_export(network, weights, make, run)
     facts = {

@@ -69,7 +69,11 @@ def export_onnx(model: keras.Model, path: PathLike, projector: bool = False) -> 
 
     def run(content: bytes, images: Array) -> Array:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        return session.run([OUTPUT], {spec.name: images})[0]
+        if head is None:
+            return session.run([OUTPUT], {spec.name: images})[0]
+        embedding, scores = session.run([OUTPUT, SCORE], {spec.name: images})
+        head.refuse_others(embedding, scores)
+        return embedding
 
     _, content = agreeing_export(network, FLOAT32, make, run)
     with atomic_write(path, overwrite=False) as partial, tf.io.gfile.GFile(partial, "wb") as file:

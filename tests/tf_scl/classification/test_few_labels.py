@@ -15,7 +15,9 @@ _CONFIG = ClassifyConfig(tuned="all", epochs=4, batch_size=8, learning_rate=1e-2
 
 def test_the_head_alone_is_that_of_the_classifier():
     images, labels = _images()
-    model = fit_classifier(_encoder(), images, labels)
+    encoder = _encoder()
+    model = fit_classifier(encoder, images, labels)
+    assert encoder.trainable and model.encoder is not encoder
     other = tf_scl.Classifier(_encoder(), _CLASSES)
     other.fit_head(images, labels)
     assert model.classes == tuple(sorted(_CLASSES))
@@ -104,3 +106,23 @@ def test_what_cannot_be_classified_is_named():
     encoder = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
     with pytest.raises(tf_scl.InputError, match="has no last stage"):
         fit_classifier(encoder, images, labels, ClassifyConfig(tuned="last"))
+
+
+def test_images_and_labels_that_do_not_match_are_named():
+    images, labels = _images()
+    for config in (None, _CONFIG):
+        with pytest.raises(tf_scl.InputError, match="Received: 23 images, 24 labels"):
+            fit_classifier(_encoder(), images[:-1], labels, config)
+    numbers = np.arange(24) % 3 - 1
+    with pytest.raises(tf_scl.InputError, match="must not be negative.*Received: -1"):
+        fit_classifier(_encoder(), images, numbers, classes=_CLASSES)
+
+
+def test_one_image_of_each_class_says_nothing_of_the_temperature():
+    images, labels = _images()
+    assert fit_classifier(_encoder(), images[:3], labels[:3]).temperature == 1
+    # A class of one image beside others of many does not count.
+    rows = np.flatnonzero(labels != "red")
+    one = np.flatnonzero(labels == "red")[:1]
+    whole = fit_classifier(_encoder(), images[np.r_[rows, one]], labels[np.r_[rows, one]])
+    assert whole.temperature < 5

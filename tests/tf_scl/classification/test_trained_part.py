@@ -36,3 +36,11 @@ def test_where_there_is_no_last_stage():
     for encoder in (tiny_vit(), keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])):
         with pytest.raises(tf_scl.InputError, match='has no last stage.*"all".*"head"'):
             part_of(encoder)
+
+
+def test_squeeze_and_excitation_is_not_taken_for_the_last_stage():
+    network = keras.applications.MobileNetV3Small((64, 64, 3), weights=None, include_top=False)
+    part = part_of(network)
+    weights = sum(len(layer.weights) for layer in part)
+    assert 0 < weights < len(network.weights) / 2
+    assert not any(layer.name == "expanded_conv_squeeze_excite_avg_pool" for layer in part)

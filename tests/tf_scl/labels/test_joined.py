@@ -10,12 +10,14 @@ from tf_scl.errors import InputError
 from tf_scl.images.check_image import check_image
 from tf_scl.labels.joined import (
     ImageLabels,
+    count_labels,
     describe,
     join_labels,
     labels_of_records,
     read_labeled_images,
+    require_per_class,
 )
-from tf_scl.labels.labels_file import LabelRow, LabelsFile
+from tf_scl.labels.labels_file import LabelRow, LabelsFile, read_labels_file
 
 _ODD = b"dark/\xff.png"  # not UTF-8
 
@@ -109,3 +111,25 @@ def test_the_counts_in_words():
     many = {str(n): str(n) for n in range(12)}
     text = describe(ImageLabels(tuple(sorted(many)), many, {}))
     assert text.endswith(" and 2 classes more)")
+
+
+def test_names_of_a_tar_match_however_they_begin(tmp_path):
+    path = str(tmp_path / "records")
+    image = check_image(encode(photo(0)), 10**6)
+    with tf.io.TFRecordWriter(path) as writer:
+        for name in (b"x.tar/./a", b"x.tar/./b"):
+            writer.write(features.encode_example(image, name, "0"))
+    (tmp_path / "rejected.jsonl").write_text("")
+    (tmp_path / "labels.csv").write_text("filename,label\nx.tar/./a,one\nx.tar/b,two\n")
+    file = read_labels_file(tmp_path / "labels.csv")
+    found = join_labels(file, [path], str(tmp_path), "webdataset:x.tar")
+    assert found.of(np.array([b"x.tar/./a", b"x.tar/./b"], object)).tolist() == [0, 1]
+
+
+def test_classes_with_too_few_images_to_learn_from(ingested):
+    files, _ = ingested
+    labels = ImageLabels(("x", "y"), {"a.png": "x", "b.png": "x", "c/d.png": "y"}, {})
+    assert count_labels(files, labels).tolist() == [2, 1]
+    require_per_class(labels, files, 1)
+    with pytest.raises(InputError, match="'y' has 1 .*1 are kept for evaluation: 1 are needed"):
+        require_per_class(labels, files[:1], 1)

@@ -2,7 +2,7 @@
 #             DATA=folder of images   OUT=folder for output   PRESET=digits|laptop|cifar10|imagenet
 #             ARGS="--train.epochs 20 ..." any flag of python -m pipeline.local_runner --help
 # make test   the fast tests          make test-slow   the end-to-end tests
-# make test-exhaustive        more of what the end-to-end tests do for a sample: half an hour
+# make test-exhaustive        more of what the end-to-end tests do for a sample
 # make test-changed           the fast tests that a change since main (or BASE=...) can touch
 # make test-current           the main job and the tests on lane b, in a Debian 13 of its own
 # make lint   ruff, mypy              make lock        new versions into requirements/*.lock
@@ -55,10 +55,10 @@ test-changed: env
 # Of the end-to-end tests those in which TFX, Beam, TensorFlow and Keras do most; .github runs all.
 OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_examples.py \
 	test_notebooks.py test_project_files.py tf_scl/report tf_scl/theory)
+FIRST_RUN = test_first_run_cached_run_changed_setting_changed_code_new_image
 OF_THE_LANE = $(addprefix tests/,pipeline/test_end_to_end.py::$(FIRST_RUN) \
 	pipeline/test_kubeflow_run.py tf_scl/ingestion/test_ingest.py tf_scl/models/test_methods.py \
 	tf_scl/test_distribute.py tf_scl/test_serving_fuzz.py)
-FIRST_RUN = test_first_run_cached_run_changed_setting_changed_code_new_image
 
 test-brief: ARGS += $(OF_ANY_LANE)
 test-brief: test

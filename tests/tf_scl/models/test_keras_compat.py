@@ -43,6 +43,19 @@ def test_a_model_is_built_from_the_pair_of_one_replica(two_replicas):
     assert model.dense.kernel.shape == (1, 1)
 
 
+def _is_clustered(model):
+    """Whether XLA compiles, by itself, what stands in `model.clustering()`."""
+
+    @tf.function(autograph=False)
+    def double(x):
+        with model.clustering():
+            return x + x
+
+    graph = double.get_concrete_function(tf.constant(1.0)).graph
+    [add] = [operation for operation in graph.get_operations() if "Add" in operation.type]
+    return "_XlaCompile" in add.node_def.attr
+
+
 def test_xla_compiles_the_whole_step_or_what_lies_between(one_replica, two_replicas):
     for strategy, whole in ((one_replica, True), (two_replicas, False)):
         with strategy.scope():
@@ -50,15 +63,16 @@ def test_xla_compiles_the_whole_step_or_what_lies_between(one_replica, two_repli
             model.compile("sgd", jit_compile=True)
         assert model.jit_compile is whole
 
-        @tf.function(autograph=False)
-        def double(x, model=model):
-            with model.clustering():
-                return x + x
+        assert _is_clustered(model) is not whole
 
-        graph = double.get_concrete_function(tf.constant(1.0)).graph
-        [add] = [operation for operation in graph.get_operations() if "Add" in operation.type]
-        clustered = "_XlaCompile" in add.node_def.attr
-        assert clustered is not whole
+
+def test_a_model_that_is_compiled_again_without_xla_has_none(two_replicas):
+    with two_replicas.scope():
+        model = PairModel()
+        model.compile("sgd", jit_compile=True)
+        assert _is_clustered(model)
+        model.compile("sgd", jit_compile=False)
+    assert not _is_clustered(model)
 
 
 @pytest.mark.parametrize("shape", [(None, 8, 8, 1), (4, 8, 8, 1)])

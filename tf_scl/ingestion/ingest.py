@@ -27,6 +27,7 @@ from apache_beam.typehints.decorators import no_annotations
 from tf_scl.config import IngestConfig
 from tf_scl.data import features
 from tf_scl.data.sources.source import Item, Source, Unit
+from tf_scl.dataclass_json import to_plain
 from tf_scl.errors import InputError
 from tf_scl.files import printable, write_file
 from tf_scl.images.check_image import RejectedImageError, check_image
@@ -38,6 +39,7 @@ from tf_scl.ingestion.summary import (
     SPLITS,
     SUMMARY_FILE,
     IngestSummary,
+    RejectedImage,
     count_written,
     describe,
     describe_gray,
@@ -49,6 +51,8 @@ _log = logging.getLogger(__name__)
 _REJECTED = "rejected"
 _PROGRESS_SECONDS = 5
 _PART_BYTES = 2**27  # of records that a worker gathers before it writes them
+# Name, reason, detail, and the name of the image of the same content that was kept.
+_Rejection = tuple[bytes, str, str, bytes | None]
 
 
 def ingest(
@@ -74,8 +78,8 @@ def ingest(
         split_dirs: Dict from split ("train", "eval") to the folder that its
             shards are written to, `data_tfrecord-KKKKK-of-NNNNN`, with ".gz"
             if they are compressed.
-        report_dir: Folder for `summary.json` and `rejected.jsonl` (one object
-            a line: "file", "reason", "detail").
+        report_dir: Folder for `summary.json` and `rejected.jsonl` (a
+            `tf_scl.ingestion.summary.RejectedImage` a line).
 
     Returns:
         `IngestSummary`.
@@ -210,7 +214,7 @@ class _Check(beam.DoFn):
 
 def _rejection(name: bytes, reason: str, detail: str) -> beam.pvalue.TaggedOutput:
     beam.metrics.Metrics.counter("ingest", f"rejected: {reason}").inc()
-    return beam.pvalue.TaggedOutput(_REJECTED, (name, reason, detail))
+    return beam.pvalue.TaggedOutput(_REJECTED, (name, reason, detail, None))
 
 
 class _WriteShard(beam.DoFn):
@@ -235,19 +239,20 @@ class _WriteShard(beam.DoFn):
     @no_annotations
     def process(
         self, element: tuple[tuple[str, int], Iterable[ingest_parts.PartSlice]]
-    ) -> Iterator[tuple[bytes, str, str]]:
+    ) -> Iterator[_Rejection]:
         (split, shard), chunks = element
         suffix = ".gz" if self._compressed else ""
         name = f"data_tfrecord-{shard:05d}-of-{self._shards[split]:05d}{suffix}"
         final = os.path.join(self._split_dirs[split], name)
         # Every file in the split's folder is read as records.
         partial = os.path.join(self._parts, f"{split}-{name}-{uuid.uuid4().hex}")
-        duplicates: list[tuple[bytes, str, str]] = []
+        duplicates: list[_Rejection] = []
         first = ingest_parts.Record(b"", b"", b"", b"")  # no image has this digest
         with tf.io.TFRecordWriter(partial, "GZIP" if self._compressed else "") as writer:
             for record in sorted(ingest_parts.read_chunks(chunks)):
                 if record.sha256 == first.sha256:
-                    duplicates.append((record.name, DUPLICATE, _same_as(first, record.class_name)))
+                    detail = _same_as(first, record.class_name)
+                    duplicates.append((record.name, DUPLICATE, detail, first.name))
                     continue
                 first = record
                 writer.write(record.example)
@@ -269,11 +274,12 @@ class _WriteRejected(beam.DoFn):
         self._path = os.path.join(report_dir, REJECTED_FILE)
 
     @no_annotations
-    def process(self, rejected: list[tuple[bytes, str, str]]) -> None:
-        lines = [
-            json.dumps({"file": os.fsdecode(path), "reason": reason, "detail": detail}) + "\n"
-            for path, reason, detail in sorted(rejected)
+    def process(self, rejected: list[_Rejection]) -> None:
+        images = [
+            RejectedImage(os.fsdecode(name), reason, detail, same_as and os.fsdecode(same_as))
+            for name, reason, detail, same_as in sorted(rejected)
         ]
+        lines = [json.dumps(to_plain(image)) + "\n" for image in images]
         write_file(self._path, "".join(lines).encode())
 
 

@@ -5,6 +5,7 @@ Needs no Beam, unlike `tf_scl.ingestion.ingest`.
 
 import collections
 import dataclasses
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from tf_scl.data import features
 from tf_scl.data.input_pipeline import open_records, record_files
+from tf_scl.dataclass_json import from_plain
 from tf_scl.files import printable
 
 SPLITS = ("train", "eval")
@@ -41,6 +43,40 @@ class IngestSummary:
     rejected: dict[str, int]
     classes: dict[str, int]
     gray: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class RejectedImage:
+    """An image that could not be used, a line of `rejected.jsonl`.
+
+    Attributes:
+        file: Str, its name by `os.fsdecode`.
+        reason: Str.
+        detail: Str, for people.
+        same_as: Of a duplicate, the name of the image of the same content that was kept; else
+            None.
+    """
+
+    file: str
+    reason: str
+    detail: str
+    same_as: str | None = None
+
+
+def read_rejected(folder: str | os.PathLike[str], first: int | None = None) -> list[RejectedImage]:
+    """Reads which images of an ingestion were rejected.
+
+    Args:
+        folder: `report_dir` of `tf_scl.ingestion.ingest.ingest`, local or remote.
+        first: How many at most; None for all.
+
+    Raises:
+        InputError: A line that is damaged.
+    """
+    path = os.path.join(folder, REJECTED_FILE)
+    with tf.io.gfile.GFile(path) as lines:
+        found = [json.loads(line) for line in itertools.islice(lines, first)]
+    return list(from_plain(tuple[RejectedImage, ...], found, path))
 
 
 def describe(summary: IngestSummary) -> str:

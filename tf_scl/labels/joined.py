@@ -2,9 +2,8 @@
 
 import collections
 import dataclasses
-import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +13,7 @@ from tf_scl.data.input_pipeline import open_records
 from tf_scl.errors import InputError
 from tf_scl.files import printable
 from tf_scl.images.decode import decode_batch
-from tf_scl.ingestion.summary import REJECTED_FILE, describe_reasons
+from tf_scl.ingestion.summary import describe_reasons, read_rejected
 from tf_scl.labels.labels_file import LabelRow, LabelsFile, normalized
 from tf_scl.typing import Array
 
@@ -30,7 +29,8 @@ class ImageLabels:
     Attributes:
         classes: Tuple of str, sorted; the index of each is the label.
         labels: Dict from the name of an image (text by `os.fsdecode`) to the name of its class.
-        rejected: Dict from reason to the number of labeled images that the ingestion rejected.
+        rejected: Dict from reason to the number of labeled images that the ingestion rejected;
+            a duplicate is none of them, its label is that of the image that was kept.
     """
 
     classes: tuple[str, ...]
@@ -65,30 +65,47 @@ def join_labels(
         `ImageLabels`.
 
     Raises:
-        InputError: A line names no image of the source; or the images that were not rejected
-            are of one class only. The message names the lines.
+        InputError: A line names no image of the source; lines of duplicates differ; or the
+            images that were not rejected are of one class only. The message names the lines.
     """
-    rejected = _rejected(report_dir)
     names = _filenames(files)
-    known = names.keys() | rejected.keys()
-    strangers = [row for row in file.rows if row.filename not in known]
+    rejected = {normalized(image.file): image for image in read_rejected(report_dir)}
+    twins = {name: image.same_as for name, image in rejected.items() if image.same_as}
+    kept = {**twins, **names}  # a duplicate's label is that of the image that was kept
+    strangers = [row for row in file.rows if row.filename not in kept.keys() | rejected.keys()]
     if strangers:
         raise _error(
             file, f"{_lines(strangers)}, but {source!r} has no such image{_hint(names.values())}"
         )
-    kept = [row for row in file.rows if row.filename in names]
-    dropped = [row for row in file.rows if row.filename not in names]
-    classes = sorted({row.label for row in kept})
+    dropped = [row for row in file.rows if row.filename not in kept]
+    labels = _one_each(file, kept)
+    classes = sorted(set(labels.values()))
+    reasons = collections.Counter(rejected[row.filename].reason for row in dropped)
     if len(classes) < 2:
         raise _error(
             file,
-            f"of {len(file.rows)} labeled images only {len(kept)} can be used, of "
-            f"{len(classes)} class(es): {_lines(dropped)}, which the ingestion rejected: "
-            f"{rejected[dropped[0].filename]}; label other images",
+            f"of {len(file.rows)} labeled images only {len(file.rows) - len(dropped)} can be "
+            f"used, of {len(classes)} class(es): {_lines(dropped)}, which the ingestion rejected: "
+            f"{rejected[dropped[0].filename].reason}; label other images",
         )
-    reasons = collections.Counter(rejected[row.filename] for row in dropped)
-    labels = {names[row.filename]: row.label for row in kept}
     return ImageLabels(tuple(classes), labels, dict(sorted(reasons.items())))
+
+
+def _one_each(file: LabelsFile, kept: Mapping[str, str]) -> dict[str, str]:
+    """From the name of an image to its label, where the lines of its duplicates agree."""
+    given: dict[str, LabelRow] = {}
+    for row in file.rows:
+        if row.filename not in kept:
+            continue
+        first = given.setdefault(kept[row.filename], row)
+        if first.label != row.label:
+            raise _error(
+                file,
+                f"line {first.line} gives {first.filename!r} the label {first.label!r} and line "
+                f"{row.line} gives {row.filename!r} the label {row.label!r}, and both are the "
+                "same image; keep the line that is right",
+            )
+    return {name: row.label for name, row in given.items()}
 
 
 def labels_of_records(files: Sequence[str]) -> ImageLabels:
@@ -200,13 +217,6 @@ def _filenames(files: Sequence[str]) -> dict[str, str]:
         names = map(os.fsdecode, features.parse_filenames(batch).numpy())
         found |= {normalized(name): name for name in names}
     return found
-
-
-def _rejected(report_dir: str) -> dict[str, str]:
-    """Dict from the name of an image that was rejected, normalized, to the reason."""
-    with tf.io.gfile.GFile(os.path.join(report_dir, REJECTED_FILE)) as lines:
-        entries = [json.loads(line) for line in lines]
-    return {normalized(entry["file"]): entry["reason"] for entry in entries}
 
 
 def _lines(rows: Sequence[LabelRow]) -> str:

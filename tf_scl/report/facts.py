@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_scl.evaluation.results import Evaluation
 from tf_scl.evaluation.spectrum import SpectrumEstimate
-from tf_scl.ingestion.summary import IngestSummary
+from tf_scl.ingestion.summary import IngestSummary, RejectedImage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,15 +69,6 @@ class Query:
 
     image: Thumbnail
     neighbors: tuple[Neighbor, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class RejectedImage:
-    """An image that could not be used, a line of `rejected.jsonl`."""
-
-    file: str
-    reason: str
-    detail: str
 
 
 @dataclasses.dataclass(frozen=True)

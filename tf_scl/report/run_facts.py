@@ -1,15 +1,11 @@
 """The facts of the report on one run, gathered from what its training and evaluation left."""
 
 import dataclasses
-import itertools
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-import tensorflow as tf
-
 from tf_scl.config import Config
-from tf_scl.dataclass_json import from_plain, read_json
+from tf_scl.dataclass_json import read_json
 from tf_scl.evaluation.evaluate import PROJECTED, EvaluationResult
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED
 from tf_scl.evaluation.spectrum import (
@@ -19,11 +15,16 @@ from tf_scl.evaluation.spectrum import (
     estimate_spectrum,
 )
 from tf_scl.evaluation.views import compared
-from tf_scl.ingestion.summary import REJECTED_FILE, SUMMARY_FILE, IngestSummary
+from tf_scl.ingestion.summary import (
+    REJECTED_FILE,
+    SUMMARY_FILE,
+    IngestSummary,
+    read_rejected,
+)
 from tf_scl.labels.joined import ImageLabels
 from tf_scl.losses.names import MU_AUTO
 from tf_scl.report.embedding_map import embedding_map
-from tf_scl.report.facts import Ingestion, RejectedImage, ReportFacts
+from tf_scl.report.facts import Ingestion, ReportFacts
 from tf_scl.report.neighbors import neighbor_grid
 from tf_scl.report.next_steps import next_steps
 from tf_scl.report.records import median_short_side
@@ -96,13 +97,10 @@ def read_ingestion(folder: str | os.PathLike[str], first: int = 20) -> Ingestion
     Raises:
         InputError: A file of it that is damaged.
     """
-    path = os.path.join(folder, REJECTED_FILE)
-    with tf.io.gfile.GFile(path) as lines:
-        rejected = [json.loads(line) for line in itertools.islice(lines, first)]
     return Ingestion(
         summary=read_json(IngestSummary, os.path.join(folder, SUMMARY_FILE)),
-        first_rejected=from_plain(tuple[RejectedImage, ...], rejected, path),
-        rejected_list=path,
+        first_rejected=tuple(read_rejected(folder, first)),
+        rejected_list=os.path.join(folder, REJECTED_FILE),
     )
 
 

@@ -261,7 +261,9 @@ def test_of_the_same_image_the_first_is_kept(image_folder, tmp_path):
     assert summary.rejected == {"duplicate": 3}
     assert summary.classes == {"cat": 24, "dog": 24}
     lines = (tmp_path / "out" / "report" / "rejected.jsonl").read_text().splitlines()
-    details = {entry["file"]: entry["detail"] for entry in map(json.loads, lines)}
+    entries = [json.loads(line) for line in lines]
+    assert {entry["same_as"] for entry in entries} == {"cat/00.png"}
+    details = {entry["file"]: entry["detail"] for entry in entries}
     same = "same content as cat/00.png"
     assert details == {
         "cat/01-copy.png": same,

@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from tests.conftest import encode, photo
 from tf_scl.data import features
+from tf_scl.dataclass_json import to_plain
 from tf_scl.errors import InputError
 from tf_scl.images.check_image import check_image
+from tf_scl.ingestion.summary import RejectedImage
 from tf_scl.labels.joined import (
     ImageLabels,
     count_labels,
@@ -32,8 +34,12 @@ def ingested(tmp_path):
             for number, name in enumerate(names):
                 image = check_image(encode(photo(number)), 10**6)
                 writer.write(features.encode_example(image, name, "0", 3, b"a folder"))
-    rejected = [("bad.png", "not an image"), ("twin.png", "duplicate"), ("cut.png", "not an image")]
-    lines = [json.dumps({"file": f, "reason": r, "detail": ""}) + "\n" for f, r in rejected]
+    rejected = [
+        RejectedImage("bad.png", "not an image", ""),
+        RejectedImage("twin.png", "duplicate", "same content as b.png", same_as="b.png"),
+        RejectedImage("cut.png", "not an image", ""),
+    ]
+    lines = [json.dumps(to_plain(image)) + "\n" for image in rejected]
     (tmp_path / "rejected.jsonl").write_text("".join(lines))
     return paths, str(tmp_path)
 
@@ -47,10 +53,22 @@ def test_labels_find_their_images_whatever_the_folders_say(ingested):
     given = {"c/d.png": "x", "a.png": "y", "bad.png": "y", "cut.png": "z", "twin.png": "x"}
     found = join_labels(_file(**given), *ingested, "photos")
     assert found == ImageLabels(
-        ("x", "y"), {"c/d.png": "x", "a.png": "y"}, {"duplicate": 1, "not an image": 2}
+        ("x", "y"), {"c/d.png": "x", "a.png": "y", "b.png": "x"}, {"not an image": 2}
     )
     names = np.array([b"c/d.png", b"a.png", b"b.png", _ODD], object)
-    assert found.of(names).tolist() == [0, 1, features.NO_LABEL, features.NO_LABEL]
+    assert found.of(names).tolist() == [0, 1, 0, features.NO_LABEL]
+
+
+def test_duplicates_with_labels_that_differ(ingested):
+    given = {"a.png": "x", "b.png": "y", "twin.png": "y"}
+    assert join_labels(_file(**given), *ingested, "photos").labels == {"a.png": "x", "b.png": "y"}
+    message = (
+        "labels file 'l.csv': line 3 gives 'b.png' the label 'y' and line 4 gives 'twin.png' the "
+        "label 'x', and both are the same image; keep the line that is right"
+    )
+    with pytest.raises(InputError) as caught:
+        join_labels(_file(**{**given, "twin.png": "x"}), *ingested, "photos")
+    assert str(caught.value) == message
 
 
 def test_a_line_that_names_no_image(ingested):

@@ -21,13 +21,12 @@ from tf_scl.evaluation.results import (
     Verdict,
 )
 from tf_scl.evaluation.spectrum import SpectrumEstimate
-from tf_scl.ingestion.summary import IngestSummary
+from tf_scl.ingestion.summary import IngestSummary, RejectedImage
 from tf_scl.report.facts import (
     EmbeddingMap,
     Ingestion,
     Neighbor,
     Query,
-    RejectedImage,
     ReportFacts,
     Thumbnail,
 )

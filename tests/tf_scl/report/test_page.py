@@ -10,7 +10,8 @@ import pytest
 from tests.tf_scl.report import examples
 from tests.tf_scl.report.pages import Page
 from tf_scl.evaluation.results import Confusion, Difference, Representation, Verdict
-from tf_scl.report.facts import Neighbor, Query, RejectedImage, Thumbnail
+from tf_scl.ingestion.summary import RejectedImage
+from tf_scl.report.facts import Neighbor, Query, Thumbnail
 from tf_scl.report.formats import number, percent, points, shorten
 from tf_scl.report.page import REASONS, render
 

@@ -19,7 +19,7 @@ import tf_scl
 from tests.conftest import encode, photo
 from tf_scl.config import Config
 from tf_scl.data.sources import source
-from tf_scl.embedding import embed
+from tf_scl.embedding import rows
 from tf_scl.images import check_image
 from tf_scl.ingestion import summary as ingest_summary
 
@@ -181,7 +181,7 @@ def test_every_reason_for_a_rejection_is_listed():
     reasons = [
         *(check_image.EMPTY, check_image.NOT_AN_IMAGE, check_image.OTHER_FORMAT),
         *(check_image.TOO_LARGE, check_image.DAMAGED, check_image.UNSUPPORTED),
-        *(source.UNREADABLE, source.FILE_TOO_LARGE, ingest_summary.DUPLICATE, embed.REFUSED),
+        *(source.UNREADABLE, source.FILE_TOO_LARGE, ingest_summary.DUPLICATE, rows.REFUSED),
     ]
     for reason in reasons:
         assert f"`{reason}`" in page, reason

@@ -27,12 +27,13 @@ def run_command(work: Callable[[], object], go_on: str = "run the same command a
 
     Args:
         work: Function without arguments: the command. What its modules need is
-            best imported inside, so that an interrupted import ends well too.
+            best imported inside, so that an interrupted import ends well too. An
+            int that it returns is the exit status.
         go_on: Str, what the user is told who stopped it.
 
     Returns:
-        Exit status: 0; 2 where `work` raised `InputError`; 130 where it raised
-        `KeyboardInterrupt` of its own accord.
+        Exit status: 0, or what `work` returned; 2 where it raised `InputError`;
+        130 where it raised `KeyboardInterrupt` of its own accord.
     """
     silence_tensorflow()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -47,7 +48,7 @@ def run_command(work: Callable[[], object], go_on: str = "run the same command a
 
 def _status(work: Callable[[], object], interrupts: "_Interrupts") -> int:
     try:
-        work()
+        found = work()
     except InputError as error:
         interrupts.end_if_stopped()
         from tf_scl.flags import describe_error
@@ -58,7 +59,7 @@ def _status(work: Callable[[], object], interrupts: "_Interrupts") -> int:
         interrupts.end_if_stopped()
         print(interrupts.line, file=sys.stderr)
         return STOPPED
-    return 0
+    return found if isinstance(found, int) else 0
 
 
 class _Interrupts:

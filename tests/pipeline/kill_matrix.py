@@ -28,7 +28,9 @@ CHECKPOINT = "after its first checkpoint"
 WRITTEN = "written, not published"
 FULL = "disk full from its start"
 MOMENTS = (START, SOME_FILES, WRITTEN)
-RESOLVER = "LastBlessed"  # writes no file
+RESOLVERS = ("LastBlessed", "LastBlessedClassifier")  # they write no file
+LABELS = ["--labels", "folders"]
+SERVING = {"Pusher": "serving", "ClassifierPusher": "serving-classifier"}
 FLAGS = (
     "--model.image_size 8 --model.depth 10 --model.width 4 --model.projector_hidden 16 "
     "--model.embedding_dim 8 --train.batch_size 16 --train.epochs 2 --train.checkpoint_steps 1 "
@@ -47,7 +49,8 @@ def main(moment, out, images, results):
     for number, kill in enumerate([*kills, (None, None)]):
         log = results.with_suffix(f".{number}.log")
         before = time.monotonic()
-        status, watched = _run(kill, out, ["--data", images, "--out", str(out), *FLAGS], log)
+        argv = ["--data", images, "--out", str(out), *LABELS, *FLAGS]
+        status, watched = _run(kill, out, argv, log)
         told.append(
             {
                 "node": kill[0],
@@ -100,7 +103,8 @@ def _nodes(out, images):
     from pipeline.pipeline import create_pipeline
     from tf_scl.config import preset
 
-    graph = create_pipeline("tf_scl", str(out), images, str(out), preset("laptop"))
+    folders = str(out), images, str(out)
+    graph = create_pipeline("tf_scl", *folders, preset("laptop"), labels=LABELS[1])
     return [component.id for component in graph.components]
 
 
@@ -129,7 +133,7 @@ def _keep_code_digest():
 
 def _kills(moment, nodes):
     for node in nodes:
-        if not (node == RESOLVER and moment == SOME_FILES):
+        if not (node in RESOLVERS and moment == SOME_FILES):
             yield node, moment
         if node == "Trainer" and moment == SOME_FILES:
             yield node, CHECKPOINT
@@ -182,12 +186,21 @@ def _arm(node, moment, out, tell):
     """Makes the launcher of a component die, wait to be killed, or fill the disk, at a moment."""
     from tfx.orchestration.portable import execution_publish_utils, launcher, resolver_node_handler
 
-    if node == RESOLVER:
+    if node in RESOLVERS:
         handler = resolver_node_handler.ResolverNodeHandler
-        if moment == WRITTEN:  # it has found its answer and is RUNNING
-            execution_publish_utils.publish_internal_execution = _die
-        else:
-            handler.run = _die if moment == START else _after(lambda *_: _fill(out), handler.run)
+        run = handler.run
+
+        def resolve(self, handle, pipeline_node, *rest):
+            if pipeline_node.node_info.id == node:
+                if moment == START:
+                    _die()
+                if moment == FULL:
+                    _fill(out)
+                if moment == WRITTEN:  # it has found its answer and is RUNNING
+                    execution_publish_utils.publish_internal_execution = _die
+            return run(self, handle, pipeline_node, *rest)
+
+        handler.run = resolve
         return
     run_executor = launcher.Launcher._run_executor
 
@@ -207,14 +220,14 @@ def _deadly(run, node, moment, out, tell):
 
     def run_executor(info):
         folders = [one.uri for artifacts in info.output_dict.values() for one in artifacts]
-        if node == "Pusher":
-            folders.append(str(out / "serving"))
+        if node in SERVING:
+            folders.append(str(out / SERVING[node]))
         tell([str(out / "pipeline" / "checkpoints")] if moment == CHECKPOINT else folders)
         if moment == START:
             _die()
         if moment == CHECKPOINT:
             checkpoints.save = _after(checkpoints.save, _die)
-        if moment == SOME_FILES and node == "Pusher":  # at the latest before saved_model.pb
+        if moment == SOME_FILES and node in SERVING:  # at the latest before saved_model.pb
             io_utils.copy_file = _die
         if moment == FULL:
             _fill(out)

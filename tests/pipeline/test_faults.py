@@ -17,7 +17,16 @@ import tensorflow as tf
 from pipeline import cli
 from tests.conftest import write_bright_and_dark
 from tests.pipeline import kill_matrix
-from tests.pipeline.kill_matrix import CHECKPOINT, FULL, MOMENTS, SOME_FILES, START, WRITTEN
+from tests.pipeline.kill_matrix import (
+    CHECKPOINT,
+    FULL,
+    MOMENTS,
+    RESOLVERS,
+    SERVING,
+    SOME_FILES,
+    START,
+    WRITTEN,
+)
 from tf_scl.data import features
 from tf_scl.serving.lineage import ImageLineage, read_lineage
 
@@ -25,8 +34,9 @@ pytestmark = pytest.mark.slow
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 _NODES = (
-    *("ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Trainer"),
-    *("LastBlessed", "RepresentationEvaluator", "Pusher"),
+    *("ImageExampleGen", "ImageLabelGen", "StatisticsGen", "SchemaGen", "ExampleValidator"),
+    *("Trainer", "LastBlessed", "RepresentationEvaluator", "Pusher", "ClassifierTrainer"),
+    *("LastBlessedClassifier", "ClassifierEvaluator", "ClassifierPusher"),
 )
 
 
@@ -112,7 +122,7 @@ def test_the_matrix(chains, capsys):
 def test_every_component_was_killed_at_every_moment(chains):
     killed = {(run["node"], run["moment"]) for _, runs in chains.values() for run in runs}
     expected = {(node, moment) for node in _NODES for moment in chains}
-    expected -= {("LastBlessed", SOME_FILES)}  # it writes none
+    expected -= {(node, SOME_FILES) for node in RESOLVERS}  # they write none
     assert killed == expected | {("Trainer", CHECKPOINT), (None, None)}
 
 
@@ -120,11 +130,11 @@ def test_each_run_died_where_it_was_to_die_and_the_last_one_lives(chain):
     _, runs = chain
     for run in runs[:-1]:
         assert run["status"] == (2 if run["moment"] == FULL else -9), run["log"]
-        begun = {None, "RUNNING"} if run["node"] == "LastBlessed" else {"RUNNING", "FAILED"}
+        begun = {None, "RUNNING"} if run["node"] in RESOLVERS else {"RUNNING", "FAILED"}
         assert run["states"].get(run["node"]) in begun
         if run["moment"] == START:
             assert run["left"] == []
-        elif run["moment"] != FULL and run["node"] != "LastBlessed":
+        elif run["moment"] != FULL and run["node"] not in RESOLVERS:
             assert run["left"]
     assert runs[-1]["status"] == 0, runs[-1]["log"]
 
@@ -134,7 +144,7 @@ def test_the_next_run_resumes(chain):
     _, runs = chain
     for run, following in _pairs(runs):
         for node in _NODES[: _NODES.index(run["node"])]:
-            asked_each_time = node == "LastBlessed"
+            asked_each_time = node in RESOLVERS
             assert following["states"][node] == ("COMPLETE" if asked_each_time else "CACHED")
         if following["node"] != run["node"]:
             assert following["states"][run["node"]] == "COMPLETE"
@@ -172,6 +182,11 @@ def test_artifacts_are_whole(chain, images):
         image = tf.constant([(images / "dark" / "0.png").read_bytes()])
         embedding = model.signatures["serving_default"](image)["embedding"]
         assert embedding.shape == (1, 32) and np.isfinite(embedding).all()
+    (version,) = (out / SERVING["ClassifierPusher"]).iterdir()
+    classify = tf.saved_model.load(str(version)).signatures["classify"]
+    image = tf.constant([(images / "dark" / "0.png").read_bytes()])
+    score = classify(image_bytes=image)["score"]
+    np.testing.assert_allclose(np.sum(score, axis=1), [1.0], atol=1e-5)
     summary = json.loads(_only(out, "ImageExampleGen/report", "summary.json").read_text())
     assert summary["files"] == 61 and summary["rejected"] == {"not an image": 1}
     names = []
@@ -205,8 +220,10 @@ def test_lineage_in_ml_metadata_is_right(chain, images):
     for state in ("NEW", "RUNNING"):
         assert kill_matrix.executions(database, state) == []
     found = _ancestors(database)
-    # Nothing of the other two is in the model.
-    assert sorted(found) == sorted({*_NODES} - {"LastBlessed", "ExampleValidator"})
+    others = {*RESOLVERS, "ExampleValidator"}  # nothing of these is in a model
+    assert sorted(found) == sorted({*_NODES[: _NODES.index("Pusher") + 1]} - others)
+    of_classifier = {*_ancestors(database, "ClassifierPusher")}
+    assert of_classifier == {*_NODES} - others - {"Pusher"}
     assert found["ImageExampleGen"][1]["input_base"] == str(images)
     custom = json.loads(found["Trainer"][1]["custom_config"])
     assert custom["settings"] == _settings(images)
@@ -249,13 +266,16 @@ def _settings(images):
     return json.loads(json.dumps(config.to_dict("ingest", "augment", "model", "train")))
 
 
-def _ancestors(database):
-    """Dict from component to (number, parameters) of its execution behind the pushed model."""
+def _ancestors(database, pusher="Pusher"):
+    """Dict from component to (number, parameters) of its execution behind what was pushed."""
     output, given, complete = 4, 3, 3  # of ML Metadata's Event.Type and Execution.State
     with contextlib.closing(sqlite3.connect(database)) as connection:
         (newest,) = connection.execute(
-            "SELECT MAX(a.id) FROM Artifact a JOIN Type t ON t.id = a.type_id "
-            "WHERE t.name = 'PushedModel'"
+            "SELECT MAX(v.artifact_id) FROM Event v JOIN Association a "
+            "ON a.execution_id = v.execution_id JOIN Context c ON c.id = a.context_id "
+            "JOIN Type t ON t.id = c.type_id "
+            "WHERE v.type = ? AND t.name = 'node' AND c.name = ?",
+            (output, f"tf_scl.{pusher}"),
         )
         waiting, found = list(newest), {}
         while waiting:

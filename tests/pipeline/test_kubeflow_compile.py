@@ -35,6 +35,16 @@ def files(tmp_path_factory):
     return folder, _compile(folder, "pipeline.yaml"), _compile(folder, "pipeline.json")
 
 
+@pytest.fixture(scope="module")
+def labeled(tmp_path_factory):
+    """The path of a file of labels, and the specs for Kubeflow Pipelines and Vertex AI with it."""
+    folder = tmp_path_factory.mktemp("labeled")
+    labels = folder / "labels.csv"
+    labels.write_text("filename,label\na.png,x\nb.png,y\n")
+    names = ("pipeline.yaml", "pipeline.json")
+    return str(labels), *(_compile(folder, name, "--labels", str(labels)) for name in names)
+
+
 def _container(spec, name):
     return spec["deploymentSpec"]["executors"][f"{name}_executor"]["container"]
 
@@ -84,8 +94,9 @@ def test_vertex_reads_the_json(files):
     assert "Trainer" in tasks and "LastBlessed-model-resolver" in tasks
 
 
-def _local_graph():
-    graph = create_pipeline("tf_scl", "/root", "/images", "/serving", preset("laptop"))
+def _local_graph(labels=None):
+    folders = "/root", "/images", "/serving"
+    graph = create_pipeline("tf_scl", *folders, preset("laptop"), labels=labels)
     edges = set()
     for component in graph.components:
         for key, channel in component.inputs.items():
@@ -128,13 +139,53 @@ def test_the_graph_is_that_of_the_local_runner(files):
     assert _compiled_graph(kfp) == (nodes - {"LastBlessed"}, edges - resolver)
 
 
-def test_every_container_has_our_image_and_every_artifact_a_class(files):
-    _, kfp, vertex = files
+def test_so_is_the_graph_with_labels(labeled):
+    labels, kfp, vertex = labeled
+    nodes, edges = _local_graph(labels)
+    # The resolver of classifiers is none that Vertex AI knows.
+    edges = {edge for edge in edges if "LastBlessedClassifier" not in edge}
+    nodes -= {"LastBlessedClassifier"}
+    asks = ("Trainer", None, "LastBlessed", None)
+    assert _compiled_graph(vertex) == (nodes, edges - {asks})
+    resolver = {edge for edge in edges if "LastBlessed" in edge}
+    assert _compiled_graph(kfp) == (nodes - {"LastBlessed"}, edges - resolver)
     for spec in (kfp, vertex):
+        tasks = spec["root"]["dag"]["tasks"]
+        # Labels are looked at before the long work, and the encoder is served whatever comes after.
+        assert "ImageLabelGen" in tasks["Trainer"]["dependentTasks"]
+        assert "Pusher" in tasks["ClassifierTrainer"]["dependentTasks"]
+        pushers = {name for name, task in tasks.items() if "cachingOptions" not in task}
+        assert {"Pusher", "ClassifierPusher"} <= pushers
+        assert _constant(spec, "ImageLabelGen", "source") == labels
+        push = json.loads(_constant(spec, "ClassifierPusher", "push_destination"))
+        assert push["filesystem"]["base_directory"] == "gs://b/tf_scl/serving-classifier"
+
+
+def test_settings_of_the_classifier_are_runtime_parameters(labeled):
+    _, spec, _ = labeled
+    tasks = spec["root"]["dag"]["tasks"]
+    for name, value in preset("laptop").to_dict("classify")["classify"].items():
+        if type(value) in (int, float, str):
+            parameter = f"classify_{name}"
+            assert tasks["ClassifierTrainer"]["inputs"]["parameters"][parameter] == {
+                "componentInputParameter": parameter
+            }
+            defined = spec["root"]["inputDefinitions"]["parameters"][parameter]
+            assert defined["defaultValue"] == value
+    for evaluator in ("RepresentationEvaluator", "ClassifierEvaluator"):
+        assert tasks[evaluator]["inputs"]["parameters"]["evaluate_seed"] == {
+            "componentInputParameter": "evaluate_seed"
+        }
+
+
+def test_every_container_has_our_image_and_every_artifact_a_class(files, labeled):
+    specs = [*files[1:], *labeled[1:]]
+    for spec in specs:
         for name, executor in spec["deploymentSpec"]["executors"].items():
             if "resolver" not in executor:
                 assert executor["container"]["image"] == "r/tf_scl:1", name
-    for component in vertex["components"].values():
+    components = [one for spec in (files[2], labeled[2]) for one in spec["components"].values()]
+    for component in components:
         for artifact in component.get("outputDefinitions", {}).get("artifacts", {}).values():
             title = yaml.safe_load(artifact["artifactType"]["instanceSchema"])["title"]
             if not title.startswith("tfx."):

@@ -43,9 +43,14 @@ def _compile(folder, *flags):
 
 @pytest.fixture(scope="module")
 def done(images, tmp_path_factory):
-    """The whole chain, once; compiled for other images, which are not there."""
+    """The whole chain with labels, once; compiled for other images, which are not there."""
     folder = tmp_path_factory.mktemp("kubeflow")
-    run = Simulator(_compile(folder), folder / "run", {"data": str(images), **_RUN})
+    labels = folder / "labels.csv"
+    names = sorted(str(path.relative_to(images)) for path in images.rglob("*.png"))
+    lines = [f"{name},{'hell' if 'bright' in name else 'dunkel'}\n" for name in names]
+    labels.write_text("filename,label\n" + "".join(lines))
+    compiled = _compile(folder, "--labels", str(labels))
+    run = Simulator(compiled, folder / "run", {"data": str(images), **_RUN})
     run.run()
     run.serving = folder / "root" / "serving"
     return run
@@ -56,7 +61,10 @@ def _pushed(run):
 
 
 def test_from_images_to_a_pushed_model(done, images):
-    assert done.order()[0] == "ImageExampleGen" and done.order()[-1] == "Pusher"
+    order = done.order()
+    assert order[0] == "ImageExampleGen" and order.index("Pusher") < order.index(
+        "ClassifierTrainer"
+    )
     report = pathlib.Path(done.outputs["ImageExampleGen"]["report"]["uri"])
     summary = json.loads((report / "summary.json").read_text())
     assert sum(summary["kept"].values()) == 60
@@ -73,6 +81,17 @@ def test_from_images_to_a_pushed_model(done, images):
     png = (images / "dark" / "0.png").read_bytes()
     embedding = model.signatures["serving_default"](tf.constant([png]))["embedding"]
     assert embedding.shape == (1, 32) and np.isfinite(embedding).all()
+
+
+def test_labels_become_a_pushed_classifier(done, images):
+    assert done.outputs["ClassifierEvaluator"]["blessing"]["metadata"]["blessed"] == 1
+    (version,) = done.serving.with_name("serving-classifier").iterdir()
+    pushed = done.outputs["ClassifierPusher"]["pushed_model"]["metadata"]
+    assert pushed["pushed_destination"] == str(version)
+    classify = tf.saved_model.load(str(version)).signatures["classify"]
+    files = [images / "dark" / "0.png", images / "bright" / "1.png"]
+    found = classify(image_bytes=tf.constant([path.read_bytes() for path in files]))
+    assert found["label"].numpy().tolist() == [b"dunkel", b"hell"]
 
 
 def test_the_blessing_names_the_model_as_vertex_does(done):

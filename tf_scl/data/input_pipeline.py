@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_scl.config import TrainConfig
 from tf_scl.data import features
 from tf_scl.images import decode
+from tf_scl.typing import Array
 
 _CACHE_BYTES = 2**30  # decoded images are kept in memory up to this size; tf.data holds a copy
 
@@ -122,6 +124,27 @@ def labeled_batches(
         return _pixels(encoded, image_size, channels), labels, names
 
     return records.batch(batch_size).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def first_images(files: Sequence[str], count: int, image_size: int, channels: int) -> Array:
+    """The first images of record files, which an ingestion has put into a random order.
+
+    Args:
+        files: List of TFRecord paths.
+        count: Int >= 1.
+        image_size: Int, side in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        uint8 [n, image_size, image_size, channels], n <= count.
+    """
+    batches = labeled_batches(files, min(count, 256), image_size, channels)
+    found = [np.zeros((0, image_size, image_size, channels), np.uint8)]
+    for images, _, _ in batches:
+        found.append(images.numpy())
+        if sum(map(len, found)) >= count:
+            break
+    return np.concatenate(found)[:count]
 
 
 @dataclasses.dataclass(frozen=True)

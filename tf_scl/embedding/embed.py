@@ -30,14 +30,13 @@ from tf_scl.config import IngestConfig
 from tf_scl.data.sources.source import Source
 from tf_scl.embedding import parts as embed_parts
 from tf_scl.embedding.plan import WorkItem, plan_work
-from tf_scl.embedding.rows import Row, check_item
+from tf_scl.embedding.rows import REFUSED, Row, check_item
 from tf_scl.embedding.served_model import ServedModel, embed_or_refuse, find_model
 from tf_scl.errors import InputError
 from tf_scl.ingestion.summary import describe_reasons
 from tf_scl.typing import PathLike
 
 MAX_MEGABYTES = IngestConfig().max_megabytes
-REFUSED = "refused by the model"  # a reason, as those of `check_image`
 
 _log = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 5

@@ -7,6 +7,8 @@ from tf_scl.files import printable
 from tf_scl.images.check_image import RejectedImageError, check_image
 from tf_scl.images.content_hash import content_sha256
 
+REFUSED = "refused by the model"  # a reason, as those of `check_image`
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:

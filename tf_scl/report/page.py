@@ -1,13 +1,12 @@
 """The page: one string of HTML that needs no network, no script and no other file."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from tf_scl.errors import InputError
 from tf_scl.evaluation.gate import PRETRAINED, why_not_probed
 from tf_scl.flags import with_flags
 from tf_scl.report import formats
 from tf_scl.report.facts import ReportFacts
+from tf_scl.report.templates import environment, not_installed
 
 # What is said of a section that is missing, where the facts give no reason.
 REASONS = {
@@ -35,30 +34,13 @@ def render(facts: ReportFacts) -> str:
         InputError: Jinja2 or matplotlib is missing.
     """
     try:
-        import jinja2
-        import markupsafe
-
         from tf_scl.report import charts, tables
     except ImportError as error:
-        raise InputError(
-            f"a report needs Jinja2 and matplotlib, which cannot be imported ({error}): "
-            "pip install 'tf_scl[report]'"
-        ) from error
-
-    def finalize(value: Any) -> Any:
-        return value if isinstance(value, markupsafe.Markup) else formats.clean(value)
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tf_scl.report", "."),
-        autoescape=True,
-        finalize=finalize,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {filter.__name__: filter for filter in _FILTERS}
-    environment.filters["metric_name"] = tables.metric_name
-    return environment.get_template("page.html").render(
+        raise not_installed(error) from error
+    templates = environment()
+    templates.filters |= {filter.__name__: filter for filter in _FILTERS}
+    templates.filters["metric_name"] = tables.metric_name
+    return templates.get_template("page.html").render(
         facts=facts,
         reasons={name: _reason(facts.missing, name) for name in REASONS},
         charts=charts,

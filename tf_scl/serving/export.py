@@ -11,13 +11,19 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tf_scl import validation
 from tf_scl.errors import InputError
-from tf_scl.files import atomic_write
+from tf_scl.files import atomic_write, write_file
 from tf_scl.serving.agreement import agreeing_export, reported
 from tf_scl.serving.class_head import CLASSIFY_METHOD, SCORE
 from tf_scl.serving.network import ExportedWeights, inference_model
+from tf_scl.serving.reference import (
+    REFERENCE_FILE,
+    check_reference,
+    duplicate_cosine,
+    reference_bytes,
+)
 from tf_scl.serving.signatures import CLASSIFY_EXAMPLES, FLOATS, OUTPUT, signatures
 from tf_scl.serving.warmup import WARMUP_FILE, write_warmup_requests
-from tf_scl.typing import Array, PathLike
+from tf_scl.typing import Array, Images, PathLike
 
 METADATA_FILE = os.path.join("assets.extra", "tf_scl.json")
 LINEAGE = "lineage"  # in it the key of a `tf_scl.serving.lineage.Lineage`
@@ -33,6 +39,7 @@ def export_saved_model(
     weights: str = "float32",
     max_pixels: int = 50_000_000,
     abstain_below: float = 0.0,
+    reference: Images | None = None,
 ) -> None:
     """Writes an encoder or a classifier as a SavedModel.
 
@@ -66,7 +73,8 @@ def export_saved_model(
         path: Folder to write. It must not exist.
         metadata: JSON-able dict for `assets.extra/tf_scl.json`, beside
             "image_size", "channels", "dimension", "weights" and "max_pixels"
-            (of a classifier also "classes", "abstain_below"); or None.
+            (of a classifier also "classes", "abstain_below"; with `reference`
+            also "duplicate_cosine"); or None.
         projector: Whether the model's projector is served too.
         weights: "float32"; or "bfloat16", half the size on disk and in
             memory, computed with in float32 after a conversion at each
@@ -75,6 +83,10 @@ def export_saved_model(
             header. Four at once are decoded, with up to 12 bytes a pixel.
         abstain_below: Float 0..1, of a classifier: the label is "" where no
             score reaches it.
+        reference: Images [N, H, W, C], values 0..255, N >= 20, that the
+            encoder was not trained on. The embeddings of the first 1,000 are
+            kept in the SavedModel, for `tf-scl drift` and
+            `tf-scl duplicates`; or None.
 
     Raises:
         InputError: An encoder whose input has no fixed square size or that
@@ -102,6 +114,7 @@ def export_saved_model(
             f"JPEG files hold. Received: {channels} channels; tf_scl.export_onnx takes any number"
         )
     dimension = network.output_shape[-1]
+    kept = None if reference is None else check_reference(reference, channels)
 
     def make(stored: ExportedWeights) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
         score = head and head.stored(stored.module)
@@ -127,6 +140,13 @@ def export_saved_model(
     }
     if head is not None:
         facts |= {"classes": list(head.classes), "abstain_below": abstain_below}
+    if kept is not None:
+
+        def embed(images: Any) -> tf.Tensor:
+            return served[FLOATS](tf.constant(images))[OUTPUT]
+
+        embeddings = embed(kept).numpy()
+        facts["duplicate_cosine"] = duplicate_cosine(embed, kept, embeddings, size)
     with atomic_write(path, overwrite=False) as partial:
         with reported(network):
             tf.saved_model.save(stored.module, partial, served)
@@ -135,6 +155,8 @@ def export_saved_model(
         tf.io.gfile.makedirs(os.path.join(partial, os.path.dirname(METADATA_FILE)))
         with tf.io.gfile.GFile(os.path.join(partial, METADATA_FILE), "w") as file:
             file.write(json.dumps({**facts, **(metadata or {})}, indent=2))
+        if kept is not None:
+            write_file(os.path.join(partial, REFERENCE_FILE), reference_bytes(embeddings))
         write_warmup_requests(os.path.join(partial, WARMUP_FILE), size, channels, served)
 
 

@@ -1,0 +1,117 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_scl
+from tests.conftest import photo
+from tf_scl.errors import InputError
+from tf_scl.serving.export import read_metadata
+from tf_scl.serving.reference import (
+    REFERENCE_FILE,
+    duplicate_cosine,
+    read_reference,
+    reference_bytes,
+)
+
+
+def _encoder():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    return keras.Sequential([*layers, keras.layers.Dense(5)])
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.stack([photo(number, 8, 8) for number in range(30)])
+
+
+@pytest.fixture(scope="module")
+def exported(images, tmp_path_factory):
+    path = tmp_path_factory.mktemp("reference") / "model"
+    encoder = _encoder()
+    tf_scl.export_saved_model(encoder, path, {"a": 1}, reference=images)
+    return encoder, str(path)
+
+
+def test_the_model_keeps_the_embeddings_that_it_serves(exported, images):
+    encoder, path = exported
+    kept = read_reference(path)
+    assert kept.dtype == np.float32
+    np.testing.assert_allclose(kept, encoder.predict(images, verbose=0), atol=1e-5)
+    served = tf.saved_model.load(path).signatures["encode_uint8"](images=tf.constant(images))
+    np.testing.assert_allclose(kept, served["embedding"], atol=1e-5)
+
+
+def test_the_threshold_is_noted(exported):
+    noted = read_metadata(exported[1])
+    assert noted["a"] == 1 and -1 < noted["duplicate_cosine"] <= 1
+
+
+def test_the_threshold_finds_copies_and_leaves_others_apart():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, 8, 8, 3)).astype(np.float32)
+
+    def embed(rows):
+        return tf.reshape(tf.cast(rows, tf.float32) - 127.5, [len(rows), -1])
+
+    embeddings = embed(images).numpy()
+    found = duplicate_cosine(embed, images, embeddings, 8)
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -1)
+    assert np.mean(cosines.max(axis=1) > found) <= 0.01
+    views = tf_scl.TwoViews(8, (0.9, 1.0), flip=0.0, jitter=0.0, grayscale=0.0, blur=0.0)
+    copies = embed(views.pair(tf.constant(images), tf.constant([3, 4]))[0]).numpy()
+    copies /= np.linalg.norm(copies, axis=1, keepdims=True)
+    assert np.mean(np.sum(unit * copies, axis=1) >= found) == pytest.approx(0.95, abs=0.05)
+
+
+def test_an_encoder_that_gives_one_vector_for_all_has_no_copies_but_exact_ones():
+    images = np.zeros((20, 8, 8, 3), np.float32)
+
+    def embed(rows):
+        return tf.ones([len(rows), 3])
+
+    assert duplicate_cosine(embed, images, embed(images).numpy(), 8) == pytest.approx(1.0)
+
+
+def test_of_many_images_the_first_thousand_are_kept(tmp_path, monkeypatch):
+    from tf_scl.serving import reference
+
+    monkeypatch.setattr(reference, "REFERENCE_IMAGES", 25)
+    images = np.stack([photo(number, 8, 8) for number in range(40)])
+    encoder = _encoder()
+    tf_scl.export_saved_model(encoder, tmp_path / "model", reference=images)
+    kept = read_reference(str(tmp_path / "model"))
+    np.testing.assert_allclose(kept, encoder.predict(images[:25], verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "images,received",
+    [
+        (np.zeros((19, 8, 8, 3)), r"\(19, 8, 8, 3\)"),
+        (np.zeros((30, 8, 8, 1)), r"\(30, 8, 8, 1\)"),
+        (np.zeros((30, 8, 8)), r"\(30, 8, 8\)"),
+    ],
+)
+def test_images_that_cannot_be_a_reference(tmp_path, images, received):
+    with pytest.raises(InputError, match=f"at least 20 images .* Received: {received}"):
+        tf_scl.export_saved_model(_encoder(), tmp_path / "model", reference=images)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_without_a_reference_and_one_that_is_damaged(tmp_path):
+    path = tmp_path / "model"
+    with pytest.raises(InputError, match="keeps no embeddings to compare with; `make run` writes"):
+        read_reference(str(path))
+    file = path / REFERENCE_FILE
+    file.parent.mkdir(parents=True)
+    for content, problem in (
+        (b"", "damaged"),
+        (b"not numpy", "damaged"),
+        (reference_bytes(np.zeros(3)), "it holds float32 "),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=problem):
+            read_reference(str(path))

@@ -1,0 +1,1 @@
+"""The commands of `tf-scl`, a file for each: its flags and what it does."""

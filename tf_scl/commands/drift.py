@@ -1,0 +1,80 @@
+"""`tf-scl drift`: are new images still of the kind that an encoder was made for?"""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tf_scl.commands.shared import (
+    Answer,
+    add_max_megabytes,
+    add_model,
+    add_out,
+    add_source,
+    log_to_stderr,
+    max_megabytes,
+    require_page,
+    save,
+)
+from tf_scl.drift.detect import LEVEL
+from tf_scl.errors import InputError
+from tf_scl.flags import SOURCES
+from tf_scl.logging_setup import warm_up_xla
+
+if TYPE_CHECKING:
+    from tf_scl.commands.shared import Commands
+
+DRIFTED = 1  # exit status
+_MOST = 2000
+
+
+def add(commands: "Commands", argv: Sequence[str] | None) -> None:
+    """Adds the command to a parser's."""
+    drift = commands.add_parser(
+        "drift",
+        help="compare new images with those that a model was made for; exit status 1 if they are "
+        "of another kind",
+        **SOURCES,
+    )
+    drift.set_defaults(run=_run)
+    add_source(drift)
+    add_model(drift, " of `make run`")
+    drift.add_argument(
+        "--level",
+        metavar="P",
+        type=float,
+        default=LEVEL,
+        help="how often a comparison without drift may be taken for one (default: %(default)s)",
+    )
+    drift.add_argument(
+        "--most",
+        metavar="N",
+        type=int,
+        default=_MOST,
+        help="images that are looked at; of more so many are drawn (default: %(default)s)",
+    )
+    drift.add_argument("--json", action="store_true", help="print JSON")
+    add_out(drift, None, "a page of HTML with the strangest images")
+    add_max_megabytes(drift)
+
+
+def _run(given: dict[str, Any]) -> Answer:
+    megabytes, out = max_megabytes(given), given["out"]
+    if not 0 < given["level"] < 1:
+        raise InputError(f"--level must be between 0 and 1. Received: {given['level']}")
+    if given["most"] < 1:
+        raise InputError(f"--most must be at least 1. Received: {given['most']}")
+    if out:
+        require_page(out)
+    warm_up_xla()
+    from tf_scl.data.sources.open_source import absolute, open_source
+    from tf_scl.dataclass_json import to_plain
+    from tf_scl.drift.compare import compare, describe
+    from tf_scl.report.drift_sheet import drift_page
+
+    source = open_source(absolute(given["source"]))
+    log_to_stderr()
+    found = compare(source, given["model"], given["level"], given["most"], megabytes)
+    if out:
+        save(drift_page(found, source, megabytes), out)
+    text = json.dumps(to_plain(found), indent=2) if given["json"] else describe(found)
+    return Answer(text, DRIFTED if found.drift.drifted else 0)

@@ -1,0 +1,102 @@
+"""What a SavedModel keeps of the images it was made for: embeddings of a sample of them."""
+
+import io
+import os
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tf_scl.augmentation.two_views import TwoViews
+from tf_scl.errors import InputError
+from tf_scl.files import read_file
+from tf_scl.typing import Array, Images
+
+REFERENCE_FILE = os.path.join("assets.extra", "tf_scl_reference.npy")
+REFERENCE_IMAGES = 1000  # at most
+LEAST_IMAGES = 20
+_COPIES_FOUND = 0.95  # share of copies, each cropped by up to a tenth, above the threshold
+_OTHERS = 0.99  # share of images whose nearest other one is to be below it
+
+
+def check_reference(images: Images, channels: int) -> Array:
+    """The images of a reference as an array, no more of them than are kept.
+
+    Args:
+        images: Array-like [N, H, W, C], values 0..255.
+        channels: Int C of the encoder.
+
+    Raises:
+        InputError: Another shape, or fewer than 20 images.
+    """
+    array = np.asarray(images)
+    if array.ndim != 4 or array.shape[3] != channels or len(array) < LEAST_IMAGES:
+        raise InputError(
+            f"`reference` must be at least {LEAST_IMAGES} images [N, H, W, {channels}] that the "
+            f"encoder was not trained on. Received: {array.shape}"
+        )
+    return array[:REFERENCE_IMAGES].astype(np.float32)
+
+
+def duplicate_cosine(
+    embed: Callable[[tf.Tensor], tf.Tensor], images: Array, embeddings: Array, size: int
+) -> float:
+    """The cosine from which on two images count as copies of one.
+
+    It is such that of copies, cropped by up to a tenth of their area at random, 95 % are found;
+    or higher, if need be, so that 99 % of the images have no other image above it.
+
+    Args:
+        embed: From float32 [N, S, S, C] to float32 [N, D].
+        images: float32 [N, H, W, C], values 0..255.
+        embeddings: float32 [N, D], theirs.
+        size: Int S.
+    """
+    crop = TwoViews(size, (0.9, 1.0), flip=0.0, jitter=0.0, grayscale=0.0, blur=0.0)
+    copies = embed(crop.pair(tf.constant(images), tf.constant([0, 0]))[0]).numpy()
+    rows, others = _unit(embeddings), _unit(copies)
+    of_copies = np.sum(rows * others, axis=1)
+    of_others = rows @ rows.T
+    np.fill_diagonal(of_others, -1.0)
+    found = np.quantile(of_copies, 1 - _COPIES_FOUND)
+    apart = np.quantile(of_others.max(axis=1), _OTHERS)
+    return float(min(max(found, apart), 1.0))
+
+
+def reference_bytes(embeddings: Array) -> bytes:
+    """The content of `REFERENCE_FILE`."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(embeddings, np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def read_reference(model: str) -> npt.NDArray[np.float32]:
+    """The embeddings that a SavedModel keeps, float32 [N, D].
+
+    Args:
+        model: Folder of the SavedModel, local or remote.
+
+    Raises:
+        InputError: It keeps none, or the file is damaged.
+    """
+    path = os.path.join(model, REFERENCE_FILE)
+    if not tf.io.gfile.exists(path):
+        raise InputError(
+            f"the model {model!r} keeps no embeddings to compare with; `make run` writes them, and "
+            "tf_scl.export_saved_model does where it is given `reference`, images that the encoder "
+            "was not trained on"
+        )
+    try:
+        found = np.load(io.BytesIO(read_file(path)), allow_pickle=False)
+        if found.ndim == 2 and found.dtype == np.float32:
+            return found
+        problem = f"it holds {found.dtype} {found.shape}"
+    except (ValueError, EOFError) as error:
+        problem = str(error)
+    raise InputError(f"{path!r} is damaged ({problem}); export the model again")
+
+
+def _unit(rows: Array) -> Array:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(norms, 1e-12)

@@ -26,8 +26,8 @@ _ROOMS = """
     errors typing validation files logging_setup versions dataclass_json
     losses theory registry config distribute strategies normalization precision
     time_budget checkpoints images augmentation flags run_command optimizers models saving encoders
-    data ingestion labels serving evaluation classification embedding drift callbacks training
-    report commands cli
+    data ingestion labels serving evaluation classification embedding drift search suggestion
+    callbacks training report commands cli
 """.split()
 
 

@@ -3,12 +3,22 @@
 import sys
 from collections.abc import Sequence
 
-from tf_scl.commands import drift, embed, lineage, report, views
+from tf_scl.commands import (
+    drift,
+    duplicates,
+    embed,
+    index,
+    lineage,
+    report,
+    search,
+    suggest,
+    views,
+)
 from tf_scl.commands.shared import Answer
 from tf_scl.flags import Parser
 from tf_scl.run_command import run_command
 
-_COMMANDS = (views, report, embed, lineage, drift)
+_COMMANDS = (views, report, lineage, embed, index, search, duplicates, suggest, drift)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

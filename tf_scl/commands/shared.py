@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tf_scl.config import IngestConfig
 from tf_scl.errors import InputError, file_reason
 from tf_scl.flags import FlagFormatter, Parser
+from tf_scl.logging_setup import load_tensorflow
 
 if TYPE_CHECKING:
+    from tf_scl.search.collection import EmbeddedCollection
+
     Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 PAGES = (".html", ".htm")
@@ -60,19 +63,53 @@ def max_megabytes(given: dict[str, Any]) -> int:
     return IngestConfig(max_megabytes=given["ingest.max_megabytes"]).max_megabytes
 
 
+def add_embeddings(parser: argparse.ArgumentParser) -> None:
+    """Adds EMBEDDINGS."""
+    parser.add_argument(
+        "embeddings",
+        metavar="EMBEDDINGS",
+        type=os.path.expanduser,
+        help="a Parquet file of tf-scl embed",
+    )
+
+
+def read_embeddings(given: dict[str, Any]) -> "EmbeddedCollection":
+    """The file EMBEDDINGS.
+
+    Raises:
+        InputError: It cannot be read, or PyArrow is missing.
+    """
+    load_tensorflow()
+    try:
+        from tf_scl.search.collection import read_collection
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "pyarrow":
+            raise
+        raise InputError(
+            f"embeddings are read by PyArrow, which cannot be imported ({error}): "
+            "pip install 'tf_scl[search]'"
+        ) from error
+    return read_collection(given["embeddings"])
+
+
 def suffix(path: str) -> str:
     """As ".html", in small letters."""
     return os.path.splitext(path)[1].lower()
 
 
-def require_page(out: str) -> None:
+def require_page(out: str, flag: str = "--out") -> None:
     """Raises InputError unless the name of a file is that of a page of HTML."""
     if suffix(out) not in PAGES:
-        raise InputError(f"--out must end in .html. Received: {out!r}")
+        raise InputError(f"{flag} must end in .html. Received: {out!r}")
 
 
-def save(content: bytes | str, out: str) -> None:
+def save(content: bytes | str, out: str, flag: str = "--out") -> None:
     """Writes a file, bytes or str, complete or not at all.
+
+    Args:
+        content: Of the file.
+        out: Its path.
+        flag: The one that gave it.
 
     Raises:
         InputError: It cannot be written.
@@ -85,16 +122,18 @@ def save(content: bytes | str, out: str) -> None:
         write_file(out, content)
     except (OSError, tf.errors.OpError) as error:
         raise InputError(
-            f"cannot write {out!r}: {file_reason(error)}; give another place with --out"
+            f"cannot write {out!r}: {file_reason(error)}; give another place with {flag}"
         ) from error
 
 
-def log_to_stderr() -> None:
-    """How far it is, and of Beam and TensorFlow only errors."""
+def log_to_stderr(quiet: bool = False) -> None:
+    """How far it is (but not if `quiet`), and of Beam and TensorFlow only errors."""
     logging.captureWarnings(True)
     handler = logging.StreamHandler()
     handler.setFormatter(FlagFormatter("%(message)s"))
     handler.addFilter(
-        lambda record: record.name.startswith("tf_scl") or record.levelno >= logging.ERROR
+        lambda record: (
+            record.levelno >= logging.ERROR or (record.name.startswith("tf_scl") and not quiet)
+        )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -1,0 +1,63 @@
+import csv
+
+import keras
+import pytest
+
+import tf_scl
+from tests.conftest import write_bright_and_dark
+from tf_scl import cli
+from tf_scl.errors import InputError
+from tf_scl.labels.labels_file import read_labels_file
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder with images, and a model of their brightness."""
+    root = tmp_path_factory.mktemp("suggest")
+    write_bright_and_dark(root / "photos", 40)
+    layers = [keras.Input((8, 8, 3)), keras.layers.AveragePooling2D(4), keras.layers.Flatten()]
+    tf_scl.export_saved_model(keras.Sequential(layers), root / "model")
+    return root
+
+
+def test_a_list_to_fill_in_and_a_second_round(photos, tmp_path, capsys):
+    out, sheet = tmp_path / "suggest.csv", tmp_path / "suggest.html"
+    command = ["suggest", str(photos / "photos"), str(photos / "model"), "--count", "6"]
+    assert cli.main([*command, "--out", str(out), "--sheet", str(sheet)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("6 of 40 images are suggested, each for a cluster")
+    assert printed.endswith(
+        f"wrote {out}: fill in its labels, with the images in {sheet} before you\n"
+    )
+    assert sheet.read_text().count("data:image/png;base64,") == 6
+
+    with pytest.raises(InputError):  # not filled in yet
+        read_labels_file(out)
+    with open(out, newline="") as file:
+        names = [row["filename"] for row in csv.DictReader(file)]
+    assert len(names) == 6 and {name.split("/")[0] for name in names} == {"bright", "dark"}
+    lines = [f"{name},{name.split('/')[0]}\n" for name in names]
+    (tmp_path / "labels.csv").write_text("filename,label\n" + "".join(lines))
+    flags = ["--labels", str(tmp_path / "labels.csv"), "--out", str(out)]
+    assert cli.main([*command, *flags]) == 0
+    assert "6 of 40 images are suggested, beside 6 that have a label" in capsys.readouterr().out
+    with open(out, newline="") as file:
+        assert not {row["filename"] for row in csv.DictReader(file)} & set(names)
+
+
+@pytest.mark.parametrize(
+    "flags,message",
+    [
+        (["--count", "0"], "--count must be at least 1. Received: 0"),
+        (["--out", "suggest.txt"], "--out must end in .csv. Received: 'suggest.txt'"),
+        (["--sheet", "s.pdf"], "--sheet must end in .html. Received: 's.pdf'"),
+        (["--labels", "nowhere.csv"], "nowhere.csv"),
+        (["--labels", "suggest.csv"], "--out would replace the labels so far, 'suggest.csv'"),
+    ],
+)
+def test_mistakes_are_one_line(photos, tmp_path, monkeypatch, capsys, flags, message):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["suggest", str(photos / "photos"), str(photos / "model"), *flags]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and message in error
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from tests.tf_scl.search.collections import collection
+from tf_scl.errors import InputError
+from tf_scl.search import duplicates as module
+from tf_scl.search.duplicates import describe, find_duplicates
+
+
+def _at(*degrees):
+    """Vectors in the plane, by their angles."""
+    angles = np.deg2rad(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+_CLOSE = np.cos(np.deg2rad(2.5))  # 2.5 degrees apart, or less
+
+
+def test_pairs_and_groups():
+    photos = collection(_at(0, 90, 2, 180, 4, 91, 270))
+    found = find_duplicates(photos, _CLOSE)
+    assert found.pairs.tolist() == [[0, 2], [1, 5], [2, 4]]
+    np.testing.assert_allclose(found.cosines, np.cos(np.deg2rad([2, 1, 2])), atol=1e-6)
+    assert found.groups == [[0, 2, 4], [1, 5]]  # 0 and 4 by way of 2
+    assert found.dropped == {2, 4, 5}
+    assert describe(photos, found) == (
+        "3 pairs among 7 images (cosine 0.9990 and above): 5 images in 2 groups; with one of each "
+        "kept, 4 images remain"
+    )
+
+
+def test_the_pairs_are_those_of_a_double_loop(monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK", 7)
+    rows = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    photos = collection(rows)
+    cosines = photos.vectors @ photos.vectors.T
+    expected = [[i, j] for i in range(60) for j in range(i + 1, 60) if cosines[i, j] >= 0.95]
+    assert expected and find_duplicates(photos, 0.95).pairs.tolist() == expected
+
+
+def test_the_threshold_is_that_of_the_model():
+    photos = collection(_at(0, 2, 90), duplicate_cosine=_CLOSE)
+    assert find_duplicates(photos).groups == [[0, 1]]
+    assert find_duplicates(photos).threshold == pytest.approx(_CLOSE)
+    with pytest.raises(InputError, match="notes no cosine from which on images count"):
+        find_duplicates(collection(_at(0, 2)))
+
+
+def test_no_duplicates():
+    photos = collection(_at(0, 90, 180))
+    found = find_duplicates(photos, 0.9)
+    assert found.groups == [] and found.pairs.shape == (0, 2) and found.dropped == set()
+    assert describe(photos, found) == "no duplicates among 3 images (cosine 0.9000 and above)"
+
+
+def test_a_threshold_that_is_no_use():
+    with pytest.raises(InputError, match="between -1 and 1. Received: 1.5"):
+        find_duplicates(collection(_at(0, 1)), 1.5)
+    photos = collection(np.ones((300, 2), np.float32))
+    with pytest.raises(InputError, match="more than 44,850 pairs of 300 images are duplicates"):
+        find_duplicates(photos, 0.5)

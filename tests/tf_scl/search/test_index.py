@@ -1,0 +1,114 @@
+import builtins
+
+import numpy as np
+import pytest
+
+from tests.tf_scl.search.collections import collection
+from tf_scl.errors import InputError
+from tf_scl.search import index as module
+from tf_scl.search.index import build_index, describe, read_index
+
+
+def _rows(count, seed=0, dimension=16):
+    """Clusters, as embeddings have them."""
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(50, dimension))
+    rows = centers[rng.integers(50, size=count)] + 0.3 * rng.normal(size=(count, dimension))
+    return rows.astype(np.float32)
+
+
+def _nearest(rows, queries, count):
+    unit, others = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (rows, queries))
+    cosines = others @ unit.T
+    order = np.argsort(-cosines, axis=1)[:, :count]
+    return np.take_along_axis(cosines, order, axis=1), order
+
+
+def test_few_vectors_are_searched_exactly():
+    rows, queries = _rows(500), 7 * _rows(20, seed=1)
+    index = build_index(collection(rows))
+    cosines, found = index.nearest(queries, 6)
+    expected, order = _nearest(rows, queries, 6)
+    np.testing.assert_allclose(cosines, expected, atol=1e-5)
+    np.testing.assert_array_equal(found, order)
+    assert index.nearest(queries[0], 1000)[1].shape == (1, 500)
+    assert describe(index.facts) == "500 images (16 numbers each), searched exactly"
+
+
+def test_many_vectors_are_searched_in_cells_and_the_recall_is_measured(monkeypatch):
+    monkeypatch.setattr(module, "EXACT_UP_TO", 1000)
+    rows, queries = _rows(5000), _rows(300, seed=1)
+    index = build_index(collection(rows))
+    assert index.facts.cells == 282 and 1 <= index.facts.probes < 282
+    assert index.facts.recall >= 0.99
+    _, found = index.nearest(queries, 10)
+    _, order = _nearest(rows, queries, 10)
+    both = [len(np.intersect1d(*pair)) for pair in zip(found, order, strict=True)]
+    assert sum(both) / order.size > 0.97  # of other queries than those it was measured with
+    assert "in 282 cells" in describe(index.facts)
+
+
+def test_all_within_a_cosine():
+    rows, queries = _rows(400), _rows(10, seed=2)
+    queries, found, cosines = build_index(collection(rows)).within(_rows(10, seed=2), 0.8)
+    expected, order = _nearest(rows, _rows(10, seed=2), 400)
+    pairs = {
+        (query, int(row))
+        for query in range(10)
+        for cosine, row in zip(expected[query], order[query], strict=True)
+        if cosine >= 0.8
+    }
+    assert set(zip(queries.tolist(), found.tolist(), strict=True)) == pairs
+    assert (cosines >= 0.8 - 1e-6).all()
+
+
+def test_the_same_vector_is_within_one():
+    rows = np.float32([[1, 0], [1, 0], [0, 1]])
+    queries, found, _ = build_index(collection(rows)).within(rows, 1.0)
+    pairs = set(zip(queries.tolist(), found.tolist(), strict=True))
+    assert {(0, 1), (1, 0), (2, 2)} <= pairs and (0, 2) not in pairs
+
+
+@pytest.mark.parametrize("exact_up_to", [10**5, 1000])
+def test_what_is_saved_is_read_again(tmp_path, monkeypatch, exact_up_to):
+    monkeypatch.setattr(module, "EXACT_UP_TO", exact_up_to)
+    index = build_index(collection(_rows(2000)))
+    index.save(tmp_path / "index")
+    again = read_index(tmp_path / "index")
+    assert again.facts == index.facts and again.ids == index.ids
+    for one, other in zip(index.nearest(_rows(5)), again.nearest(_rows(5)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match="exists already"):
+        index.save(tmp_path / "index")
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+
+def test_a_folder_that_is_no_index_or_a_damaged_one(tmp_path):
+    with pytest.raises(InputError, match="is no index: make one by tf-scl index"):
+        read_index(tmp_path)
+    build_index(collection(_rows(30))).save(tmp_path / "index")
+    (tmp_path / "index" / "ids.json").write_text('["a"]')
+    with pytest.raises(InputError, match="30 vectors and 1 names, but 30 are noted"):
+        read_index(tmp_path / "index")
+    (tmp_path / "index" / "index.faiss").write_bytes(b"x")
+    with pytest.raises(InputError, match="is damaged"):
+        read_index(tmp_path / "index")
+
+
+def test_vectors_of_another_model():
+    index = build_index(collection(_rows(30)))
+    with pytest.raises(InputError, match="vectors of 16 numbers. Received: .1, 8.*'/models/1'"):
+        index.nearest(np.zeros(8))
+
+
+def test_without_faiss(monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *rest):
+        if name == "faiss":
+            raise ImportError("no faiss")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(InputError, match=r"a search needs FAISS.*pip install 'tf_scl\[search\]'"):
+        build_index(collection(_rows(30)))

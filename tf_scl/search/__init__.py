@@ -1,0 +1,1 @@
+"""Nearest neighbors and near-duplicates in a collection of embeddings."""

@@ -1,0 +1,112 @@
+"""Near-duplicates of a collection: pairs of images whose embeddings hardly differ, in groups."""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse.csgraph
+
+from tf_scl.errors import InputError
+from tf_scl.search.collection import EmbeddedCollection
+from tf_scl.search.index import build_index
+
+_CHUNK = 1024  # images at a time
+_MOST_PAIRS = 100  # for each image on average: more are no duplicates but a threshold too low
+
+
+@dataclasses.dataclass(frozen=True)
+class Duplicates:
+    """What was found.
+
+    Attributes:
+        threshold: Cosine from which on two images count as duplicates.
+        pairs: int64 [P, 2], places in the collection, the lower one first.
+        cosines: float32 [P].
+        groups: Lists of places, each sorted: images that such pairs connect, also by way of
+            others. Sorted by the first.
+    """
+
+    threshold: float
+    pairs: npt.NDArray[np.int64]
+    cosines: npt.NDArray[np.float32]
+    groups: list[list[int]]
+
+    @property
+    def dropped(self) -> set[int]:
+        """Places of the images that are left out if of each group the first is kept."""
+        return {place for group in self.groups for place in group[1:]}
+
+
+def find_duplicates(collection: EmbeddedCollection, threshold: float | None = None) -> Duplicates:
+    """Finds the near-duplicates of a collection.
+
+    Args:
+        collection: `EmbeddedCollection`. Up to 100,000 images all pairs are compared, exactly; of
+            more, those that an index finds (`tf_scl.search.index`).
+        threshold: Float -1..1; None for that of the model
+            (`tf_scl.serving.reference.duplicate_cosine`).
+
+    Returns:
+        `Duplicates`.
+
+    Raises:
+        InputError: A threshold out of range, or so low that the images have 100 duplicates each
+            on average; or none is given and the model notes none.
+    """
+    threshold = _threshold(collection, threshold)
+    index = build_index(collection)
+    count = len(collection.ids)
+    pairs, cosines, total = [], [], 0
+    for start in range(0, count, _CHUNK):
+        part = collection.vectors[start : start + _CHUNK]
+        queries, rows, found = index.within(part, threshold)
+        queries = queries + start
+        once = queries < rows
+        pairs.append(np.stack([queries[once], rows[once]], axis=1))
+        cosines.append(found[once])
+        total += int(once.sum())
+        if total > _MOST_PAIRS * count:
+            raise InputError(
+                f"with a threshold of {threshold:g} more than {total:,} pairs of {count:,} images "
+                "are duplicates, which is no use; give a higher one",
+                setting="threshold",
+            )
+    joined = np.concatenate(pairs)
+    order = np.lexsort((joined[:, 1], joined[:, 0]))
+    joined = joined[order]
+    graph = scipy.sparse.coo_matrix(
+        (np.ones(len(joined), bool), (joined[:, 0], joined[:, 1])), (count, count)
+    )
+    _, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    members: dict[int, list[int]] = {}
+    for place in np.unique(joined).tolist():
+        members.setdefault(component[place], []).append(place)
+    groups = sorted(members.values())
+    return Duplicates(threshold, joined, np.concatenate(cosines)[order], groups)
+
+
+def _threshold(collection: EmbeddedCollection, given: float | None) -> float:
+    if given is None:
+        given = collection.metadata.get("duplicate_cosine")
+        if given is None:
+            raise InputError(
+                f"the model {collection.model!r} notes no cosine from which on images count as "
+                "duplicates, as models of `make run` do; give one",
+                setting="threshold",
+            )
+    if not -1 <= given <= 1:
+        raise InputError(f"a cosine is between -1 and 1. Received: {given}", setting="threshold")
+    return float(given)
+
+
+def describe(collection: EmbeddedCollection, found: Duplicates) -> str:
+    """What was found, as a sentence for people."""
+    count = len(collection.ids)
+    if not found.groups:
+        return f"no duplicates among {count:,} images (cosine {found.threshold:.4f} and above)"
+    inside = sum(map(len, found.groups))
+    return (
+        f"{len(found.pairs):,} pairs among {count:,} images (cosine {found.threshold:.4f} and "
+        f"above): {inside:,} images in {len(found.groups):,} groups; with one of each kept, "
+        f"{count - len(found.dropped):,} images remain"
+    )

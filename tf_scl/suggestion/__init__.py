@@ -1,0 +1,1 @@
+"""Which images to label next, so that few labels tell most."""

@@ -4,8 +4,8 @@ The images are parted into as many clusters as there will be labels (k-means of 
 directions, on the sphere), so that each cluster can have one. Clusters without a label come first,
 the heaviest of them before the others: the weight of an image is how unsure a linear classifier of
 the labels so far is of it, or 1 while there are no two classes. Of each cluster the image nearest
-to the weighted middle is chosen. Without labels these are typical and diverse images, what TypiClust
-asks for (Hacohen et al., ICML 2022, arXiv 2202.02794); as labels come, doubt leads the choice.
+to the weighted middle is chosen. Without labels these are typical and diverse images, what
+TypiClust asks for (Hacohen et al., ICML 2022, arXiv 2202.02794); as labels come, doubt leads.
 """
 
 import dataclasses

@@ -74,7 +74,7 @@ def test_duplicates_and_a_list_of_what_remains(embedded, tmp_path, capsys):
         (["duplicates", "{e}"], "notes no cosine from which on images count as duplicates"),
         (
             ["duplicates", "{e}", "--threshold", "2"],
-            "between -1 and 1. Received: 2.0 (--threshold)",
+            "and 1. Received: 2.0 (--threshold)",
         ),
         (["duplicates", "{e}", "--threshold", "0.9", "--keep", "/nowhere/k"], "place with --keep"),
     ],

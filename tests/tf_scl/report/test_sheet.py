@@ -18,9 +18,8 @@ def test_every_name_is_text(image_folder):
     image = SheetImage('data:image/png;base64,x" onerror="alert(1)', _BAD, _BAD)
     page = render_sheet(Sheet(_BAD, (_BAD, "two"), (SheetGroup(_BAD, (image, image)),)))
     assert "<script>" not in page and "49" not in page
-    assert (
-        page.count("&lt;script&gt;") == 10
-    )  # title twice, text, heading; alt text, name and note of two images
+    # The title twice, text, heading; of two images the alternative text, name and note.
+    assert page.count("&lt;script&gt;") == 10
     assert '" onerror="' not in page
     assert Page(page)
 

@@ -33,11 +33,11 @@ def render(facts: ReportFacts) -> str:
     Raises:
         InputError: Jinja2 or matplotlib is missing.
     """
+    templates = environment()
     try:
         from tf_scl.report import charts, tables
     except ImportError as error:
         raise not_installed(error) from error
-    templates = environment()
     templates.filters |= {filter.__name__: filter for filter in _FILTERS}
     templates.filters["metric_name"] = tables.metric_name
     return templates.get_template("page.html").render(

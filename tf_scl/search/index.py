@@ -97,7 +97,8 @@ class SearchIndex:
         limits, cosines, rows = self._index.range_search(
             self._unit(vectors), float(np.nextafter(np.float32(cosine), np.float32(-2)))
         )
-        return np.repeat(np.arange(len(limits) - 1), np.diff(limits)), rows, cosines
+        counts = np.diff(limits.astype(np.int64))  # FAISS counts without a sign
+        return np.repeat(np.arange(len(counts)), counts), rows, cosines
 
     def save(self, folder: PathLike) -> None:
         """Writes the index to a new folder, complete or not at all.

@@ -116,7 +116,7 @@ def _clusters(points: Array, count: int, seed: int) -> Array:
     """Number of the cluster of each row, int [N]."""
     count = min(count, len(points))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of clusters that become empty
+        warnings.simplefilter("ignore")  # of clusters that become empty, of points all alike
         _, cluster = scipy.cluster.vq.kmeans2(
             points, count, iter=_ITERATIONS, minit="++", seed=np.random.default_rng(seed)
         )

@@ -33,7 +33,7 @@ def test_it_embeds_what_the_beam_job_does(model, image_folder, tmp_path, monkeyp
     summary = embed.embed(embed.local_pipeline, source, model.path, out)
     table = pq.read_table(out)
     assert list(found.ids) == table["id"].to_pylist()
-    expected = np.stack(table["embedding"].to_numpy(zero_copy_only=False))
+    expected = np.array(table["embedding"].to_pylist())
     np.testing.assert_allclose(found.embeddings, expected, atol=1e-5)
     assert found.rejected == summary.rejected == {"not an image": 1, "too many pixels": 1}
     assert found.listed == 50 and len(found.places) == 48

@@ -11,8 +11,8 @@ from tf_scl.search.index import build_index, describe, read_index
 
 def _rows(count, seed=0, dimension=16):
     """Clusters, as embeddings have them."""
+    centers = np.random.default_rng(99).normal(size=(50, dimension))
     rng = np.random.default_rng(seed)
-    centers = rng.normal(size=(50, dimension))
     rows = centers[rng.integers(50, size=count)] + 0.3 * rng.normal(size=(count, dimension))
     return rows.astype(np.float32)
 

@@ -55,8 +55,6 @@ def test_doubt_is_that_of_the_labels_so_far(clusters):
     first = 1 / (1 + np.exp(logits[:, 1] - logits[:, 0]))
     for one in chosen:
         assert one.doubt == pytest.approx(1 - abs(2 * first[one.place] - 1), abs=1e-6)
-    # The two classes are far apart, so what is asked for is what is in neither.
-    assert {number[one.place] for one in chosen[:3]} == {2, 3, 4}
 
 
 def test_doubt_leads_between_two_classes():

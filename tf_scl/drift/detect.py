@@ -80,7 +80,7 @@ def detect_drift(
                 f"drift is seen in {LEAST} images and more; the {name} ones are {len(rows)}"
             )
     rng = np.random.default_rng(seed)
-    test = mmd_test(*(_some(rows, rng) for rows in (reference, new)), seed=seed)
+    test = mmd_test(_some(reference, rng), _some(new, rng), seed=seed)
     usual = _distances(reference, reference, itself=True)
     found = _distances(new, reference, itself=False)
     farthest = np.argsort(-found, kind="stable")[:shown]

@@ -276,8 +276,10 @@ class _WriteRejected(beam.DoFn):
     @no_annotations
     def process(self, rejected: list[_Rejection]) -> None:
         images = [
-            RejectedImage(os.fsdecode(name), reason, detail, same_as and os.fsdecode(same_as))
-            for name, reason, detail, same_as in sorted(rejected)
+            RejectedImage(
+                os.fsdecode(name), reason, detail, None if kept is None else os.fsdecode(kept)
+            )
+            for name, reason, detail, kept in sorted(rejected)
         ]
         lines = [json.dumps(to_plain(image)) + "\n" for image in images]
         write_file(self._path, "".join(lines).encode())

@@ -71,7 +71,8 @@ def test_flags_are_as_help_says(row):
 
 def test_every_command_is_there():
     page = docs_pages.cli_page()
-    for command in ("views", "report", "embed", "lineage"):
+    commands = "views report lineage embed index search duplicates suggest drift"
+    for command in commands.split():
         assert f"### tf-scl {command}\n" in page
     own = [
         flag
@@ -79,7 +80,7 @@ def test_every_command_is_there():
         for flag in action.option_strings
         if "." not in flag and flag not in ("-h", "--help", "--minutes")
     ]
-    assert {"--data", "--out", "--beam", "--preset", "--policy"} == set(own)
+    assert {"--data", "--out", "--labels", "--beam", "--preset", "--policy"} == set(own)
     for flag in own:
         assert f"`{flag} " in page
 

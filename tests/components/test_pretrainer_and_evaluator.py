@@ -334,7 +334,7 @@ def test_the_epochs_that_are_noted_are_those_that_minutes_came_to(tmp_path, monk
     monkeypatch.setattr(time_budget, "step_seconds", lambda model, data, steps: 10.0)
     noted = {}
 
-    def export(model, path, metadata, projector=False):
+    def export(model, path, metadata, projector=False, reference=None):
         noted[path] = dict(metadata["settings"]["train"])
 
     monkeypatch.setattr(run_fn, "export_saved_model", export)

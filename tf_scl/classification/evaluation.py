@@ -2,7 +2,8 @@
 
 A classifier is blessed where something speaks for it and nothing against it: it is better than
 always naming the most frequent class, and not worse than the classifier that was blessed last,
-both beyond what the choice of the test images could do by chance.
+both beyond what the choice of the test images could do by chance. `evaluate.require_gain` = false
+blesses it also where that it is better is not shown.
 """
 
 import dataclasses
@@ -101,7 +102,7 @@ def evaluate_classifier(
         others: From the name of another classifier, such as `LAST_CLASSIFIER`, to int [M], the
             classes that it gives to the same images, negative where it is one that is not
             among these; or None.
-        config: `EvaluateConfig`, its number of resamples and seed.
+        config: `EvaluateConfig`, its number of resamples and seed, and whether a gain is required.
 
     Returns:
         `ClassifierEvaluation`.
@@ -143,7 +144,7 @@ def evaluate_classifier(
         test_images=len(targets),
         level=LEVEL,
         checks=tuple(checks),
-        verdict=_verdict(checks, interval, len(targets)),
+        verdict=_verdict(checks, interval, len(targets), config.require_gain),
     )
 
 
@@ -177,7 +178,9 @@ def _check(name: str, ours: Array, theirs: Array, config: EvaluateConfig) -> Che
     return Check(_ACCURACY, state, value, value - high, "accuracy", compared)
 
 
-def _verdict(checks: Sequence[Check], interval: tuple[float, float], images: int) -> Verdict:
+def _verdict(
+    checks: Sequence[Check], interval: tuple[float, float], images: int, require_gain: bool
+) -> Verdict:
     wide = interval[1] - interval[0]
     note = ""
     if wide > TOO_WIDE:
@@ -197,6 +200,9 @@ def _verdict(checks: Sequence[Check], interval: tuple[float, float], images: int
             f"It is not shown that the classifier is better than always naming the "
             f"{MOST_FREQUENT}: the difference may be chance."
         )
+        if not require_gain:
+            state = BLESSED
+            reason += " With evaluate.require_gain = false it is blessed all the same."
     else:
         gain = checks[0].baseline.gain.value if checks[0].baseline else 0.0
         reason = f"It is {100 * gain:.1f} points better than always naming the {MOST_FREQUENT}."

@@ -7,6 +7,7 @@ from tf_scl.classification.evaluation import (
     ClassifierEvaluation,
     evaluate_classifier,
 )
+from tf_scl.config import EvaluateConfig
 from tf_scl.dataclass_json import from_plain, to_plain
 
 _CLASSES = ("a", "b", "c")
@@ -18,9 +19,10 @@ def _probabilities(given, sure=0.8):
     return rows
 
 
-def _evaluate(given, targets, others=None):
+def _evaluate(given, targets, others=None, config=None):
+    train = np.array([0, 0, 1, 2])
     return evaluate_classifier(
-        _probabilities(given), np.asarray(targets), _CLASSES, np.array([0, 0, 1, 2]), others
+        _probabilities(given), np.asarray(targets), _CLASSES, train, others, config
     )
 
 
@@ -54,6 +56,12 @@ def test_no_better_than_the_most_frequent_class_is_not_shown():
     found = _evaluate(np.zeros(22, int), targets)
     assert found.verdict.state == "not shown" and not found.verdict.blessed
     assert "may be chance" in found.verdict.reason
+    lenient = EvaluateConfig(require_gain=False)
+    found = _evaluate(np.zeros(22, int), targets, config=lenient)
+    assert found.verdict.blessed
+    assert "With evaluate.require_gain = false it is blessed all the same" in found.verdict.reason
+    worse = _evaluate(np.ones(22, int), targets, config=lenient)
+    assert worse.verdict.state == "not blessed"
 
 
 def test_worse_than_the_last_classifier_is_refused_and_equal_is_not():

@@ -15,6 +15,8 @@ PROJECTED_DIR = "projected"
 KERAS_FILE = "encoder.keras"
 # And the metrics of each epoch.
 HISTORY_FILE = "history.json"
+# In a `ModelEvaluation`: what was measured, of an encoder or of a classifier.
+EVALUATION_FILE = "evaluation.json"
 # In `ImageLabels`.
 LABELS_FILE = "labels.json"
 # In a `ClassifierModel`, beside the SavedModel: the classifier as a Keras model.

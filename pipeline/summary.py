@@ -13,9 +13,9 @@ from tfx.orchestration import metadata as tfx_metadata
 from tfx.utils import path_utils
 
 from components import last_blessed
-from components.artifacts import CLASSIFIER_FILE, KERAS_FILE, LABELS_FILE
+from components.artifacts import CLASSIFIER_FILE, EVALUATION_FILE, KERAS_FILE
 from components.classifier_trainer.executor import TRAINED
-from components.representation_evaluator.executor import EVALUATION_FILE
+from components.inputs import read_labels
 from tf_scl.classification.evaluation import ClassifierEvaluation
 from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.gate import (
@@ -30,7 +30,7 @@ from tf_scl.files import write_file
 from tf_scl.flags import with_flags
 from tf_scl.ingestion import summary as ingest_summary
 from tf_scl.ingestion.summary import IngestSummary
-from tf_scl.labels.joined import ImageLabels, describe
+from tf_scl.labels.joined import describe
 from tf_scl.report.files import HTML_FILE, JSON_FILE, read_report
 
 SUMMARY_FILE = "summary.json"
@@ -137,8 +137,7 @@ def collect(connection_config: metadata_store_pb2.ConnectionConfig) -> RunSummar
 
 
 def _labels(nodes: dict[str, dict[str, Any]]) -> str:
-    folder = nodes["ImageLabelGen"]["outputs"]["labels"].uri
-    return describe(read_json(ImageLabels, os.path.join(folder, LABELS_FILE)))
+    return describe(read_labels(nodes["ImageLabelGen"]["outputs"]["labels"].uri))
 
 
 def _classifier(nodes: dict[str, dict[str, Any]]) -> ClassifierSummary:

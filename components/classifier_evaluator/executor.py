@@ -12,20 +12,20 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.artifacts import LABELS_FILE
+from components.artifacts import EVALUATION_FILE
 from components.blessing import bless
 from components.classifier_trainer.executor import TRAINED
+from components.inputs import last_blessed_path, read_labels
 from components.runtime_settings import overridden
 from tf_scl.classification.evaluation import LAST_CLASSIFIER, evaluate_classifier
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
-from tf_scl.dataclass_json import dumps, read_json
+from tf_scl.dataclass_json import dumps
 from tf_scl.files import write_file
 from tf_scl.labels.joined import ImageLabels, read_labeled_images
 from tf_scl.serving.export import read_metadata
 from tf_scl.typing import Array
 
-EVALUATION_FILE = "evaluation.json"
 _BATCH = 256
 
 _log = logging.getLogger(__name__)
@@ -54,8 +54,7 @@ class Executor(base_executor.BaseExecutor):
             return
         evaluate = {"evaluate": json.loads(exec_properties["evaluate_config"])}
         config = Config.from_dict(overridden(evaluate, exec_properties)).evaluate
-        folder = artifact_utils.get_single_uri(input_dict["labels"])
-        labels = read_json(ImageLabels, os.path.join(folder, LABELS_FILE))
+        labels = read_labels(artifact_utils.get_single_uri(input_dict["labels"]))
         path = path_utils.serving_model_path(classifier.uri)
         train, test = (
             record_files(artifact_utils.get_split_uri(input_dict["examples"], split))
@@ -63,10 +62,8 @@ class Executor(base_executor.BaseExecutor):
         )
         _, train_targets = _read(path, train, labels)
         probabilities, targets = _classify(path, test, labels)
-        others = {}
-        (last,) = input_dict.get("last_blessed") or [None]
-        if last is not None and last.uri != classifier.uri:
-            others = _given_by_last(path_utils.serving_model_path(last.uri), test, labels)
+        last = last_blessed_path(input_dict, classifier)
+        others = {LAST_CLASSIFIER: _given_by(last, test, labels)} if last else {}
         evaluation = evaluate_classifier(
             probabilities, targets, labels.classes, train_targets, others, config
         )
@@ -92,12 +89,9 @@ def _classify(path: str, files: list[str], labels: ImageLabels) -> tuple[Array, 
     return np.concatenate(parts), targets
 
 
-def _given_by_last(path: str, files: list[str], labels: ImageLabels) -> dict[str, Array]:
-    """What the classifier that was blessed last says of the same images, or nothing."""
-    if not tf.io.gfile.exists(path):
-        _log.warning("the last blessed classifier is gone from %s: nothing is compared", path)
-        return {}
+def _given_by(path: str, files: list[str], labels: ImageLabels) -> Array:
+    """The classes that another classifier gives to the same images, int [M]; -1 for others."""
     scores, _ = _classify(path, files, labels)
     numbers = {name: number for number, name in enumerate(labels.classes)}
     known = np.array([numbers.get(name, -1) for name in read_metadata(path)["classes"]])
-    return {LAST_CLASSIFIER: known[scores.argmax(axis=1)]}
+    return known[scores.argmax(axis=1)]

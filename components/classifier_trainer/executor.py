@@ -13,13 +13,14 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 import tf_scl
-from components.artifacts import CLASSIFIER_FILE, KERAS_FILE, LABELS_FILE
+from components.artifacts import CLASSIFIER_FILE, KERAS_FILE
+from components.inputs import read_labels
 from components.runtime_settings import overridden
 from tf_scl.classification.few_labels import fit_classifier
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
-from tf_scl.dataclass_json import dumps, read_json
-from tf_scl.labels.joined import ImageLabels, read_labeled_images
+from tf_scl.dataclass_json import dumps
+from tf_scl.labels.joined import read_labeled_images
 from tf_scl.saving import load_model
 from tf_scl.serving.export import LINEAGE, export_saved_model, read_metadata
 
@@ -55,7 +56,7 @@ class Executor(base_executor.BaseExecutor):
         noted = read_metadata(path_utils.serving_model_path(encoder.uri))
         classify = {"classify": json.loads(exec_properties["classify_config"])}
         config = Config.from_dict({**noted["settings"], **overridden(classify, exec_properties)})
-        labels = _labels(input_dict)
+        labels = read_labels(artifact_utils.get_single_uri(input_dict["labels"]))
         files = record_files(artifact_utils.get_split_uri(input_dict["examples"], "train"))
         size, channels = config.model.image_size, config.model.channels
         images, numbers = read_labeled_images(files, labels, size, channels)
@@ -77,8 +78,3 @@ class Executor(base_executor.BaseExecutor):
             },
         }
         export_saved_model(model, path_utils.serving_model_path(classifier.uri), metadata)
-
-
-def _labels(input_dict: dict[str, list[types.Artifact]]) -> ImageLabels:
-    folder = artifact_utils.get_single_uri(input_dict["labels"])
-    return read_json(ImageLabels, os.path.join(folder, LABELS_FILE))

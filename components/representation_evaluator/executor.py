@@ -12,21 +12,19 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.artifacts import HISTORY_FILE, LABELS_FILE, PROJECTED_DIR, UNTRAINED_DIR
+from components.artifacts import EVALUATION_FILE, HISTORY_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.blessing import bless
+from components.inputs import input_labels, last_blessed_path
 from components.runtime_settings import overridden
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.evaluation.evaluate import evaluate_models
 from tf_scl.evaluation.gate import LAST_BLESSED, PRETRAINED, UNTRAINED
-from tf_scl.labels.joined import ImageLabels
 from tf_scl.report.files import write_report
 from tf_scl.report.records import read_class_names
 from tf_scl.report.run_facts import read_ingestion, run_facts
 from tf_scl.serving.export import read_metadata
-
-EVALUATION_FILE = "evaluation.json"
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +55,10 @@ class Executor(base_executor.BaseExecutor):
         models = {
             PRETRAINED: path_utils.serving_model_path(model.uri),
             UNTRAINED: os.path.join(run_dir, UNTRAINED_DIR),
-            **_last_blessed(input_dict, model),
         }
+        last = last_blessed_path(input_dict, model)
+        if last:
+            models[LAST_BLESSED] = last
         train, test = (
             record_files(artifact_utils.get_split_uri(input_dict["examples"], split))
             for split in ("train", "eval")
@@ -66,7 +66,7 @@ class Executor(base_executor.BaseExecutor):
         evaluate = {"evaluate": json.loads(exec_properties["evaluate_config"])}
         evaluate = overridden(evaluate, exec_properties)
         config = Config.from_dict({**read_metadata(models[PRETRAINED])["settings"], **evaluate})
-        labels = _labels(input_dict)
+        labels = input_labels(input_dict)
         names = list(labels.classes) if labels else read_class_names([*train, *test])
         projected = os.path.join(run_dir, PROJECTED_DIR)
         cache = exec_properties.get("cache")
@@ -93,25 +93,3 @@ class Executor(base_executor.BaseExecutor):
         write_report(facts, directory)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         bless(blessing, model, result.evaluation.verdict.blessed)
-
-
-def _labels(input_dict: dict[str, list[types.Artifact]]) -> ImageLabels | None:
-    """The labels that take the place of those in the examples, or None."""
-    if not input_dict.get("labels"):
-        return None
-    folder = artifact_utils.get_single_uri(input_dict["labels"])
-    return read_json(ImageLabels, os.path.join(folder, LABELS_FILE))
-
-
-def _last_blessed(
-    input_dict: dict[str, list[types.Artifact]], candidate: types.Artifact
-) -> dict[str, str]:
-    """The model that was blessed last, or nothing."""
-    (model,) = input_dict.get("last_blessed") or [None]
-    if model is None or model.uri == candidate.uri:  # Vertex AI's resolver may find itself
-        return {}
-    path = path_utils.serving_model_path(model.uri)
-    if not tf.io.gfile.exists(path):
-        _log.warning("the last blessed model is gone from %s: nothing is compared with it", path)
-        return {}
-    return {LAST_BLESSED: path}

@@ -112,7 +112,7 @@ def embed(
     _require_place(out, folder)
     served = find_model(model)
     work = plan_work(source.units())
-    served.require_embeddings()
+    served.load()  # one that cannot embed is found before the parts are
     key = _key(source, served, work, max_megabytes)
     pipeline = make_pipeline()
     embed_parts.open_folder(folder, key)

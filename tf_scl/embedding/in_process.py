@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from tf_scl.data.sources.source import Item, Source, Unit
 from tf_scl.embedding.rows import REFUSED, check_item
@@ -61,8 +60,7 @@ def embed_source(
         InputError: A source or a model that cannot be used, or no image that can be embedded.
     """
     units = source.units()
-    model.require_embeddings()
-    loaded = tf.saved_model.load(model.path)
+    loaded = model.load()
     listed = sum(unit.items for unit in units)
     wanted: Sequence[int] = range(listed)
     if most is not None and listed > most:

@@ -52,14 +52,18 @@ class ServedModel:
             digest.update(bytes.fromhex(file_sha256(path)))
         return digest.hexdigest()
 
-    def require_embeddings(self) -> None:
+    def load(self) -> Any:
         """Loads the model and embeds no images at all, which shows whether it can embed some.
+
+        Returns:
+            What `tf.saved_model.load` returned.
 
         Raises:
             InputError: It cannot be loaded, or gives no [N, D].
         """
         try:
-            shape = embed_images(tf.saved_model.load(self.path), []).shape
+            loaded = tf.saved_model.load(self.path)
+            shape = embed_images(loaded, []).shape
         except Exception as error:  # TensorFlow raises all kinds on what is missing or damaged
             raise InputError(
                 f"the model {self.path!r} cannot be loaded and used ({one_line(error)}); is it "
@@ -71,6 +75,7 @@ class ServedModel:
                 f"{METADATA_FILE} says {self.dimension}; export it again with "
                 "tf_scl.export_saved_model"
             )
+        return loaded
 
 
 def find_model(path: PathLike) -> ServedModel:

@@ -25,9 +25,8 @@ def test_a_saved_model_is_found_and_used(exported):
     model = find_model(f"{exported}/")
     assert model.path == str(exported)
     assert (model.dimension, model.max_pixels) == (32, 5000)
-    model.require_embeddings()
     pixels = photo(1, 8, 8)
-    loaded = tf.saved_model.load(model.path)
+    loaded = model.load()
     direct = loaded.signatures["encode_uint8"](images=tf.constant(pixels[None]))["embedding"]
     np.testing.assert_allclose(embed_images(loaded, [encode(pixels)]), direct, rtol=1e-5)
     assert embed_images(loaded, []).shape == (0, 32)
@@ -110,4 +109,4 @@ def test_a_damaged_model_is_noticed_before_the_work(exported, tmp_path, change, 
     shutil.copytree(exported, path)
     change(path)
     with pytest.raises(InputError, match=message):
-        find_model(path).require_embeddings()
+        find_model(path).load()

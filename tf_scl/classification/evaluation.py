@@ -13,20 +13,16 @@ import numpy as np
 
 from tf_scl.classification.temperature import expected_calibration_error
 from tf_scl.config import EvaluateConfig
-from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
-from tf_scl.evaluation.gate import LEVEL, TOO_WIDE
+from tf_scl.evaluation.bootstrap import accuracy_interval
+from tf_scl.evaluation.gate import LEVEL, TOO_WIDE, compare_accuracies
 from tf_scl.evaluation.results import (
     BLESSED,
     FAILED,
     NOT_SHOWN,
-    PASSED,
     REFUSED,
-    Baseline,
     Check,
     Confusion,
-    Difference,
     Score,
-    State,
     Verdict,
     VerdictState,
 )
@@ -129,7 +125,10 @@ def evaluate_classifier(
     matrix = np.zeros((count, count), int)
     np.add.at(matrix, (targets, given), 1)
     baselines = {MOST_FREQUENT: np.full(len(targets), test_counts.argmax()), **(others or {})}
-    checks = [_check(name, correct, other == targets, config) for name, other in baselines.items()]
+    checks = [
+        compare_accuracies(_ACCURACY, name, correct, other == targets, config)
+        for name, other in baselines.items()
+    ]
     interval = accuracy_interval(correct, LEVEL, config.resamples, config.seed)
     tiny = np.finfo(np.float32).tiny
     return ClassifierEvaluation(
@@ -168,14 +167,6 @@ def _class_scores(
         )
         for number, name in enumerate(classes)
     )
-
-
-def _check(name: str, ours: Array, theirs: Array, config: EvaluateConfig) -> Check:
-    value, other = float(ours.mean()), float(theirs.mean())
-    low, high = difference_interval(ours, theirs, LEVEL, config.resamples, config.seed)
-    state: State = PASSED if low > 0 else FAILED if high < 0 else NOT_SHOWN
-    compared = Baseline(name, other, Difference(value - other, (low, high)))
-    return Check(_ACCURACY, state, value, value - high, "accuracy", compared)
 
 
 def _verdict(

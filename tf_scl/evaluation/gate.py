@@ -96,7 +96,7 @@ def run_checks(
             checks += _against(baseline, correct[PRETRAINED], correct[baseline], config)
     if matched and not labels_suffice(encoder):
         values = matched[PRETRAINED], matched[UNTRAINED]
-        checks.append(_compared(_VIEWS, UNTRAINED, *values, config))
+        checks.append(compare_accuracies(_VIEWS, UNTRAINED, *values, config))
     return checks
 
 
@@ -159,12 +159,21 @@ def _against(
 ) -> Iterator[Check]:
     """Yields the three comparisons with one baseline."""
     for measure, name in _MEASURES.items():
-        yield _compared(name, baseline, getattr(ours, measure), getattr(theirs, measure), config)
+        yield compare_accuracies(
+            name, baseline, getattr(ours, measure), getattr(theirs, measure), config
+        )
 
 
-def _compared(
+def compare_accuracies(
     measure: str, baseline: str, ours: Array, theirs: Array, config: EvaluateConfig
 ) -> Check:
+    """The check that ours is not worse than a baseline on the same test images.
+
+    Args:
+        measure, baseline: Names, for the check.
+        ours, theirs: Arrays [M], which images were right; or shares of the times that they were.
+        config: Number of resamples and seed of the interval.
+    """
     value, other = float(np.mean(ours)), float(np.mean(theirs))
     low, high = difference_interval(ours, theirs, LEVEL, config.resamples, config.seed)
     state: State = PASSED if low > 0 else FAILED if high < 0 else NOT_SHOWN

@@ -23,7 +23,7 @@ _WITH_BEAM = (_ROOT / "tf_scl/ingestion/ingest.py", _ROOT / "tf_scl/embedding/em
 # The rooms of the library, from the lowest: a folder, or a file beside them. A room may import from
 # those before it.
 _ROOMS = """
-    errors typing validation files logging_setup versions dataclass_json
+    errors typing unit_rows validation files logging_setup versions dataclass_json
     losses theory registry config distribute strategies normalization precision
     time_budget checkpoints images augmentation flags run_command optimizers models saving encoders
     data ingestion labels serving evaluation classification embedding drift search suggestion

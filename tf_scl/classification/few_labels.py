@@ -1,4 +1,4 @@
-"""A classifier from an encoder and a few labeled images, by the recipe that was measured."""
+"""A classifier from an encoder and a few labeled images, in one call."""
 
 import logging
 from collections.abc import Sequence

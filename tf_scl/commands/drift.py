@@ -13,6 +13,7 @@ from tf_scl.commands.shared import (
     log_to_stderr,
     max_megabytes,
     require_page,
+    require_some,
     save,
 )
 from tf_scl.drift.detect import LEVEL
@@ -61,8 +62,7 @@ def _run(given: dict[str, Any]) -> Answer:
     megabytes, out = max_megabytes(given), given["out"]
     if not 0 < given["level"] < 1:
         raise InputError(f"--level must be between 0 and 1. Received: {given['level']}")
-    if given["most"] < 1:
-        raise InputError(f"--most must be at least 1. Received: {given['most']}")
+    require_some("most", given["most"])
     if out:
         require_page(out)
     warm_up_xla()

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_scl.commands.shared import Answer, log_to_stderr
+from tf_scl.commands.shared import Answer, log_to_stderr, require_some
 from tf_scl.errors import InputError
 from tf_scl.logging_setup import warm_up_xla
 
@@ -37,8 +37,7 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 
 def _run(given: dict[str, Any]) -> Answer:
-    if given["count"] < 1:
-        raise InputError(f"--count must be at least 1. Received: {given['count']}")
+    require_some("count", given["count"])
     warm_up_xla()
     from tf_scl.config import IngestConfig
     from tf_scl.data.sources.open_source import open_source

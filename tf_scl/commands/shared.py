@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
-PAGES = (".html", ".htm")
+_PAGES = (".html", ".htm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +92,12 @@ def read_embeddings(given: dict[str, Any]) -> "EmbeddedCollection":
     return read_collection(given["embeddings"])
 
 
+def require_some(name: str, count: int) -> None:
+    """Raises InputError for a number of images below 1, by the name of its flag."""
+    if count < 1:
+        raise InputError(f"--{name} must be at least 1. Received: {count}")
+
+
 def suffix(path: str) -> str:
     """As ".html", in small letters."""
     return os.path.splitext(path)[1].lower()
@@ -99,7 +105,7 @@ def suffix(path: str) -> str:
 
 def require_page(out: str, flag: str = "--out") -> None:
     """Raises InputError unless the name of a file is that of a page of HTML."""
-    if suffix(out) not in PAGES:
+    if suffix(out) not in _PAGES:
         raise InputError(f"{flag} must end in .html. Received: {out!r}")
 
 

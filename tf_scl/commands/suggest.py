@@ -13,6 +13,7 @@ from tf_scl.commands.shared import (
     log_to_stderr,
     max_megabytes,
     require_page,
+    require_some,
     save,
     suffix,
 )
@@ -58,8 +59,7 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 def _run(given: dict[str, Any]) -> Answer:
     megabytes, out, sheet = max_megabytes(given), given["out"], given["sheet"]
-    if given["count"] < 1:
-        raise InputError(f"--count must be at least 1. Received: {given['count']}")
+    require_some("count", given["count"])
     if suffix(out) != ".csv":
         raise InputError(f"--out must end in .csv. Received: {out!r}")
     if given["labels"] and os.path.abspath(out) == os.path.abspath(given["labels"]):

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_scl.commands.shared import Answer, add_out, add_source, save, suffix
+from tf_scl.commands.shared import Answer, add_out, add_source, require_some, save, suffix
 from tf_scl.errors import InputError
 from tf_scl.flags import SOURCES, add_flags, config_from
 from tf_scl.logging_setup import warm_up_xla
@@ -34,8 +34,7 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 def _run(given: dict[str, Any]) -> Answer:
     source, out, count = given.pop("source"), given.pop("out"), given.pop("count")
     config = config_from(given, "laptop")
-    if count < 1:
-        raise InputError(f"--count must be at least 1. Received: {count}")
+    require_some("count", count)
     kind = _PICTURES.get(suffix(out))
     if kind is None:
         raise InputError(f"--out must end in .png or .jpg. Received: {out!r}")

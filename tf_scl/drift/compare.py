@@ -81,8 +81,8 @@ def compare(
     )
 
 
-def describe(found: SourceDrift) -> str:
-    """What was found, as lines for people."""
+def findings(found: SourceDrift) -> list[str]:
+    """What was found of the images as a whole, as lines for people."""
     drift = found.drift
     rejected = sum(found.rejected.values())
     few = drift.images + rejected < found.listed
@@ -95,7 +95,7 @@ def describe(found: SourceDrift) -> str:
         if drift.drifted
         else "none is shown"
     )
-    lines = [
+    return [
         f"images     {images}",
         f"drift      {verdict}",
         f"           p = {drift.p_value:.3g} (below {drift.level:g} counts), from "
@@ -104,7 +104,12 @@ def describe(found: SourceDrift) -> str:
         f"{100 * (1 - drift.expected_outside):.0f} % of them are from each other; "
         f"{100 * drift.expected_outside:.0f} % is usual",
     ]
-    strangest = zip(found.strangest, drift.distances, strict=True)
+
+
+def describe(found: SourceDrift) -> str:
+    """What was found, the strangest images too, as lines for people."""
+    lines = findings(found)
+    strangest = zip(found.strangest, found.drift.distances, strict=True)
     for number, (name, distance) in enumerate(strangest):
         head = "strangest" if number == 0 else ""
         lines.append(f"{head:<11}{distance:.1f} x the usual distance: {name}")

@@ -10,8 +10,8 @@ from tf_scl.errors import InputError
 from tf_scl.typing import Array
 
 LEVEL = 0.01  # a check each day would be wrong three or four times a year
-OUTSIDE = 0.01  # share of the reference's own images that count as outside
 LEAST = 20  # images, of the reference and of the new ones
+OUTSIDE = 0.01  # share of the reference's own images that count as outside
 _TESTED = 1000  # of each at most: the test takes the square of it
 _NEIGHBOR = 5  # which nearest image of the reference tells how far an image is
 _CHUNK = 1024

@@ -72,12 +72,6 @@ def check_widths(train: Array, test: Array) -> None:
         )
 
 
-def unit_rows(features: Array) -> Array:
-    """Rows of norm 1, float [N, D]; rows of zeros stay as they are."""
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(norms, 1e-12)
-
-
 def _as_numbers(name: str, features: ArrayLike) -> Array:
     try:
         return np.asarray(features, np.float64)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_scl import validation
-from tf_scl.evaluation.features import check_features, check_parts, check_widths, unit_rows
+from tf_scl.evaluation.features import check_features, check_parts, check_widths
 from tf_scl.evaluation.labels import check_labels
 from tf_scl.typing import Array
+from tf_scl.unit_rows import unit_rows
 
 _CHUNK = 1024  # test rows at a time: memory is _CHUNK x N, whatever M is
 _LEAST_K = 5  # is not reduced for a class of fewer images

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tf_scl.evaluation.features import unit_rows
 from tf_scl.typing import Array
+from tf_scl.unit_rows import unit_rows
 
 _CHUNK = 1024  # rows at a time: memory is _CHUNK x N, whatever the number of views
 

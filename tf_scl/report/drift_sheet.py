@@ -1,7 +1,7 @@
 """The strangest of new images, on a page."""
 
 from tf_scl.data.sources.source import Source
-from tf_scl.drift.compare import SourceDrift, describe
+from tf_scl.drift.compare import SourceDrift, findings
 from tf_scl.report.sheet import Sheet, SheetGroup, SheetImage, render_sheet, source_thumbnails
 
 
@@ -19,7 +19,7 @@ def drift_page(found: SourceDrift, source: Source, max_megabytes: int) -> str:
         for place, name, distance in rows
         if place in thumbnails
     )
-    lines = describe(found).splitlines()
-    text = tuple(line for line in lines if "usual distance" not in line)
     title = "Drift" if found.drift.drifted else "No drift is shown"
-    return render_sheet(Sheet(title, text, (SheetGroup("The strangest images", images),)))
+    return render_sheet(
+        Sheet(title, tuple(findings(found)), (SheetGroup("The strangest images", images),))
+    )

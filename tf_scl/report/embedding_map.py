@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features, unit_rows
+from tf_scl.evaluation.features import check_features
 from tf_scl.report.facts import EmbeddingMap
 from tf_scl.typing import Array
+from tf_scl.unit_rows import unit_rows
 
 _DIRECTIONS = 50  # principal components that t-SNE starts from, as van der Maaten (2008) has it
 _PERPLEXITY = 30

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_scl import validation
-from tf_scl.evaluation.features import check_features, unit_rows
+from tf_scl.evaluation.features import check_features
 from tf_scl.labels.joined import ImageLabels
 from tf_scl.report.facts import Neighbor, Query
 from tf_scl.report.records import read_thumbnails
 from tf_scl.typing import Array
+from tf_scl.unit_rows import unit_rows
 
 
 def neighbor_grid(

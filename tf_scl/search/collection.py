@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tf_scl.embedding.parts import read_file_metadata
 from tf_scl.errors import InputError, file_reason
 from tf_scl.typing import PathLike
+from tf_scl.unit_rows import unit_rows
 
 _ROWS = 65_536  # read at a time
 
@@ -62,7 +63,6 @@ def read_collection(path: PathLike) -> EmbeddedCollection:
         vectors = np.empty((count, dimension), np.float32)
         for batch in file.iter_batches(_ROWS, columns=["id", "embedding"]):
             rows = batch.column(1).flatten().to_numpy().reshape(batch.num_rows, -1)
-            norms = np.linalg.norm(rows, axis=1, keepdims=True)
-            vectors[len(ids) : len(ids) + len(rows)] = rows / np.maximum(norms, 1e-12)
+            vectors[len(ids) : len(ids) + len(rows)] = unit_rows(rows)
             ids += batch.column(0).to_pylist()
     return EmbeddedCollection(ids, vectors, noted["model"], noted["model_metadata"])

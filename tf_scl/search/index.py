@@ -21,6 +21,7 @@ from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.search.collection import EmbeddedCollection
 from tf_scl.typing import PathLike
+from tf_scl.unit_rows import unit_rows
 
 EXACT_UP_TO = 100_000
 RECALL = 0.99
@@ -122,8 +123,7 @@ class SearchIndex:
                 f"the index holds vectors of {self.facts.dimension} numbers. Received: "
                 f"{rows.shape}; embed images by the model of the index, {self.facts.model!r}"
             )
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.ascontiguousarray(rows / np.maximum(norms, 1e-12))
+        return np.ascontiguousarray(unit_rows(rows))
 
 
 def build_index(collection: EmbeddedCollection, seed: int = 0) -> SearchIndex:

@@ -12,6 +12,7 @@ from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.errors import InputError
 from tf_scl.files import read_file
 from tf_scl.typing import Array, Images
+from tf_scl.unit_rows import unit_rows
 
 REFERENCE_FILE = os.path.join("assets.extra", "tf_scl_reference.npy")
 REFERENCE_IMAGES = 1000  # at most
@@ -55,7 +56,7 @@ def duplicate_cosine(
     """
     crop = TwoViews(size, (0.9, 1.0), flip=0.0, jitter=0.0, grayscale=0.0, blur=0.0)
     copies = embed(crop.pair(tf.constant(images), tf.constant([0, 0]))[0]).numpy()
-    rows, others = _unit(embeddings), _unit(copies)
+    rows, others = unit_rows(embeddings), unit_rows(copies)
     of_copies = np.sum(rows * others, axis=1)
     of_others = rows @ rows.T
     np.fill_diagonal(of_others, -1.0)
@@ -95,8 +96,3 @@ def read_reference(model: str) -> npt.NDArray[np.float32]:
     except (ValueError, EOFError) as error:
         problem = str(error)
     raise InputError(f"{path!r} is damaged ({problem}); export the model again")
-
-
-def _unit(rows: Array) -> Array:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(norms, 1e-12)

@@ -13,12 +13,14 @@ import warnings
 
 import numpy as np
 import scipy.cluster.vq
+from scipy.special import softmax
 
 from tf_scl import validation
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features, unit_rows
+from tf_scl.evaluation.features import check_features
 from tf_scl.evaluation.linear_probe import fit_linear_head
 from tf_scl.typing import Array
+from tf_scl.unit_rows import unit_rows
 
 _DIRECTIONS = 64
 _ITERATIONS = 30
@@ -99,9 +101,7 @@ def _doubt(rows: Array, labels: dict[int, str]) -> Array | None:
     targets = np.array([numbers[labels[place]] for place in places])
     head = fit_linear_head(rows[places], targets, len(classes))
     logits = rows @ head.kernel + head.bias
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
-    ordered = np.sort(probabilities, axis=1)
+    ordered = np.sort(softmax(logits, axis=1), axis=1)
     return 1 - (ordered[:, -1] - ordered[:, -2])
 
 

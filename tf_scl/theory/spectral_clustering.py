@@ -14,6 +14,7 @@ from tf_scl import validation
 from tf_scl.errors import InputError
 from tf_scl.theory.augmentation_graph import AugmentationGraph
 from tf_scl.typing import Array, ArrayLike
+from tf_scl.unit_rows import unit_rows
 
 _STARTS = 10  # of k-means, the best is taken
 
@@ -35,8 +36,7 @@ def spectral_clusters(graph: AugmentationGraph, clusters: int, seed: int = 0) ->
     validation.whole_number("clusters", clusters, high=graph.size)
     k_means = _import_cluster().KMeans(clusters, n_init=_STARTS, random_state=seed)
     rows = graph.eigenpairs[1][:, :clusters]
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return k_means.fit_predict(rows / np.maximum(norms, 1e-12))
+    return k_means.fit_predict(unit_rows(rows))
 
 
 def clustering_accuracy(clusters: ArrayLike, labels: ArrayLike) -> float:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tf_scl.errors import InputError
-from tf_scl.evaluation.features import check_features, check_parts, unit_rows
+from tf_scl.evaluation.features import check_features, check_parts
 
 
 def test_good_features_become_float64():
@@ -15,11 +15,6 @@ def test_good_features_become_float64():
 def test_other_shapes_are_named(features):
     with pytest.raises(InputError, match="test features must be"):
         check_features("test", features)
-
-
-def test_unit_rows_keep_their_direction():
-    rows = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0.0, 0.0]])
 
 
 def test_parts_are_checked_together():

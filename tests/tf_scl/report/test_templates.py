@@ -1,4 +1,4 @@
-import builtins
+import sys
 
 import pytest
 
@@ -14,13 +14,6 @@ def test_text_is_escaped_and_cleaned_and_names_must_be_known():
 
 
 def test_without_jinja(monkeypatch):
-    real = builtins.__import__
-
-    def missing(name, *rest):
-        if name == "jinja2":
-            raise ImportError("no jinja2")
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(InputError, match=r"needs Jinja2 .*pip install 'tf_scl\[report\]'"):
         environment()

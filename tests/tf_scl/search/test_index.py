@@ -1,4 +1,4 @@
-import builtins
+import sys
 
 import numpy as np
 import pytest
@@ -102,13 +102,6 @@ def test_vectors_of_another_model():
 
 
 def test_without_faiss(monkeypatch):
-    real = builtins.__import__
-
-    def missing(name, *rest):
-        if name == "faiss":
-            raise ImportError("no faiss")
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(InputError, match=r"a search needs FAISS.*pip install 'tf_scl\[search\]'"):
         build_index(collection(_rows(30)))

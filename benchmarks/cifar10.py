@@ -15,7 +15,8 @@ a report. Stopped, the same command goes on where it was.
     .venv/bin/python -m benchmarks.cifar10 --search 30 --contenders "width 16" "width 32"
 
 trains what `ENCODER` was chosen from, so many minutes each on one thread, on 15,000 of the
-training images, and judges on 5,000 others of them.
+training images, and judges on 5,000 others of them. --rates 10 does so with `ENCODER` by each
+method, at each of `RATES`.
 """
 
 import argparse
@@ -52,6 +53,7 @@ CONTENDERS = {
     "width 32, 64 px, stride 4": (0.29, {"image_size": 64, "stem": "imagenet"}),
     "width 64, 64 px, stride 4": (0.855, {"width": 64, "image_size": 64, "stem": "imagenet"}),
 }
+RATES = (0.1, 0.3, 1.0)
 TRAIN = {"batch_size": 128, "warmup_epochs": 1, "precision": "auto"}
 TRAINING = 0.9  # of the minutes; the rest is for reading, the curve and the probes
 POINTS = 12
@@ -69,6 +71,9 @@ def main():
     parser.add_argument(
         "--search", type=float, metavar="MINUTES", help="choose an encoder, and no more"
     )
+    parser.add_argument(
+        "--rates", type=float, metavar="MINUTES", help="compare the methods' rates, and no more"
+    )
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--measure", action="store_true", help="time the search's steps")
     parser.add_argument("--results", default="cifar10.jsonl", help="file of the search's trials")
@@ -77,8 +82,12 @@ def main():
         for name, one in _contenders(options.contenders, 10).items():
             print(f"{name}: {seconds_of_a_step(one):.3f} s a step", flush=True)
         return
-    if options.search:
-        search(_contenders(options.contenders, options.search), options.results)
+    if options.search or options.rates:
+        if options.rates:
+            trials = _rates(options.methods, options.rates)
+        else:
+            trials = _contenders(options.contenders, options.search)
+        search(trials, options.results)
         return
     out = pathlib.Path(options.out)
     start = time.time()
@@ -117,6 +126,24 @@ def _contenders(names, minutes):
             **settings,
         )
     return made
+
+
+def _rates(methods, minutes):
+    """Method and rate -> trial of so many minutes, by the seconds of a step of spectral."""
+    seconds, _ = CONTENDERS["width 32"]
+    steps = 25 * round(60 * minutes / seconds / 25)
+    return {
+        f"{method}, rate {rate:g}": trial(
+            data="cifar10-large",
+            steps=steps,
+            base_learning_rate=rate,
+            batch_size=TRAIN["batch_size"],
+            method=method,
+            **{**ENCODER, **METHODS[method][0]},
+        )
+        for method in methods
+        for rate in RATES
+    }
 
 
 def run(method, minutes, records, folder):

@@ -11,6 +11,7 @@ import argparse
 import itertools
 
 import numpy as np
+from scipy import stats
 
 from benchmarks._machine import machine
 from benchmarks._photos import DATA_SETS
@@ -35,6 +36,8 @@ def main():
     repeated = _run(_repeats(), options)
     print("\nThe same over three seeds: mean ± standard error\n")
     _table(repeated, ("data", "steps"), CLOSE, _with_error)
+    print("\nauto minus the better number, on the same seeds, with a 95 % interval\n")
+    _gains(repeated)
     print(f"\n{machine('tensorflow', 'keras')}")
     if options.plot:
         _plot(swept, options.plot)
@@ -79,6 +82,15 @@ def _table(results, names, values, cell):
         cells = [cell(results[(*key, value)]) for value in values]
         found = np.mean([result["history"]["mu"][-1] for result in results[(*key, "auto")]])
         print(f"| {' | '.join([*map(str, key), *cells])} | {found:.0f} |")
+
+
+def _gains(repeated):
+    for data, steps in itertools.product(DATA_SETS, BUDGETS):
+        by_mu = {mu: np.array([mean(one) for one in repeated[data, steps, mu]]) for mu in CLOSE}
+        best = max((mu for mu in CLOSE if mu != "auto"), key=lambda mu: by_mu[mu].mean())
+        gain = by_mu["auto"] - by_mu[best]
+        half = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
+        print(f"{data}, {steps} steps, mu {best:g}: {gain.mean():+.1f} ± {half:.1f}")
 
 
 def _with_error(found):

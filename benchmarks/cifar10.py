@@ -82,11 +82,12 @@ def main():
         for name, one in _contenders(options.contenders, 10).items():
             print(f"{name}: {seconds_of_a_step(one):.3f} s a step", flush=True)
         return
-    if options.search or options.rates:
-        if options.rates:
-            trials = _rates(options.methods, options.rates)
-        else:
-            trials = _contenders(options.contenders, options.search)
+    trials = {}
+    if options.search:
+        trials |= _contenders(options.contenders, options.search)
+    if options.rates:
+        trials |= _rates(options.methods, options.rates)
+    if trials:
         search(trials, options.results)
         return
     out = pathlib.Path(options.out)
@@ -115,35 +116,29 @@ def search(trials, results):
 
 def _contenders(names, minutes):
     """Name -> trial of so many minutes."""
-    made = {}
-    for name in names:
-        seconds, changes = CONTENDERS[name]
-        settings = {**ENCODER, "batch_size": TRAIN["batch_size"], **changes}
-        made[name] = trial(
-            data="cifar10-large",
-            steps=25 * round(60 * minutes / seconds / 25),
-            base_learning_rate=METHODS["spectral"][1],
-            **settings,
-        )
-    return made
+    rate = METHODS["spectral"][1]
+    return {name: _contender(name, minutes, rate) for name in names}
 
 
 def _rates(methods, minutes):
     """Method and rate -> trial of so many minutes, by the seconds of a step of spectral."""
-    seconds, _ = CONTENDERS["width 32"]
-    steps = 25 * round(60 * minutes / seconds / 25)
     return {
-        f"{method}, rate {rate:g}": trial(
-            data="cifar10-large",
-            steps=steps,
-            base_learning_rate=rate,
-            batch_size=TRAIN["batch_size"],
-            method=method,
-            **{**ENCODER, **METHODS[method][0]},
+        f"{method}, rate {rate:g}": _contender(
+            "width 32", minutes, rate, method=method, **METHODS[method][0]
         )
         for method in methods
         for rate in RATES
     }
+
+
+def _contender(name, minutes, rate, **more):
+    seconds, changes = CONTENDERS[name]
+    return trial(
+        data="cifar10-large",
+        steps=25 * round(60 * minutes / seconds / 25),
+        base_learning_rate=rate,
+        **{**ENCODER, "batch_size": TRAIN["batch_size"], **changes, **more},
+    )
 
 
 def run(method, minutes, records, folder):

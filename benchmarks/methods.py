@@ -89,6 +89,23 @@ def mean(result):
     return np.mean([result["accuracy"][measure] for measure in MEASURES])
 
 
+def shares(found):
+    """[seeds, M]: by how many of the measures an image was right, 0..1."""
+    return np.array(
+        [np.mean([result["correct"][name] for name in MEASURES], axis=0) for result in found]
+    )
+
+
+def lead(ours, theirs):
+    """By how much one is ahead on the same images and seeds, in points, with its interval.
+
+    Args:
+        ours, theirs: [seeds, M], shares of the times that an image was right.
+    """
+    low, high = difference_interval(ours, theirs, resamples=10_000)
+    return f"{100 * (ours - theirs).mean():+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
 def table(results, rows):
     """Prints what was found, in Markdown."""
     print(f"\n| data | method | {' | '.join(MEASURES)} | settings |")
@@ -116,9 +133,7 @@ def leads(results):
                 np.array([result["correct"][measure] for result in one])
                 for one in (results[data, "spectral"], found)
             )
-            low, high = difference_interval(ours, theirs, resamples=10_000)
-            lead = 100 * (ours - theirs).mean()
-            cells.append(f"{lead:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
+            cells.append(lead(ours, theirs))
         print(f"| {data} | {method} | {' | '.join(cells)} |")
 
 

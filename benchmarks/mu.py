@@ -11,12 +11,11 @@ import argparse
 import itertools
 
 import numpy as np
-from scipy import stats
 
 from benchmarks._machine import machine
 from benchmarks._photos import DATA_SETS
 from benchmarks._trials import MEASURES, run_trials, trial
-from benchmarks.methods import SOURCES, mean
+from benchmarks.methods import SOURCES, lead, mean, shares
 
 IMAGES = 19_200  # in the sweep by d and batch, counted as often as they are seen
 DIMENSIONS, BATCHES = (64, 256, 1000), (64, 256)
@@ -86,11 +85,11 @@ def _table(results, names, values, cell):
 
 def _gains(repeated):
     for data, steps in itertools.product(DATA_SETS, BUDGETS):
-        by_mu = {mu: np.array([mean(one) for one in repeated[data, steps, mu]]) for mu in CLOSE}
-        best = max((mu for mu in CLOSE if mu != "auto"), key=lambda mu: by_mu[mu].mean())
-        gain = by_mu["auto"] - by_mu[best]
-        half = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
-        print(f"{data}, {steps} steps, mu {best:g}: {gain.mean():+.1f} ± {half:.1f}")
+        by_mu = {mu: shares(repeated[data, steps, mu]) for mu in CLOSE}
+        auto = by_mu.pop("auto")
+        best = max(by_mu, key=lambda mu: by_mu[mu].mean())
+        by_seed = ", ".join(f"{100 * one:+.1f}" for one in (auto - by_mu[best]).mean(axis=1))
+        print(f"{data}, {steps} steps, mu {best:g}: {lead(auto, by_mu[best])}; by seed {by_seed}")
 
 
 def _with_error(found):

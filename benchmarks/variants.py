@@ -20,8 +20,7 @@ from benchmarks._machine import machine
 from benchmarks._photos import DATA_SETS
 from benchmarks._trials import MEASURES, describe, run_trials, seconds_of_a_step, trial
 from benchmarks._variants import Variant
-from benchmarks.methods import SOURCES, mean
-from tf_scl.evaluation.bootstrap import difference_interval
+from benchmarks.methods import SOURCES, lead, mean, shares
 
 RATES = (0.3, 1.0)
 PLAIN = "plain"
@@ -113,19 +112,9 @@ def table(results, rows):
         ]
         gain = ""
         if name != PLAIN:
-            plain = _shares(results[data, PLAIN])
-            low, high = difference_interval(_shares(found), plain, resamples=10_000)
-            gain = 100 * float((_shares(found) - plain).mean())
-            gain = f"{gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+            gain = lead(shares(found), shares(results[data, PLAIN]))
         cells += [gain, describe(rows[data, name][0])]
         print(f"| {data} | {name} | {' | '.join(cells)} |")
-
-
-def _shares(found):
-    """[seeds, M]: by how many of the three measures an image was right."""
-    return np.array(
-        [np.mean([result["correct"][name] for name in MEASURES], axis=0) for result in found]
-    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ trial, so that a search that was stopped goes on where it was.
 import concurrent.futures
 import contextlib
 import copy
+import hashlib
 import json
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ from benchmarks._photos import photos, shrunk
 
 MEASURES = ("all labels", "10 per class", "kNN")
 PER_CLASS, DRAWS = 10, 10
+ENCODER, PROJECTOR = "encoder.keras", "projector.keras"
 
 BASE = {
     "data": "cifar10",
@@ -161,20 +163,30 @@ def _config(one):
     )
 
 
-def save_encoder(one, path):
-    """Trains the encoder of a trial (for 0 steps: gives it statistics) and saves it."""
+def kept_encoder(one, folder):
+    """Path of the encoder of a trial in a folder, trained the first time that it is asked for.
+
+    Of 0 steps it is given statistics and no more. Beside it is its `PROJECTOR`.
+    """
     import keras
 
-    keras.utils.set_random_seed(one["seed"])
-    train, *_ = photos(one["data"], one["source"], one["part"])
-    with _trained(one, _config(one), train) as (model, _, _):
-        model.encoder.save(path)
+    kept = pathlib.Path(folder) / hashlib.sha256(_key(one).encode()).hexdigest()[:16]
+    if not (kept / ENCODER).exists():
+        print(f"training {describe(one)} into {kept}", flush=True)
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(one["seed"])
+        train, *_ = photos(one["data"], one["source"], one["part"])
+        with _trained(one, _config(one), train) as (model, _, _):
+            kept.mkdir(parents=True, exist_ok=True)
+            model.projector.save(kept / PROJECTOR)
+            model.encoder.save(kept / ENCODER)
+    return kept / ENCODER
 
 
 def _features(one, config, train, test):
     """(Features of both sets, seconds of training, means of metrics over 25 steps each)."""
     with _trained(one, config, train) as (model, seconds, history):
-        features = [_embed(model.encoder, _sized(x, config)) for x in (train, test)]
+        features = [embed(model.encoder, _sized(x, config)) for x in (train, test)]
     return features, seconds, history
 
 
@@ -185,12 +197,12 @@ def _trained(one, config, train):
     from tf_scl.optimizers.by_name import build_optimizer
 
     model, steps = _model(one, config), one["steps"]
-    data = _batches(train, config.train.batch_size, one["seed"])
+    data = whole_batches(train, config.train.batch_size, one["seed"])
     if not steps:
         with calibrated(model, data):
             yield model, 0.0, {}
         return
-    model.compile(build_optimizer(config.train, _rate(config.train, steps)), jit_compile=False)
+    model.compile(build_optimizer(config.train, schedule(config.train, steps)), jit_compile=False)
     start = time.time()
     history = model.fit(
         data, epochs=steps // 25, steps_per_epoch=25, verbose=0, shuffle=False
@@ -208,7 +220,7 @@ def _model(one, config):
     return build_model(config)
 
 
-def _rate(train, steps):
+def schedule(train, steps):
     """Linear warm-up over a tenth of the steps, then cosine."""
     import keras
 
@@ -218,7 +230,7 @@ def _rate(train, steps):
     )
 
 
-def _batches(images, size, seed):
+def whole_batches(images, size, seed):
     """Whole batches without end, in an order that depends on the seed alone."""
     import tensorflow as tf
 
@@ -234,13 +246,18 @@ def _batches(images, size, seed):
 
 
 def _sized(images, config):
-    side = config.model.image_size
+    return prepared(images, config.model.image_size)
+
+
+def prepared(images, side):
+    """Images [N, H, H, C] as [N, side, side, C], as an encoder of that size is judged on."""
     if images.shape[1] == side:
         return images
     return np.stack([np.asarray(shrunk(PIL.Image.fromarray(image), side)) for image in images])
 
 
-def _embed(encoder, images):
+def embed(encoder, images):
+    """float32 [N, D] of images [N, S, S, C]."""
     parts = np.array_split(images, -(-len(images) // 256))
     return np.concatenate([np.asarray(encoder(x.astype("float32"), training=False)) for x in parts])
 

@@ -33,12 +33,14 @@ class Variant:
         memory: Float in [0, 1), of the moment of past batches in that of the negatives:
             M <- memory M + (1 - memory) M_batch. The past is a constant to the gradient.
         non_negative: Bool, relu before the loss (Wang et al., ICLR 2024, arXiv 2403.12459).
+        labeled: Float in [0, 1), weight of the labeled images in the graph (`LabeledModel`).
     """
 
     large: int = 2
     small: int = 0
     memory: float = 0.0
     non_negative: bool = False
+    labeled: float = 0.0
 
 
 def build_variant(config, variant):
@@ -56,7 +58,8 @@ def build_variant(config, variant):
             seed=config.train.seed + 1000,
             **{**augment, "crop_scale": SMALL_CROPS},
         )
-        return VariantModel(variant, small, encoder, projector, large)
+        kind = LabeledModel if variant.labeled else VariantModel
+        return kind(variant, small, encoder, projector, large)
 
 
 class VariantModel(SpectralContrastive):
@@ -107,16 +110,11 @@ class VariantModel(SpectralContrastive):
         return tf.split(embedded, self.variant.small)
 
     def _terms(self, u):
-        views, images, width = (tf.cast(size, u.dtype) for size in tf.unstack(tf.shape(u)))
-        gram = tf.einsum("vnd,wnd->nvw", u, u)
-        own = tf.reduce_sum(tf.linalg.trace(gram))
-        cosine = (tf.reduce_sum(gram) - own) / (images * views * (views - 1))
-        rows = tf.reshape(u, [-1, u.shape[-1]])
-        moment = tf.matmul(rows, rows, transpose_a=True)
-        squared = tf.reduce_sum(tf.square(moment)) - tf.reduce_sum(tf.square(gram))
-        squared /= images * (images - 1) * views**2
+        cosine, squared = _pairs(u)
+        width = tf.cast(tf.shape(u)[2], u.dtype)
         if self.variant.memory:
-            squared = self._remembered(squared, rows, moment / (images * views))
+            rows = tf.reshape(u, [-1, u.shape[-1]])
+            squared = self._remembered(squared, rows, _moment(u))
         mu = _best_mu(cosine, squared, width, None)
         attraction, repulsion = -2 * cosine, mu * squared
         scaled = tf.stop_gradient(mu * (attraction + repulsion))
@@ -137,3 +135,88 @@ class VariantModel(SpectralContrastive):
         self.past.assign(memory * self.past + (1 - memory) * tf.stop_gradient(moment))
         self.steps.assign_add(1.0)
         return (1 - weight) * squared + weight * with_past
+
+
+class LabeledModel(VariantModel):
+    """The spectral loss of a graph that also joins images of one label.
+
+    Sun et al., NeurIPS 2023, arXiv 2311.03524 (SORL): of an edge's weight a share b =
+    `labeled` is that of two views of two labeled images of one class, all classes alike. Its
+    five terms are the two sums above of a mixture: images are drawn with a probability of
+    1 - b from all and with b from the labeled ones, first a class of C and then an image of it
+    (L the embeddings of these),
+
+        a = (1 - b) a_all + b mean_c mean_{i != j of c} l_i.l_j
+        r = (1 - b)^2 r_all + 2 b (1 - b) mean (u_i.l_j)^2 + b^2 r_labeled
+        r_labeled = 1/C mean_c mean_{i != j of c} (l_i.l_j)^2
+                    + (1 - 1/C) mean_{c != c'} mean_{i of c, j of c'} (l_i.l_j)^2
+
+    and every square is a product of d x d moments. A batch is images and, as labels, (labeled
+    images, their classes), as many of each class. No other field of the variant counts.
+    """
+
+    def train_step(self, data):
+        images, (labeled, classes) = data
+        with tf.GradientTape() as tape:
+            both = tf.concat([images, labeled], axis=0)
+            views = [normalize(as_accurate(self.embed(v, True))) for v in self.augmentation(both)]
+            count = tf.shape(images)[0]
+            values = self._mixture(
+                tf.stack([v[:count] for v in views]), tf.stack([v[count:] for v in views]), classes
+            )
+            values = {"loss": values["attraction"] + values["repulsion"], **values}
+        gradients = tape.gradient(values["loss"], self.trainable_variables)
+        self.apply_gradients(gradients, None)
+        return self.track(values, None)
+
+    def _mixture(self, u, labeled, classes):
+        b, width = self.variant.labeled, tf.cast(tf.shape(u)[2], u.dtype)
+        own, squared = _pairs(u)
+        members = tf.one_hot(classes, tf.reduce_max(classes) + 1, dtype=u.dtype)  # [B, C]
+        within, squared_labeled, of_labeled = _class_pairs(labeled, members)
+        across = tf.reduce_sum(_moment(u) * of_labeled)
+        cosine = (1 - b) * own + b * within
+        squared = (1 - b) ** 2 * squared + 2 * b * (1 - b) * across + b**2 * squared_labeled
+        mu = _best_mu(cosine, squared, width, None)
+        attraction, repulsion = -2 * cosine, mu * squared
+        scaled = tf.stop_gradient(mu * (attraction + repulsion))
+        return {"attraction": attraction, "repulsion": repulsion, "mu": mu, "scaled_loss": scaled}
+
+
+def _class_pairs(u, members):
+    """Of labeled images, [V, B, d], as many of each class: means over pairs of images.
+
+    Returns:
+        Mean cosine within a class, `LabeledModel`'s r_labeled, and the second moment.
+    """
+    views, classes = (tf.cast(size, u.dtype) for size in (tf.shape(u)[0], tf.shape(members)[1]))
+    count = tf.reduce_sum(members, axis=0)
+    pairs = count * (count - 1) * views**2
+    gram = tf.einsum("vbd,wbd->bvw", u, u)
+    sums = tf.einsum("bc,vbd->cd", members, u)
+    own = tf.linalg.matvec(members, tf.reduce_sum(gram, [1, 2]), transpose_a=True)
+    within = (tf.reduce_sum(sums**2, axis=1) - own) / pairs
+    moments = tf.einsum("bc,vbd,vbe->cde", members, u, u)  # sums over images and views
+    own = tf.linalg.matvec(members, tf.reduce_sum(gram**2, [1, 2]), transpose_a=True)
+    squared_within = (tf.reduce_sum(moments**2, [1, 2]) - own) / pairs
+    means = moments / (count * views)[:, None, None]
+    whole = tf.reduce_sum(means, axis=0)
+    between = tf.reduce_sum(whole**2) - tf.reduce_sum(means**2)
+    squared = tf.reduce_mean(squared_within) / classes + between / classes**2
+    return tf.reduce_mean(within), squared, whole / classes
+
+
+def _moment(u):
+    """The mean of x x^T over the rows of [V, N, d]."""
+    rows = tf.reshape(u, [-1, u.shape[-1]])
+    return tf.matmul(rows, rows, transpose_a=True) / tf.cast(tf.shape(rows)[0], u.dtype)
+
+
+def _pairs(u):
+    """Mean cosine of two views of one image, mean squared cosine of views of two images."""
+    views, images, _ = (tf.cast(size, u.dtype) for size in tf.unstack(tf.shape(u)))
+    gram = tf.einsum("vnd,wnd->nvw", u, u)
+    own = tf.reduce_sum(tf.linalg.trace(gram))
+    cosine = (tf.reduce_sum(gram) - own) / (images * views * (views - 1))
+    whole = tf.reduce_sum(tf.square(_moment(u))) * (images * views) ** 2
+    return cosine, (whole - tf.reduce_sum(tf.square(gram))) / (images * (images - 1) * views**2)

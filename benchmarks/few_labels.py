@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks._machine import machine
 from benchmarks._photos import photos
-from benchmarks._trials import save_encoder, trial
+from benchmarks._trials import kept_encoder, trial
 
 PER_CLASS = 10
 SEARCH_DRAWS, TEST_DRAWS = 2, 3
@@ -117,14 +117,9 @@ def _run(folder, encoder, tuned, changes, part, seed, draw):
 
 
 def _encoder(folder, kind, part, seed):
-    """Path of an encoder, which is trained the first time that it is asked for."""
-    path = folder / f"{kind}-{part}-{seed}.keras"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        steps = STEPS if kind == "pretrained" else 0
-        one = trial(data="trash", part=part, seed=seed, steps=steps, **_LAPTOP)
-        save_encoder(one, path)
-    return path
+    steps = STEPS if kind == "pretrained" else 0
+    one = trial(data="trash", part=part, seed=seed, steps=steps, **_LAPTOP)
+    return kept_encoder(one, folder)
 
 
 def _pixels():

@@ -23,6 +23,7 @@ from tf_scl.dataclass_json import dumps
 from tf_scl.labels.joined import read_labeled_images
 from tf_scl.saving import load_model
 from tf_scl.serving.export import LINEAGE, export_saved_model, read_metadata
+from tf_scl.serving.reference import reference_images
 
 TRAINED = "trained"  # custom property of a `ClassifierModel`
 
@@ -57,7 +58,10 @@ class Executor(base_executor.BaseExecutor):
         classify = {"classify": json.loads(exec_properties["classify_config"])}
         config = Config.from_dict({**noted["settings"], **overridden(classify, exec_properties)})
         labels = read_labels(artifact_utils.get_single_uri(input_dict["labels"]))
-        files = record_files(artifact_utils.get_split_uri(input_dict["examples"], "train"))
+        files, aside = (
+            record_files(artifact_utils.get_split_uri(input_dict["examples"], split))
+            for split in ("train", "eval")
+        )
         size, channels = config.model.image_size, config.model.channels
         images, numbers = read_labeled_images(files, labels, size, channels)
         run = artifact_utils.get_single_uri(input_dict["model_run"])
@@ -67,7 +71,7 @@ class Executor(base_executor.BaseExecutor):
         model.save(os.path.join(classifier.uri, CLASSIFIER_FILE))
         metadata = {
             "tf_scl": tf_scl.__version__,
-            "settings": config.to_dict(),
+            "settings": config.to_dict("ingest", "augment", "model", "train", "classify"),
             "temperature": model.temperature,
             # Of what was pretrained; where more than the head is tuned, the labels changed it.
             LINEAGE: noted.get(LINEAGE),
@@ -77,4 +81,6 @@ class Executor(base_executor.BaseExecutor):
                 "code_digest": exec_properties.get("code_digest"),
             },
         }
-        export_saved_model(model, path_utils.serving_model_path(classifier.uri), metadata)
+        path = path_utils.serving_model_path(classifier.uri)
+        reference = reference_images(aside, size, channels)
+        export_saved_model(model, path, metadata, reference=reference)

@@ -15,12 +15,11 @@ import tf_scl
 from components.artifacts import HISTORY_FILE, KERAS_FILE, PROJECTED_DIR, UNTRAINED_DIR
 from components.pretrainer.request import TrainerRequest
 from tf_scl.config import Config, Settings
-from tf_scl.data.input_pipeline import first_images, record_files
+from tf_scl.data.input_pipeline import record_files
 from tf_scl.files import write_file
 from tf_scl.serving.export import LINEAGE, export_saved_model
-from tf_scl.serving.reference import LEAST_IMAGES, REFERENCE_IMAGES
+from tf_scl.serving.reference import reference_images
 from tf_scl.training import MAY_CHANGE, pretrain
-from tf_scl.typing import Array
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -86,18 +85,11 @@ def run_fn(fn_args: FnArgs) -> None:
     projected = os.path.join(fn_args.model_run_dir, PROJECTED_DIR)
     export_saved_model(model, projected, metadata, projector=True)
     model.encoder.save(os.path.join(fn_args.model_run_dir, KERAS_FILE))
-    reference = _reference(fn_args, model.encoder.input_shape)
+    _, size, _, channels = model.encoder.input_shape
+    reference = reference_images(_files(_folders(fn_args.eval_files)), size, channels)
     export_saved_model(model.encoder, fn_args.serving_model_dir, metadata, reference=reference)
     if checkpoint_dir:
         write_file(os.path.join(checkpoint_dir, _FINISHED_FILE), json.dumps(settings))
-
-
-def _reference(fn_args: FnArgs, shape: tuple[int | None, int, int, int]) -> Array | None:
-    """Evaluation images that the model keeps to compare new ones with; None where they are few."""
-    _, size, _, channels = shape
-    files = _files(_folders(fn_args.eval_files))
-    images = first_images(files, REFERENCE_IMAGES, size, channels)
-    return images if len(images) >= LEAST_IMAGES else None
 
 
 def _folders(patterns: Iterable[str]) -> list[str]:

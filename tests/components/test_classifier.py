@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from tfx import v1 as tfx
 from tfx.types import channel_utils, standard_artifacts
 
 import tf_scl
@@ -236,7 +237,14 @@ def test_components_carry_settings_and_what_the_cache_goes_by(tmp_path):
         trainer.outputs["classifier"],
         {"seed": 3},
     )
-    pusher = ClassifierPusher(trainer.outputs["classifier"], evaluator.outputs["blessing"], None)
+    pusher = ClassifierPusher(
+        trainer.outputs["classifier"],
+        evaluator.outputs["blessing"],
+        evaluator.outputs["evaluation"],
+        tfx.proto.PushDestination(),
+        {"license": "mit"},
+    )
     assert pusher.inputs["model"].type is ClassifierModel
+    assert json.loads(pusher.spec.exec_properties["serve_config"]) == {"license": "mit"}
     digests = {c.spec.exec_properties["code_digest"] for c in (gen, trainer, evaluator)}
     assert len(digests) == 3

@@ -2,13 +2,14 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from tf_scl.augmentation.two_views import TwoViews
+from tf_scl.data.input_pipeline import first_images
 from tf_scl.errors import InputError
 from tf_scl.files import read_file
 from tf_scl.typing import Array, Images
@@ -18,7 +19,22 @@ REFERENCE_FILE = os.path.join("assets.extra", "tf_scl_reference.npy")
 REFERENCE_IMAGES = 1000  # at most
 LEAST_IMAGES = 20
 _COPIES_FOUND = 0.95  # share of copies, each cropped by up to a tenth, above the threshold
-_OTHERS = 0.99  # share of images whose nearest other one is to be below it
+OTHERS = 0.99  # share of images whose nearest other one is to be below it
+
+
+def reference_images(files: Sequence[str], size: int, channels: int) -> Array | None:
+    """The images of record files that a model is to keep, uint8 [n, size, size, channels].
+
+    Args:
+        files: List of TFRecord paths, of images that the encoder was not trained on.
+        size: Int, side in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        1,000 images at most; None where there are too few.
+    """
+    images = first_images(files, REFERENCE_IMAGES, size, channels)
+    return images if len(images) >= LEAST_IMAGES else None
 
 
 def check_reference(images: Images, channels: int) -> Array:
@@ -61,7 +77,7 @@ def duplicate_cosine(
     of_others = rows @ rows.T
     np.fill_diagonal(of_others, -1.0)
     found = np.quantile(of_copies, 1 - _COPIES_FOUND)
-    apart = np.quantile(of_others.max(axis=1), _OTHERS)
+    apart = np.quantile(of_others.max(axis=1), OTHERS)
     return float(min(max(found, apart), 1.0))
 
 

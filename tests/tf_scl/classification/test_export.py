@@ -17,6 +17,7 @@ from tests.conftest import encode
 from tests.tf_scl.classification.test_classifier import _CLASSES, _encoder, _images
 from tf_scl.data.features import encode_image
 from tf_scl.serving.export import read_metadata
+from tf_scl.serving.reference import read_reference
 
 _SURE = 0.97
 _SCRIPTS = pathlib.Path(__file__).parents[3] / "docs" / "how-to" / "serving"
@@ -29,7 +30,7 @@ def exported(tmp_path_factory):
     classifier = tf_scl.fit_classifier(_encoder(), images, labels, classes=_CLASSES)
     assert classifier.temperature != 1
     path = tmp_path_factory.mktemp("classifier") / "1"
-    tf_scl.export_saved_model(classifier, path, abstain_below=_SURE)
+    tf_scl.export_saved_model(classifier, path, abstain_below=_SURE, reference=images)
     return classifier, str(path)
 
 
@@ -55,6 +56,13 @@ def test_every_signature_classifies_as_keras_does(exported):
         np.testing.assert_allclose(found["embedding"], classifier.embed(images), atol=1e-5)
         assert [label.decode() for label in found["label"].numpy()] == labels.tolist()
     assert "" in labels and len(set(labels)) > 1
+
+
+def test_a_classifier_keeps_embeddings_to_compare_new_images_with(exported):
+    classifier, path = exported
+    images, _ = _images()
+    np.testing.assert_allclose(read_reference(path), classifier.embed(images), atol=1e-5)
+    assert -1 <= read_metadata(path)["duplicate_cosine"] <= 1
 
 
 def test_the_contract_of_the_classify_api(exported):

@@ -66,7 +66,7 @@ def _run(given: dict[str, Any]) -> Answer:
         raise InputError(f"--out would replace the labels so far, {out!r}; give another file")
     if sheet:
         require_page(sheet, "--sheet")
-    labels = read_labels_file(given["labels"]) if given["labels"] else None
+    labels = read_labels_file(given["labels"], classes=1) if given["labels"] else None
     warm_up_xla()
     from tf_scl.data.sources.open_source import absolute, open_source
     from tf_scl.report.suggestion_sheet import suggestion_page

@@ -60,7 +60,7 @@ class LabelsFile:
         return sorted({row.label for row in self.rows})
 
 
-def read_labels_file(path: PathLike) -> LabelsFile:
+def read_labels_file(path: PathLike, classes: int = 2) -> LabelsFile:
     """Reads and checks a file of labels.
 
     Spaces around a value do not count, nor do empty lines, the order of the columns, a byte
@@ -68,6 +68,7 @@ def read_labels_file(path: PathLike) -> LabelsFile:
 
     Args:
         path: Path of a CSV file in UTF-8, local or of any file system that `tf.io.gfile` knows.
+        classes: Int, 1 or 2, of how many there must be labels; a classifier needs two.
 
     Returns:
         `LabelsFile`.
@@ -75,7 +76,7 @@ def read_labels_file(path: PathLike) -> LabelsFile:
     Raises:
         InputError: The file cannot be read or is not UTF-8; columns are missing or unknown; a
             line has another number of values, or an empty one; an image is labeled twice; or
-            there are labels of one class only. The message names the line.
+            there are labels of fewer classes. The message names the line.
     """
     path = os.fspath(path)
     lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
@@ -89,7 +90,7 @@ def read_labels_file(path: PathLike) -> LabelsFile:
     found = LabelsFile(path, tuple(rows.values()))
     if not rows:
         raise _error(path, "no image is labeled; add a line for each image that has a label")
-    if len(found.classes) < 2:
+    if len(found.classes) < classes:
         raise _error(
             path,
             f"all {len(rows)} labels are {found.classes[0]!r}; a classifier needs images of two "

@@ -45,6 +45,17 @@ def test_a_list_to_fill_in_and_a_second_round(photos, tmp_path, capsys):
         assert not {row["filename"] for row in csv.DictReader(file)} & set(names)
 
 
+def test_labels_of_one_class_are_enough_to_suggest_more(photos, tmp_path, capsys):
+    labels = tmp_path / "labels.csv"
+    names = sorted(path.name for path in (photos / "photos" / "dark").iterdir())[:3]
+    lines = [f"dark/{name},dark\n" for name in names]
+    labels.write_text("filename,label\n" + "".join(lines))
+    command = ["suggest", str(photos / "photos"), str(photos / "model"), "--count", "4"]
+    out = ["--labels", str(labels), "--out", str(tmp_path / "more.csv")]
+    assert cli.main([*command, *out]) == 0
+    assert "4 of 40 images are suggested, beside 3" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "flags,message",
     [

@@ -62,6 +62,11 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, text, message):
     assert e.value.setting == "labels"
 
 
+def test_one_class_is_enough_where_it_is_said(tmp_path):
+    found = read_labels_file(_write(tmp_path, "filename,label\na,x\nb,x\n"), classes=1)
+    assert found.classes == ["x"] and len(found.rows) == 2
+
+
 def test_another_encoding_is_named_with_its_line(tmp_path):
     path = _write(tmp_path, "filename,label\na,x\né,y\n", "latin-1")
     with pytest.raises(InputError, match="line 3 is not UTF-8"):

@@ -9,12 +9,14 @@ from tf_scl.config import Config
 from tf_scl.evaluation import baseline_cache
 from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import usable_k
+from tf_scl.evaluation.leakage import NearCopies, near_copies
 from tf_scl.evaluation.representation import evaluate_all
-from tf_scl.evaluation.results import Evaluation
+from tf_scl.evaluation.results import Evaluation, Leakage
 from tf_scl.evaluation.saved_model_features import extract_features
 from tf_scl.evaluation.spectrum import MIN_IMAGES
 from tf_scl.evaluation.views import embed_views
 from tf_scl.labels.joined import ImageLabels
+from tf_scl.serving.export import read_metadata
 from tf_scl.typing import Array
 
 PROJECTED = "pretrained encoder with its projector"
@@ -33,6 +35,8 @@ class EvaluationResult:
             [N, V, D], V views of the first N evaluation images; empty where there
             are too few images, or features are not finite.
         view_labels: int64 [N], likewise.
+        near_copies: Across the two parts; None where the pretrained encoder notes no cosine for
+            it, or features are not finite.
     """
 
     evaluation: Evaluation
@@ -41,6 +45,7 @@ class EvaluationResult:
     test_labels: Array
     views: dict[str, Array]
     view_labels: Array
+    near_copies: NearCopies | None = None
 
 
 def evaluate_models(
@@ -94,4 +99,15 @@ def evaluate_models(
         {PIXELS: baseline_cache.measure(cache, *data, evaluate)} if cache else None,
     )
     features = train[PRETRAINED], test[PRETRAINED]
-    return EvaluationResult(evaluation, *features, test_labels, views, view_labels)
+    copies = _near_copies(models[PRETRAINED], *features)
+    if copies is not None:
+        leakage = Leakage(len(copies.cosines), copies.cosine, copies.by_chance)
+        evaluation = dataclasses.replace(evaluation, leakage=leakage)
+    return EvaluationResult(evaluation, *features, test_labels, views, view_labels, copies)
+
+
+def _near_copies(model: str, train: Array, test: Array) -> NearCopies | None:
+    cosine = read_metadata(model).get("duplicate_cosine")
+    if cosine is None or not (np.isfinite(train).all() and np.isfinite(test).all()):
+        return None
+    return near_copies(train, test, cosine)

@@ -249,6 +249,26 @@ class Comparison:
 
 
 @dataclasses.dataclass(frozen=True)
+class Leakage:
+    """Evaluation images that have a near copy among the training images.
+
+    Attributes:
+        images: Number of them.
+        cosine: From which on two images count as near copies.
+        by_chance: How many there may be without any copy (`tf_scl.evaluation.leakage`).
+    """
+
+    images: int
+    cosine: float
+    by_chance: float
+
+    @property
+    def more_than_chance(self) -> bool:
+        """Whether there are more than twice as many as there may be without any copy."""
+        return self.images > 2 * self.by_chance
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """A frozen encoder beside its baselines.
 
@@ -263,6 +283,8 @@ class Evaluation:
         level: Of all intervals, such as 0.95.
         confusion: None without labels.
         comparison: None without labels, or without another blessed encoder.
+        leakage: None where the model notes no cosine from which on images are copies, or
+            features are not finite.
     """
 
     representations: dict[str, Representation]
@@ -276,6 +298,7 @@ class Evaluation:
     level: float
     confusion: Confusion | None = None
     comparison: Comparison | None = None
+    leakage: Leakage | None = None
 
 
 def _percent(share: float) -> str:

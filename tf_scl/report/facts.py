@@ -103,6 +103,7 @@ class ReportFacts:
         spectrum: From kind of features to the spectrum of their augmentation graph.
         map: The map of embeddings.
         neighbors: Nearest neighbors of some images.
+        near_copies: Evaluation images and their near copies among the training images, some.
         ingestion: What became of the images of the source.
         settings: From section to setting to value.
         missing: From a section, or "confusion" or "comparison", to why it is missing.
@@ -120,6 +121,7 @@ class ReportFacts:
     spectrum: dict[str, SpectrumEstimate] | None = None
     map: EmbeddingMap | None = None
     neighbors: tuple[Query, ...] | None = None
+    near_copies: tuple[Query, ...] = ()
     ingestion: Ingestion | None = None
     settings: dict[str, dict[str, Any]] | None = None
     missing: dict[str, str] = dataclasses.field(default_factory=dict)

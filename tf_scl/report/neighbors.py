@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from tf_scl import validation
 from tf_scl.evaluation.features import check_features
+from tf_scl.evaluation.leakage import NearCopies
 from tf_scl.labels.joined import ImageLabels
 from tf_scl.report.facts import Neighbor, Query
 from tf_scl.report.records import read_thumbnails
@@ -50,6 +51,30 @@ def neighbor_grid(
             ),
         )
         for query, row, cosines in zip(chosen.tolist(), found, similarity, strict=True)
+    )
+
+
+def copy_pairs(
+    copies: NearCopies,
+    train_files: Sequence[str],
+    test_files: Sequence[str],
+    labels: ImageLabels | None = None,
+    most: int = 6,
+) -> tuple[Query, ...]:
+    """Evaluation images and their near copies among the training images, the nearest first.
+
+    Args:
+        copies: `NearCopies`, of features of the records in their order.
+        train_files, test_files, labels: As of `neighbor_grid`.
+        most: Int, so many pairs at most.
+    """
+    tests, trains = copies.test_rows[:most].tolist(), copies.train_rows[:most].tolist()
+    queries = read_thumbnails(test_files, tests, labels)
+    known = read_thumbnails(train_files, trains, labels)
+    pairs = zip(tests, trains, copies.cosines[:most].tolist(), strict=True)
+    return tuple(
+        Query(queries[test], (Neighbor(**vars(known[train]), similarity=cosine),))
+        for test, train, cosine in pairs
     )
 
 

@@ -35,6 +35,7 @@ def next_steps(
         _larger(config, short_side),
         _more_images(evaluation),
         _more_labels(evaluation),
+        _near_copies(evaluation),
     )
     return [text for text in found if text]
 
@@ -121,4 +122,16 @@ def _more_labels(evaluation: Evaluation) -> str | None:
     return (
         f"{labeled:,} labeled evaluation images are too few to judge by: "
         f"{more_labels(labeled, evaluation.test_images)}; training never sees the labels."
+    )
+
+
+def _near_copies(evaluation: Evaluation) -> str | None:
+    leakage, images = evaluation.leakage, evaluation.test_images
+    if leakage is None or not leakage.more_than_chance:
+        return None
+    return (
+        f"{leakage.images:,} of the {images:,} evaluation images look like near copies of a "
+        f"training image, where {leakage.by_chance:.0f} may do so by chance. The report shows "
+        "some, under Neighbors. If they are copies, they flatter every accuracy: tf-scl duplicates "
+        "names all of them and what to keep."
     )

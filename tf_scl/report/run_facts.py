@@ -25,13 +25,15 @@ from tf_scl.labels.joined import ImageLabels
 from tf_scl.losses.names import MU_AUTO
 from tf_scl.report.embedding_map import embedding_map
 from tf_scl.report.facts import Ingestion, ReportFacts
-from tf_scl.report.neighbors import neighbor_grid
+from tf_scl.report.neighbors import copy_pairs, neighbor_grid
 from tf_scl.report.next_steps import next_steps
 from tf_scl.report.records import median_short_side
 from tf_scl.versions import installed_versions, now
 
 FEATURES, EMBEDDINGS = "encoder features", "projected embeddings"
 _NOT_FINITE = "features are NaN or infinite"
+# Those that an encoder and its evaluation depend on.
+_SECTIONS = ("ingest", "augment", "model", "train", "evaluate")
 
 
 def run_facts(
@@ -73,7 +75,7 @@ def run_facts(
         evaluation=evaluation,
         spectrum=_spectrum(result, config) if result.views else None,
         ingestion=ingestion,
-        settings=config.to_dict(),
+        settings=config.to_dict(*_SECTIONS),
         missing=dict(_missing(result, LAST_BLESSED in models, finite)),
     )
     if not finite:
@@ -84,6 +86,9 @@ def run_facts(
         facts,
         map=embedding_map(test, classes, class_names, seed=seed),
         neighbors=neighbor_grid(train, test, classes, train_files, test_files, labels, seed=seed),
+        near_copies=copy_pairs(result.near_copies, train_files, test_files, labels)
+        if result.near_copies
+        else (),
     )
 
 

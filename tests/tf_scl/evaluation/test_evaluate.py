@@ -8,6 +8,7 @@ from tf_scl.config import Config
 from tf_scl.data import features
 from tf_scl.evaluation.evaluate import PROJECTED, evaluate_models
 from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.results import Leakage
 from tf_scl.images.check_image import check_image
 
 
@@ -51,6 +52,23 @@ def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_
     assert evaluation.comparison.images == 40
     assert evaluation.confusion.classes == ("dark", "bright")
     assert evaluation.verdict.state == "not shown"  # the untrained encoder is the same one
+    assert result.near_copies is evaluation.leakage is None  # the model notes no cosine for it
     assert result.train_features.shape == (60, 48)
     assert result.test_features.shape == (40, 48)
     assert result.test_labels.tolist() == [number % 2 for number in range(60, 100)]
+
+
+def test_evaluation_images_with_a_near_copy_in_training_are_counted(tmp_path):
+    _write_records(tmp_path / "train", range(40))
+    _write_records(tmp_path / "test", range(30, 60))
+    encoder = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.AveragePooling2D(4), keras.layers.Flatten()]
+    )
+    model = str(tmp_path / "model")
+    tf_scl.export_saved_model(encoder, model, {"duplicate_cosine": 0.99999})
+    files = [[str(tmp_path / part)] for part in ("train", "test")]
+    config = Config.from_dict({"evaluate": {"draws": 2}, "model": {"image_size": 16}})
+    result = evaluate_models({PRETRAINED: model, UNTRAINED: model}, model, *files, config)
+    assert result.evaluation.leakage == Leakage(10, 0.99999, 30 * (1 - 0.99 ** (40 / 30)))
+    assert result.near_copies.test_rows.tolist() == list(range(10))
+    assert result.near_copies.train_rows.tolist() == list(range(30, 40))

@@ -3,7 +3,8 @@ import pytest
 
 from tests.tf_scl.report.test_records import write_records
 from tf_scl.errors import InputError
-from tf_scl.report.neighbors import nearest, neighbor_grid
+from tf_scl.evaluation.leakage import near_copies
+from tf_scl.report.neighbors import copy_pairs, nearest, neighbor_grid
 
 
 def _features(count, seed):
@@ -57,3 +58,15 @@ def test_a_grid_shows_the_images_of_the_records(tmp_path):
         ("dog/2.png", "dog"),
     ]
     assert [one.similarity for one in near] == pytest.approx([1.0, 1 / np.sqrt(1.01)])
+
+
+def test_near_copies_are_shown_with_their_originals(tmp_path):
+    train = write_records(tmp_path / "train", [("cat", 0), ("dog", 1), ("cow", 2)])
+    test = write_records(tmp_path / "test", [("dog", 1), ("cat", 0), ("cow", 2)])
+    found = near_copies(np.eye(3), np.array([[1.0, 0, 1], [1, 0.1, 0], [0, 0.2, 1]]), 0.9)
+    first, second = copy_pairs(found, train, test)
+    assert (first.image.name, second.image.name) == ("cat/1.png", "cow/2.png")
+    assert first.neighbors[0].name == "cat/0.png"
+    assert first.neighbors[0].similarity == pytest.approx(1 / np.sqrt(1.01))
+    (only,) = copy_pairs(found, train, test, most=1)
+    assert only == first

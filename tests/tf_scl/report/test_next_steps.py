@@ -5,7 +5,7 @@ import pytest
 
 from tests.tf_scl.report import examples
 from tf_scl.config import Config
-from tf_scl.evaluation.results import LinearProbeScore, Representation
+from tf_scl.evaluation.results import Leakage, LinearProbeScore, Representation
 from tf_scl.report.next_steps import next_steps
 
 _FALLING = {"loss": np.linspace(2, 0, 20).tolist()}
@@ -46,6 +46,11 @@ def _steps(history=None, settings=None, short_side=40, evaluation=None):
         ({"short_side": None}, None),
         ({"evaluation": _evaluation(train_images=900)}, "900 training images are few"),
         ({"evaluation": _evaluation(labeled_test_images=6)}, None),
+        ({"evaluation": _evaluation(leakage=Leakage(24, 0.9, 12.0))}, None),
+        (
+            {"evaluation": _evaluation(leakage=Leakage(25, 0.9, 12.0))},
+            "where 12 may do so by chance",
+        ),
     ],
 )
 def test_each_thing_that_stands_out_is_said(changed, expected):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.tf_scl.report import examples
 from tests.tf_scl.report.pages import Page
-from tf_scl.evaluation.results import Confusion, Difference, Representation, Verdict
+from tf_scl.evaluation.results import Confusion, Difference, Leakage, Representation, Verdict
 from tf_scl.ingestion.summary import RejectedImage
 from tf_scl.report.facts import Neighbor, Query, Thumbnail
 from tf_scl.report.formats import number, percent, points, shorten
@@ -416,6 +416,22 @@ def test_neighbors_of_another_class_are_marked_without_color_too():
     assert [one.get("class") for _, one in page.tags].count("image other") == 1
     assert "≠ dog" in page.texts and "cos 0.988" in page.texts
     assert "1 of 2 neighbors are of the query's class" in page.text
+
+
+def test_near_copies_across_the_split_are_shown():
+    pair = _query("cat", Neighbor("data:image/png;base64,A", "a/1.png", "dog", 0.9987))
+    measured = examples.unlabeled_evaluation(leakage=Leakage(3, 0.98, 1.26))
+    shown = {"neighbors": pair, "near_copies": pair, "evaluation": measured}
+    page = _rendered("neighbors", **shown)
+    text = " ".join(page.text.split())
+    assert "3 of 353 evaluation images are as near" in text
+    assert "(cosine 0.9800 and above); up to 1.3 may be without any copy" in text
+    assert page.texts.count("cos 0.999") == 2
+    none = examples.unlabeled_evaluation(leakage=Leakage(0, 0.98, 1.26))
+    text = " ".join(_rendered("neighbors", neighbors=pair, evaluation=none).text.split())
+    assert "None of 353 evaluation images is as near" in text and "nearest pairs" not in text
+    page = _rendered("neighbors", neighbors=pair, evaluation=examples.unlabeled_evaluation())
+    assert "Near copies" not in page.text
 
 
 def test_images_from_elsewhere_are_not_loaded():

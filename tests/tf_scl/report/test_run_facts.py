@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_a_clip_that_keeps_the_loss_from_its_optimum_is_flagged(mu, flagged):
         squared = (np.sum(inner**2) - 40) / (40 * 39)
         assert facts.spectrum[EMBEDDINGS].loss == pytest.approx(-1 / squared)
     assert not any("mu = " in flag for flag in facts.spectrum[FEATURES].flags)
+
+
+def test_near_copies_reach_the_facts(monkeypatch):
+    monkeypatch.setattr("tf_scl.report.run_facts.copy_pairs", lambda copies, *_: (copies,))
+    result = dataclasses.replace(_judgment(True, 40), near_copies="copies")
+    facts = run_facts(result, {PRETRAINED: "one"}, [], [], tf_scl.Config(), [], {})
+    assert facts.near_copies == ("copies",)
 
 
 def test_an_ingestion_is_read_with_its_first_rejected_images(tmp_path):

@@ -94,9 +94,11 @@ def create_pipeline(
         labels=label_gen.outputs["labels"] if label_gen else None,
     )
     pusher = AtomicPusher(
-        model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
-        push_destination=_folder(serving),
+        trainer.outputs["model"],
+        evaluator.outputs["blessing"],
+        evaluator.outputs["evaluation"],
+        _folder(serving),
+        settings["serve"],
     ).with_id("Pusher")
     classifier = []
     if label_gen:
@@ -164,7 +166,13 @@ def _classifier(
         settings["evaluate"],
         predecessor.outputs["model"] if predecessor else None,
     )
-    pusher = ClassifierPusher(classifier, evaluator.outputs["blessing"], _folder(serving))
+    pusher = ClassifierPusher(
+        classifier,
+        evaluator.outputs["blessing"],
+        evaluator.outputs["evaluation"],
+        _folder(serving),
+        settings["serve"],
+    )
     return [classifier_trainer, *([predecessor] if predecessor else []), evaluator, pusher]
 
 

@@ -7,6 +7,7 @@
 import dataclasses
 import math
 import numbers
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from tf_scl.losses.names import MU_AUTO, NEGATIVES
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 RESNET = "resnet"  # the encoder that is built here
 NO_WEIGHTS = "none"
+NO_LICENSE = "none"
 VIEWS_IN = ("step", "input")
 COMPRESSIONS = ("none", "gzip")
 
@@ -344,6 +346,21 @@ class ClassifyConfig(_Section):
 
 
 @dataclasses.dataclass(frozen=True)
+class ServeConfig(_Section):
+    """What is stated of a model that is served."""
+
+    section: ClassVar[str] = "serve"
+    license: str = _setting(
+        NO_LICENSE,
+        (
+            f"{NO_LICENSE}, or letters, digits, dots, + and - such as apache-2.0",
+            lambda name: bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", name)),
+        ),
+        "of the model, for its card: an identifier of https://spdx.org/licenses",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """All settings of a run."""
 
@@ -353,6 +370,7 @@ class Config:
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     classify: ClassifyConfig = ClassifyConfig()
+    serve: ServeConfig = ServeConfig()
 
     def to_dict(self, *sections: str) -> Settings:
         """Plain dict for JSON, of the named sections or of all."""

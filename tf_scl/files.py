@@ -4,6 +4,7 @@ TensorFlow is imported for remote paths only.
 """
 
 import contextlib
+import glob
 import os
 import shutil
 import uuid
@@ -51,6 +52,17 @@ def atomic_write(
         with contextlib.suppress(Exception):  # the error that counts is the first one
             remove(partial)
         raise
+
+
+def remove_partial(folder: PathLike) -> None:
+    """Removes what a killed `atomic_write` left in a folder, local or remote.
+
+    Call it only while nothing is written there.
+    """
+    import tensorflow as tf
+
+    for path in tf.io.gfile.glob(os.path.join(glob.escape(os.fspath(folder)), "*.partial")):
+        tf.io.gfile.rmtree(path) if tf.io.gfile.isdir(path) else tf.io.gfile.remove(path)
 
 
 def write_file(path: PathLike | bytes, content: bytes | str) -> None:

@@ -21,10 +21,11 @@ PUSH_KEY = "push"
 class ServingFolderDriver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
     """Adds the parameter "push", an identifier of the push that is wanted.
 
-    While the newest version in the serving folder is this model, it is the
-    push that brought it, so a cached result is used. Where the version is
-    gone, or another model was pushed since, it is a new one. TFX alone would
-    not look into the folder, and report a push whose result is gone.
+    While the newest version in the serving folder is this model, with a card of this evaluation
+    and of what is stated now, it is the push that brought these, so a cached result is used.
+    Where the version is gone, another model was pushed since, or the card is of something else,
+    it is a new one. TFX alone would not look into the folder, and report a push whose result is
+    gone.
     """
 
     def __init__(self, metadata_handle: Any) -> None:
@@ -50,7 +51,7 @@ class ServingFolderDriver(base_driver.BaseDriver, ir_base_driver.BaseDriver):
         proto_utils.json_to_proto(parameters["push_destination"], destination)
         newest = served_versions.newest_version(destination.filesystem.base_directory)
         if newest is not None:
-            model, push = served_versions.read_note(newest)
-            if model == artifact_utils.get_single_uri(inputs["model"]):
-                return push
+            note = served_versions.read_note(newest)
+            if note == served_versions.wanted_note(inputs, parameters, note.push):
+                return note.push
         return uuid.uuid4().hex

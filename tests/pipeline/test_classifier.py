@@ -41,6 +41,7 @@ def test_labels_become_a_served_classifier_and_more_of_them_a_new_one(tmp_path):
     write_bright_and_dark(folder, 200)
     _write_labels(labels, folder, range(120))
     flags = ["--data", str(folder), "--labels", str(labels), "--evaluate.require_gain", "false"]
+    flags += ["--serve.license", "mit"]
     first = _run(_ROOT, out, *flags)
     assert _states(first) == _expected([*_expected([])])
     assert "Classifier of 2 classes, from" in first.stdout
@@ -62,6 +63,17 @@ def test_labels_become_a_served_classifier_and_more_of_them_a_new_one(tmp_path):
     (tmp_path / "image.png").write_bytes(encode(pixels[1]))
     answer = subprocess.run([sys.executable, "-c", line], cwd=tmp_path, capture_output=True)
     assert b"dunkel" in answer.stdout, answer.stderr
+
+    # It knows the images that it was made for.
+    command = [sys.executable, "-m", "tf_scl.cli", "drift", str(folder), str(version)]
+    drift = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
+    assert drift.returncode == 0 and "none is shown" in drift.stdout, drift.stderr
+
+    # Beside both models lies a card.
+    card = (version / "README.md").read_text()
+    assert "# A classifier of images" in card and "license: mit" in card
+    (encoder,) = (out / "serving").iterdir()
+    assert "# An encoder of images" in (encoder / "README.md").read_text()
 
     # More labels: the images and what was pretrained from them come from the cache.
     _write_labels(labels, folder, range(140))

@@ -159,6 +159,8 @@ def test_so_is_the_graph_with_labels(labeled):
         assert _constant(spec, "ImageLabelGen", "source") == labels
         push = json.loads(_constant(spec, "ClassifierPusher", "push_destination"))
         assert push["filesystem"]["base_directory"] == "gs://b/tf_scl/serving-classifier"
+        for pusher in ("Pusher", "ClassifierPusher"):
+            assert json.loads(_constant(spec, pusher, "serve_config")) == {"license": "none"}
 
 
 def test_settings_of_the_classifier_are_runtime_parameters(labeled):

@@ -81,6 +81,7 @@ def test_from_images_to_a_pushed_model(done, images):
     png = (images / "dark" / "0.png").read_bytes()
     embedding = model.signatures["serving_default"](tf.constant([png]))["embedding"]
     assert embedding.shape == (1, 32) and np.isfinite(embedding).all()
+    assert "# An encoder of images" in (version / "README.md").read_text()
 
 
 def test_labels_become_a_pushed_classifier(done, images):
@@ -92,6 +93,7 @@ def test_labels_become_a_pushed_classifier(done, images):
     files = [images / "dark" / "0.png", images / "bright" / "1.png"]
     found = classify(image_bytes=tf.constant([path.read_bytes() for path in files]))
     assert found["label"].numpy().tolist() == [b"dunkel", b"hell"]
+    assert "# A classifier of images" in (version / "README.md").read_text()
 
 
 def test_the_blessing_names_the_model_as_vertex_does(done):

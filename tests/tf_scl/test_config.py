@@ -66,6 +66,8 @@ def test_recipes_are_those_of_the_official_code():
             {"train": {"strategy": "tpu9"}},
             "one of auto.*mirrored, multi_worker, tpu .*'tpu9'",
         ),
+        ({"serve": {"license": "my license"}}, "none, or letters, .*'my license'"),
+        ({"serve": {"license": ""}}, "serve.license must be .*Received: ''"),
         ({"augment": {"crop_scale": (1.0, 0.2)}}, "rising.*1.0, 0.2"),
         ({"augment": {"crop_scale": (0.2,)}}, "two numbers"),
         ({"augment": {"flip": 1.5}}, "between 0 and 1.*1.5"),

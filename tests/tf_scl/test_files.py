@@ -3,7 +3,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from tf_scl.files import atomic_write, printable, write_file
+from tf_scl.files import atomic_write, printable, remove_partial, write_file
 
 
 def test_a_file_is_there_whole_and_alone(tmp_path):
@@ -24,6 +24,15 @@ def test_what_was_there_stays_if_the_writing_fails(tmp_path, error):
         raise error
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["note.json"]
+
+
+def test_what_a_killed_writing_left_can_be_removed(tmp_path):
+    folder = tmp_path / "odd [name]"
+    for path in ("kept", "note-0a.partial", "model-0b.partial/variables"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("")
+    remove_partial(folder)
+    assert os.listdir(folder) == ["kept"]
 
 
 def test_a_folder_is_written_whole_too(tmp_path):

@@ -6,7 +6,7 @@ needs cifar10-images.tar.xz and trash-photos.tar.xz in ../shared/data. Encoders 
 benchmarks.methods by the spectral loss, with three seeds, and kept in --encoders. Both what the
 encoder gives and what its projector makes of it are turned, by directions that are found in the
 *training* images and eight views of each; then only the first k numbers are kept. Judged on a
-quarter of the training images; with --test the contenders named there once on the test images.
+quarter of the training images; with --test once on the test images.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from scipy import linalg
 
 from benchmarks._machine import machine
 from benchmarks._photos import photos
-from benchmarks._trials import PROJECTOR, embed, kept_encoder, prepared, trial
+from benchmarks._trials import PROJECTOR, embed, judge, kept_encoder, prepared, trial
 from benchmarks.methods import SOURCES
 
 DATA, SEEDS, LENGTHS = ("cifar10", "trash"), (0, 1, 2), (8, 16, 32, 64, 128, 256)
-MEASURES = ("all labels", "kNN", "recall")
+MEASURES = ("all labels", "10 per class", "kNN", "recall")
 KINDS = ("encoder", "projector")
 VIEWS, RECALL_AT = 8, 10
 STEPS, RATE = 300, 1.0
@@ -32,15 +32,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--encoders", default="runs/ordered", help="folder for the encoders")
     parser.add_argument("--results", default="ordered.jsonl", help="file, which grows")
-    parser.add_argument("--test", nargs="*", choices=CONTENDERS, help="judge these on test images")
+    parser.add_argument("--test", action="store_true", help="judge on the test images, once")
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="what is turned")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="k")
     options = parser.parse_args()
-    part = "validation" if options.test is None else "test"
-    names = list(CONTENDERS) if not options.test else options.test
+    part, names = "test" if options.test else "validation", options.contenders
     results = pathlib.Path(options.results)
     for data in DATA:
         found = [_measured(data, part, seed, names, options, results) for seed in SEEDS]
-        for kind in KINDS:
+        for kind in options.kinds:
             for measure in MEASURES:
                 table(data, kind, measure, found, names, options.lengths)
     print(f"\n{machine('tensorflow', 'keras')}")
@@ -64,7 +65,7 @@ def table(data, kind, measure, found, names, lengths):
 
 def _measured(data, part, seed, names, options, results):
     """ "KIND, CONTENDER, k" -> measure -> %."""
-    key = f"{data} {part} {seed}, {options.lengths}: {', '.join(names)}"
+    key = f"{data} {part} {seed}, {options.kinds}, {options.lengths}: {', '.join(names)}"
     lines = results.read_text().splitlines() if results.exists() else []
     known = {line["of"]: line["found"] for line in map(json.loads, lines)}
     if key not in known:
@@ -75,12 +76,10 @@ def _measured(data, part, seed, names, options, results):
 
 
 def _measure(data, part, seed, names, options):
-    from tf_scl.evaluation.knn import knn_predict
-    from tf_scl.evaluation.linear_probe import linear_probe
-
     found = {}
     train, labels, test, truth = photos(data, SOURCES[data], part)
-    for kind, (views, rows, queries) in _embedded(data, part, seed, options, train, test).items():
+    embedded = _embedded(data, part, seed, options, train, test)
+    for kind, (views, rows, queries) in ((kind, embedded[kind]) for kind in options.kinds):
         whole = _nearest(queries, rows)
         for name in names:
             center, directions = CONTENDERS[name](views, np.random.default_rng(seed))
@@ -91,9 +90,9 @@ def _measure(data, part, seed, names, options):
                 base, asked = (x[:, :k] for x in short)
                 near = _nearest(asked, base)
                 common = [len(np.intersect1d(*pair)) for pair in zip(near, whole, strict=True)]
-                probe = linear_probe(base, labels, asked, truth).predictions == truth
-                voted = knn_predict(base, labels, asked) == truth
-                values = (probe.mean(), voted.mean(), np.mean(common) / RECALL_AT)
+                right = judge(base, asked, labels, truth, seed)
+                values = [right[name].mean() for name in MEASURES[:3]]
+                values.append(np.mean(common) / RECALL_AT)
                 one = dict(zip(MEASURES, (100 * float(value) for value in values), strict=True))
                 found[f"{kind}, {name}, {k}"] = one
                 print(f"{data} {seed} {kind}, {name}, {k}: {one}", flush=True)
@@ -186,10 +185,12 @@ def _random(views, rng):
     return np.zeros(d), linalg.qr(rng.normal(size=(d, d)))[0]
 
 
-def _components(centered):
+def _components(centered, white=False):
     def found(views, rng):
         second, _, center = _moments(views, centered)
-        return center, linalg.eigh(second)[1][:, ::-1]
+        values, vectors = linalg.eigh(second)
+        values, vectors = values[::-1], vectors[:, ::-1]
+        return center, vectors / np.sqrt(np.maximum(values, 1e-3 * values.mean())) ** white
 
     return found
 
@@ -221,6 +222,7 @@ CONTENDERS = {
     "cut off": _cut,
     "random directions": _random,
     "principal components, centered": _components(True),
+    "principal components, variance 1": _components(True, white=True),
     "principal components": _components(False),
     "shared components, centered": _shared(True),
     "shared components": _shared(False),

@@ -87,6 +87,12 @@ def _for_classify():
     return {"encoder": encoder, "tf_scl": tf_scl, **names}
 
 
+def _for_shorten():
+    encoder = tf_scl.resnet(10, input_shape=(8, 8, 3), width=1)
+    images = np.stack([photo(seed, 8, 8) for seed in range(24)])
+    return {"encoder": encoder, "tf_scl": tf_scl, "images": images, "held_out": images}
+
+
 def _for_first_encoder():
     folder = pathlib.Path("runs/digits/images/3")
     folder.mkdir(parents=True)
@@ -115,6 +121,7 @@ _BEFORE = {
     "docs/how-to/evaluate.md": _for_evaluate,
     "docs/how-to/resume.md": _for_resume,
     "docs/how-to/serve.md": lambda: {"model": _model(), "tf_scl": tf_scl},
+    "docs/how-to/shorten.md": _for_shorten,
     "docs/how-to/train_in_a_script.md": _for_script,
     "docs/tutorials/first_encoder.md": _for_first_encoder,
 }

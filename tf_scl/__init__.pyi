@@ -32,6 +32,7 @@ from .optimizers.lars import LARS as LARS
 from .saving import load_model as load_model
 from .serving.export import export_saved_model as export_saved_model
 from .serving.onnx_file import export_onnx as export_onnx
+from .serving.ordered import ordered_encoder as ordered_encoder
 from .training import pretrain as pretrain
 
 __version__: str

@@ -96,13 +96,19 @@ def _moments(
 ) -> tuple[Array, Array, Array]:
     """E f(x) f(x')^T, E f(x) f(x)^T and E f(x), over all images and views; float64."""
     width = network.output_shape[-1]
+
+    @tf.function(reduce_retracing=True)
+    def embed(batch: tf.Tensor, pair: tf.Tensor, first: tf.Tensor) -> list[tf.Tensor]:
+        drawn = layer.pair(batch, tf.stack([tf.constant(seed), pair]), first)
+        return [network(view, training=False) for view in drawn]
+
     across, second, first = np.zeros((width, width)), np.zeros((width, width)), np.zeros(width)
     for start in range(0, len(images), _BATCH):
         batch = tf.constant(images[start : start + _BATCH])
         total = np.zeros((len(batch), width))
         for pair in range(views // 2):
-            for view in layer.pair(batch, tf.constant([seed, pair]), start):
-                rows = np.asarray(network(view, training=False), np.float64)
+            for rows in embed(batch, tf.constant(pair), tf.constant(start)):
+                rows = np.asarray(rows, np.float64)
                 second += rows.T @ rows
                 total += rows
         across += total.T @ total

@@ -80,14 +80,16 @@ def _measure(data, part, seed, names, options):
     train, labels, test, truth = photos(data, SOURCES[data], part)
     embedded = _embedded(data, part, seed, options, train, test)
     for kind, (views, rows, queries) in ((kind, embedded[kind]) for kind in options.kinds):
-        whole = _nearest(queries, rows)
         for name in names:
+            whole = _nearest(queries, rows)
             center, directions = CONTENDERS[name](views, np.random.default_rng(seed))
             short = [((x - center) @ directions).astype(np.float32) for x in (rows, queries)]
             for k in options.lengths:
                 if k > directions.shape[1]:
                     continue
                 base, asked = (x[:, :k] for x in short)
+                if name in CODES:
+                    whole, (base, asked) = _nearest(asked, base), _coded(CODES[name], base, asked)
                 near = _nearest(asked, base)
                 common = [len(np.intersect1d(*pair)) for pair in zip(near, whole, strict=True)]
                 right = judge(base, asked, labels, truth, seed)
@@ -97,6 +99,14 @@ def _measure(data, part, seed, names, options):
                 found[f"{kind}, {name}, {k}"] = one
                 print(f"{data} {seed} {kind}, {name}, {k}: {one}", flush=True)
     return found
+
+
+def _coded(kind, *embeddings):
+    """Embeddings as their codes say; the first ones are those that the codes are made for."""
+    from tf_scl.serving.codes import calibrated
+
+    quantizer = calibrated(kind, embeddings[0])
+    return [quantizer.decode(quantizer.encode(x).numpy()) for x in embeddings]
 
 
 def _embedded(data, part, seed, options, train, test):
@@ -230,7 +240,11 @@ CONTENDERS = {
     "Ritz, variance theta": _ritz(1),
     "Ritz, variance theta squared": _ritz(2),
     "Ritz, variance theta, ridge 0.1": _ritz(1, 0.1),
+    "Ritz, int8": _ritz(1),
+    "Ritz, binary": _ritz(1),
 }
+# Their recall is that of the same numbers before they are rounded.
+CODES = {"Ritz, int8": "int8", "Ritz, binary": "binary"}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from tf_scl.errors import InputError
 from tf_scl.files import atomic_write, write_file
 from tf_scl.serving.agreement import agreeing_export, reported
 from tf_scl.serving.class_head import CLASSIFY_METHOD, SCORE
+from tf_scl.serving.codes import KINDS, NONE, calibrated
 from tf_scl.serving.network import ExportedWeights, inference_model
 from tf_scl.serving.reference import (
     REFERENCE_FILE,
@@ -40,6 +41,7 @@ def export_saved_model(
     max_pixels: int = 50_000_000,
     abstain_below: float = 0.0,
     reference: Images | None = None,
+    quantize: str = NONE,
 ) -> None:
     """Writes an encoder or a classifier as a SavedModel.
 
@@ -62,6 +64,9 @@ def export_saved_model(
     Images are brought to the encoder's size: the central square, resized. A
     bad image makes its request fail with InvalidArgument and its index; an
     empty batch gives [0, D]; a huge one goes through the network in parts.
+    With `quantize` they answer with a `code` too, which takes a quarter or a 32nd of the
+    embedding's bytes: `tf_scl.serving.codes.Quantizer` says of what.
+
     The model loads with tensorflow alone, and TF Serving warms it up
     (`assets.extra/tf_serving_warmup_requests`). The folder appears complete
     or not at all.
@@ -74,7 +79,7 @@ def export_saved_model(
         metadata: JSON-able dict for `assets.extra/tf_scl.json`, beside
             "image_size", "channels", "dimension", "weights" and "max_pixels"
             (of a classifier also "classes", "abstain_below"; with `reference`
-            also "duplicate_cosine"); or None.
+            also "duplicate_cosine"; with `quantize` also that and "levels"); or None.
         projector: Whether the model's projector is served too.
         weights: "float32"; or "bfloat16", half the size on disk and in
             memory, computed with in float32 after a conversion at each
@@ -87,6 +92,8 @@ def export_saved_model(
             encoder was not trained on. The embeddings of the first 1,000 are
             kept in the SavedModel, for `tf-scl drift` and
             `tf-scl duplicates`; or None.
+        quantize: "none"; "int8" for a byte of each number; or "binary" for a
+            bit. The steps and levels are those that suit the reference.
 
     Raises:
         InputError: An encoder whose input has no fixed square size or that
@@ -115,11 +122,18 @@ def export_saved_model(
         )
     dimension = network.output_shape[-1]
     kept = None if reference is None else check_reference(reference, channels)
+    if validation.one_of("quantize", quantize, KINDS) != NONE and kept is None:
+        raise InputError(
+            f"`quantize={quantize!r}` needs `reference`, images that say how large the numbers of "
+            "an embedding are. Received: reference=None"
+        )
 
-    def make(stored: ExportedWeights) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
+    def make(
+        stored: ExportedWeights, encode: Callable[[tf.Tensor], tf.Tensor] | None = None
+    ) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
         score = head and head.stored(stored.module)
         served = signatures(
-            stored.bind, size, channels, dimension, max_pixels, score, abstain_below
+            stored.bind, size, channels, dimension, max_pixels, score, abstain_below, encode
         )
         _refuse_python(network, served[FLOATS])
         return served
@@ -141,12 +155,17 @@ def export_saved_model(
     if head is not None:
         facts |= {"classes": list(head.classes), "abstain_below": abstain_below}
     if kept is not None:
+        answer = served[FLOATS]
 
         def embed(images: Any) -> tf.Tensor:
-            return served[FLOATS](tf.constant(images))[OUTPUT]
+            return answer(tf.constant(images))[OUTPUT]
 
         embeddings = embed(kept).numpy()
         facts["duplicate_cosine"] = duplicate_cosine(embed, kept, embeddings, size)
+        if quantize != NONE:
+            quantizer = calibrated(quantize, embeddings)
+            facts |= {"quantize": quantize, "levels": quantizer.levels.tolist()}
+            served = make(stored, quantizer.encode)
     with atomic_write(path, overwrite=False) as partial:
         with reported(network):
             tf.saved_model.save(stored.module, partial, served)

@@ -12,6 +12,7 @@ from tf_scl.serving.class_head import (
     images_of_examples,
     label_and_score,
 )
+from tf_scl.serving.codes import CODE
 from tf_scl.serving.decoding import decode_or_raise
 
 BYTES, FLOATS, INTEGERS = "serving_default", "encode_images", "encode_uint8"
@@ -31,6 +32,7 @@ def signatures(
     max_pixels: int,
     score: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None,
     abstain_below: float = 0.0,
+    encode: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
     """The functions that `tf.saved_model.save` takes as `signatures`.
 
@@ -50,6 +52,8 @@ def signatures(
         score: Of a classifier, function from embeddings [N, D] to (classes, scores), string
             [C] and float32 [N, C]; or None.
         abstain_below: Float, the label is "" where no score reaches it.
+        encode: Function from embeddings [N, D] to codes [N, ...], which are answered as
+            "code"; or None.
 
     Returns:
         Dict from the name of a signature to a `tf.function`.
@@ -73,7 +77,8 @@ def signatures(
         def serve(rows: tf.Tensor) -> dict[str, tf.Tensor]:
             embedded = embedding(tf.ensure_shape(rows, spec.shape), prepare)
             scored = {} if score is None else label_and_score(*score(embedded), abstain_below)
-            return {OUTPUT: embedded, **scored}
+            coded = {} if encode is None else {CODE: encode(embedded)}
+            return {OUTPUT: embedded, **coded, **scored}
 
         return tf.function(serve, input_signature=[spec])
 

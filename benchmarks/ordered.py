@@ -36,14 +36,18 @@ def main():
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="what is turned")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="k")
+    parser.add_argument("--plot", help="a picture of kNN over k, such as short-vectors.svg")
     options = parser.parse_args()
     part, names = "test" if options.test else "validation", options.contenders
     results = pathlib.Path(options.results)
+    found = {}
     for data in DATA:
-        found = [_measured(data, part, seed, names, options, results) for seed in SEEDS]
+        found[data] = [_measured(data, part, seed, names, options, results) for seed in SEEDS]
         for kind in options.kinds:
             for measure in MEASURES:
-                table(data, kind, measure, found, names, options.lengths)
+                table(data, kind, measure, found[data], names, options.lengths)
+    if options.plot:
+        plot(found, options)
     print(f"\n{machine('tensorflow', 'keras')}")
 
 
@@ -61,6 +65,26 @@ def table(data, kind, measure, found, names, lengths):
             error = np.std(values, ddof=1) / len(values) ** 0.5
             cells.append(f"{np.mean(values):.1f} ± {error:.1f}")
         print(f"| {name} | {' | '.join(cells)} |")
+
+
+def plot(found, options):
+    """kNN over k, of the first kind; means over the seeds with their standard errors."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(found), figsize=(9, 3.6))
+    for axis, (data, seeds) in zip(axes, found.items(), strict=True):
+        for name in options.contenders:
+            keys = [f"{options.kinds[0]}, {name}, {k}" for k in options.lengths]
+            values = np.array([[one[key]["kNN"] for key in keys] for one in seeds])
+            error = values.std(axis=0, ddof=1) / len(values) ** 0.5
+            axis.errorbar(options.lengths, values.mean(axis=0), error, fmt=".-", label=name)
+        axis.set(xscale="log", xlabel="numbers that are kept", title=data)
+        axis.set_xticks(options.lengths, map(str, options.lengths))
+        axis.minorticks_off()
+    axes[0].set_ylabel("kNN, %")
+    axes[-1].legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(options.plot, metadata={"Date": None} if ".svg" in options.plot else None)
 
 
 def _measured(data, part, seed, names, options, results):

@@ -24,7 +24,7 @@ from benchmarks.methods import SOURCES
 DATA, SEEDS, LENGTHS = ("cifar10", "trash"), (0, 1, 2), (8, 16, 32, 64, 128, 256)
 MEASURES = ("all labels", "10 per class", "kNN", "recall")
 KINDS = ("encoder", "projector")
-VIEWS, RECALL_AT = 8, 10
+VIEWS, RECALL_AT, KEPT = 8, 10, 1000
 STEPS, RATE = 300, 1.0
 
 
@@ -75,9 +75,11 @@ def plot(found, options):
     for axis, (data, seeds) in zip(axes, found.items(), strict=True):
         for name in options.contenders:
             keys = [f"{options.kinds[0]}, {name}, {k}" for k in options.lengths]
+            keys = [key for key in keys if key in seeds[0]]
             values = np.array([[one[key]["kNN"] for key in keys] for one in seeds])
             error = values.std(axis=0, ddof=1) / len(values) ** 0.5
-            axis.errorbar(options.lengths, values.mean(axis=0), error, fmt=".-", label=name)
+            lengths = options.lengths[: len(keys)]
+            axis.errorbar(lengths, values.mean(axis=0), error, fmt=".-", label=name)
         axis.set(xscale="log", xlabel="numbers that are kept", title=data)
         axis.set_xticks(options.lengths, map(str, options.lengths))
         axis.minorticks_off()
@@ -126,10 +128,10 @@ def _measure(data, part, seed, names, options):
 
 
 def _coded(kind, *embeddings):
-    """Embeddings as their codes say; the first ones are those that the codes are made for."""
+    """Embeddings as their codes say; the codes are made for the first thousand."""
     from tf_scl.serving.codes import calibrated
 
-    quantizer = calibrated(kind, embeddings[0])
+    quantizer = calibrated(kind, embeddings[0][:KEPT])
     return [quantizer.decode(quantizer.encode(x).numpy()) for x in embeddings]
 
 

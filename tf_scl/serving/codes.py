@@ -21,17 +21,20 @@ _BITS = 8
 class Quantizer:
     """How embeddings become codes.
 
-    int8: number x of dimension k becomes round(x / levels[k]), clipped to -127..127. binary: it
-    becomes a bit, whether it is above levels[k]; eight of them are a byte, the first one its
-    highest bit, and zeros fill the last byte.
+    int8: a number x becomes round(x / level), clipped to -127..127, with one level for all
+    dimensions, so that cosines of codes are those of embeddings but for rounding. binary: the
+    number of dimension k becomes a bit, whether it is above levels[k]; eight of them are a byte,
+    the first one its highest bit, and zeros fill the last byte. NaN becomes 0.
 
     Attributes:
         kind: "int8" or "binary".
-        levels: float32 [D].
+        levels: float32, [1] or [D].
+        dimension: Int D.
     """
 
     kind: str
     levels: npt.NDArray[np.float32]
+    dimension: int
 
     def encode(self, embeddings: tf.Tensor) -> tf.Tensor:
         """Codes of embeddings, by TensorFlow operations alone.
@@ -46,9 +49,9 @@ class Quantizer:
             rounded = tf.round(embeddings / self.levels)
             return tf.cast(tf.clip_by_value(rounded, -_LARGEST, _LARGEST), tf.int8)
         bits = tf.cast(embeddings > self.levels, tf.int32)
-        missing = -len(self.levels) % _BITS
+        missing = -self.dimension % _BITS
         bits = tf.pad(bits, [[0, 0], [0, missing]])
-        parts = tf.reshape(bits, [-1, (len(self.levels) + missing) // _BITS, _BITS])
+        parts = tf.reshape(bits, [-1, (self.dimension + missing) // _BITS, _BITS])
         places = tf.constant([1 << place for place in reversed(range(_BITS))])
         return tf.cast(tf.reduce_sum(parts * places, axis=2), tf.uint8)
 
@@ -56,22 +59,24 @@ class Quantizer:
         """What codes stand for: float32 [N, D], near the embeddings; of bits -1 and 1."""
         if self.kind == INT8:
             return codes * self.levels
-        bits = np.unpackbits(codes, axis=1, count=len(self.levels))
+        bits = np.unpackbits(codes, axis=1, count=self.dimension)
         return 2 * bits.astype(np.float32) - 1
 
 
 def calibrated(kind: str, embeddings: Array) -> Quantizer:
     """The quantizer that suits embeddings such as these.
 
-    int8: of each dimension 99.9 % of the numbers are within its range. binary: of each dimension
-    half of them are above its level.
+    int8: 99.9 % of the numbers are within its range. binary: each level is the median of its
+    dimension, so that half of the numbers are above it, unless many are equal to it.
 
     Args:
         kind: "int8" or "binary".
-        embeddings: Float array [N, D], finite.
+        embeddings: Float array [N, D], finite, N >= 1.
     """
     validation.one_of("quantize", kind, (INT8, BINARY))
+    dimension = embeddings.shape[1]
     if kind == BINARY:
-        return Quantizer(kind, np.median(embeddings, axis=0).astype(np.float32))
-    steps = np.quantile(np.abs(embeddings), _WITHIN, axis=0) / _LARGEST
-    return Quantizer(kind, np.where(steps > 0, steps, 1.0).astype(np.float32))
+        return Quantizer(kind, np.median(embeddings, axis=0).astype(np.float32), dimension)
+    sizes = np.abs(embeddings)
+    largest = np.quantile(sizes, _WITHIN) or sizes.max() or 1.0
+    return Quantizer(kind, np.array([largest / _LARGEST], np.float32), dimension)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -93,7 +94,7 @@ def export_saved_model(
             kept in the SavedModel, for `tf-scl drift` and
             `tf-scl duplicates`; or None.
         quantize: "none"; "int8" for a byte of each number; or "binary" for a
-            bit. The steps and levels are those that suit the reference.
+            bit. The levels are those that suit the reference.
 
     Raises:
         InputError: An encoder whose input has no fixed square size or that
@@ -161,11 +162,13 @@ def export_saved_model(
             return answer(tf.constant(images))[OUTPUT]
 
         embeddings = embed(kept).numpy()
+        _require_finite(embeddings)
         facts["duplicate_cosine"] = duplicate_cosine(embed, kept, embeddings, size)
         if quantize != NONE:
             quantizer = calibrated(quantize, embeddings)
             facts |= {"quantize": quantize, "levels": quantizer.levels.tolist()}
             served = make(stored, quantizer.encode)
+    _require_own_keys(metadata or {}, facts)
     with atomic_write(path, overwrite=False) as partial:
         with reported(network):
             tf.saved_model.save(stored.module, partial, served)
@@ -177,6 +180,24 @@ def export_saved_model(
         if kept is not None:
             write_file(os.path.join(partial, REFERENCE_FILE), reference_bytes(embeddings))
         write_warmup_requests(os.path.join(partial, WARMUP_FILE), size, channels, served)
+
+
+def _require_finite(embeddings: Array) -> None:
+    wrong = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if len(wrong):
+        raise InputError(
+            f"the embedding of `reference[{wrong[0]}]` is not finite (so are {len(wrong)} of "
+            f"{len(embeddings)}): leave these images out, or train an encoder that can embed them"
+        )
+
+
+def _require_own_keys(metadata: dict[str, Any], facts: dict[str, Any]) -> None:
+    taken = sorted(metadata.keys() & facts.keys())
+    if taken:
+        raise InputError(
+            f"`metadata` cannot say {', '.join(taken)}: the export notes that itself. Leave it "
+            "out, or give it another name"
+        )
 
 
 def _name_classify_method(path: str) -> None:

@@ -33,9 +33,10 @@ def ordered_encoder(
     population loss of W^T f (arXiv 2106.04156, section 3) is -2 tr(W^T A W) + |W^T B W|_F^2. Of
     all W with k columns it is least where these are sqrt(theta) v for the k largest Ritz values,
     A v = theta B v, v^T B v = 1 (Eckart and Young). They do not depend on k, so each prefix of
-    what comes out is the best of its length in this sense: number k estimates the k-th
-    eigenfunction of the augmentation graph, as far as f shows it, times the root of its
-    eigenvalue. The constant function, which tells nothing, is left out.
+    what comes out is the best of its length among outputs of mean 0. The constant function, which
+    tells nothing, is thereby left out; number k estimates the k-th eigenfunction of the
+    augmentation graph after it, as far as f shows it, times the root of its eigenvalue. To B a
+    thousandth of the features' mean variance is added in each direction.
 
     Which images are near each other changes with it: directions in which features vary much count
     no more than others that views of one image share as well. Vectors of `model` cannot be
@@ -46,35 +47,46 @@ def ordered_encoder(
             stays as it is.
         images: [N, H, W, C], uint8 or float, values 0..255, N at least the D features that are
             turned. Those that the encoder was trained on will do.
-        dimension: Int 1..D, how many numbers are kept; by default all D.
+        dimension: Int 1..D, how many numbers are kept; by default all of a positive theta, which
+            are D or fewer: in the others views of one image share nothing.
         projector: Whether what the projector makes of the features is turned.
         augment: `tf_scl.config.AugmentConfig`, how views are drawn: as in the training, best of
             all. By default as `tf_scl.TwoViews` does.
         views: Int, even: how many of each image.
-        seed: Int, of the views.
+        seed: Int 0..2**31 - 1, of the views.
 
     Returns:
         `keras.Model` from images [N, S, S, C], values 0..255, to float32 [N, dimension]; it
         shares its weights with `model`, and is saved and exported as any encoder.
 
     Raises:
-        InputError: A model or an argument that is not as above; or features that are not finite,
-            or the same for all images.
+        InputError: A model or an argument that is not as above; features that are not finite, or
+            the same for all images; or fewer positive thetas than `dimension`.
     """
     network = inference_model(model, projector)
     features = network.output_shape[-1]
-    if dimension is None:
-        dimension = features
-    dimension = validation.whole_number("dimension", dimension, high=features)
+    if dimension is not None:
+        dimension = validation.whole_number("dimension", dimension, high=features)
+    seed = validation.whole_number("seed", seed, low=0, high=2**31 - 1)
+    if augment is not None and not isinstance(augment, AugmentConfig):
+        raise validation.refused("augment", augment, "a tf_scl.config.AugmentConfig")
     if validation.whole_number("views", views, low=2) % 2:
         raise validation.refused("views", views, "an even number")
     pixels = _checked(images, network, features)
     layer = TwoViews(network.input_shape[1], **vars(augment or AugmentConfig()))
     center, weights = _directions(*_moments(network, pixels, layer, views, seed))
-    turn = keras.layers.Dense(dimension, dtype="float32", name="ordered")
+    shared = weights.shape[1]
+    if shared < (dimension or 1):
+        raise InputError(
+            f"views of one image share something in {shared} directions of the features only: give "
+            f"`dimension` of at most that, more images, or more `views`. Received: {dimension=}, "
+            f"{len(pixels)} images, {views=}"
+        )
+    weights = weights[:, :dimension]
+    turn = keras.layers.Dense(weights.shape[1], dtype="float32", name="ordered")
     inputs = keras.Input(network.input_shape[1:])
     made = keras.Model(inputs, turn(network(inputs)), name=f"{network.name}_ordered")
-    turn.set_weights([weights[:, :dimension], -center @ weights[:, :dimension]])
+    turn.set_weights([weights, -center @ weights])
     return made
 
 
@@ -88,6 +100,9 @@ def _checked(images: Images, network: keras.Model, features: int) -> Array:
     refused = why_refused(array)
     if refused:
         raise InputError(f"`images`: {refused}")
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=(1, 2, 3)))[0])
+        raise InputError(f"`images[{row}]` holds values that are not finite; leave it out")
     return array
 
 
@@ -119,11 +134,12 @@ def _moments(
 
 
 def _directions(across: Array, second: Array, center: Array) -> tuple[Array, Array]:
-    """The mean of the features [D] and the columns of W [D, D], the largest value first."""
+    """The mean of the features [D] and the columns of W of positive values, the largest first."""
     if not np.isfinite(second).all():
         raise InputError(
             "the encoder gives features that are not finite for some of `images`, so that they "
-            "cannot be turned; was its training stopped by a NaN?"
+            "cannot be turned. Either its weights hold a NaN, or it computes in float16 and the "
+            "features are too large for that"
         )
     square = np.trace(second)
     across, second = (moment - np.outer(center, center) for moment in (across, second))
@@ -135,5 +151,5 @@ def _directions(across: Array, second: Array, center: Array) -> tuple[Array, Arr
         )
     ridge = _RIDGE * variance / len(second) * np.eye(len(second))
     values, vectors = linalg.eigh(across, second + ridge)
-    order = np.argsort(-values)
-    return center, vectors[:, order] * np.sqrt(np.maximum(values[order], 0.0))
+    order = np.argsort(-values)[: np.count_nonzero(values > 0)]
+    return center, vectors[:, order] * np.sqrt(values[order])

@@ -115,3 +115,20 @@ def test_a_model_without_a_reference_and_one_that_is_damaged(tmp_path):
         file.write_bytes(content)
         with pytest.raises(InputError, match=problem):
             read_reference(str(path))
+
+
+def test_an_embedding_that_is_not_finite(images, tmp_path):
+    divide = keras.layers.Lambda(lambda x: x / tf.reduce_max(x, axis=1, keepdims=True))
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), divide])
+    dark = images.copy()
+    dark[4] = 0
+    with pytest.raises(InputError, match=r"`reference\[4\]` is not finite"):
+        tf_scl.export_saved_model(network, tmp_path / "1", reference=dark)
+    assert not (tmp_path / "1").exists()
+
+
+def test_notes_do_not_replace_what_the_export_notes(images, tmp_path):
+    with pytest.raises(InputError, match="cannot say dimension, duplicate_cosine"):
+        noted = {"dimension": 3, "duplicate_cosine": 0.5, "mine": 1}
+        tf_scl.export_saved_model(_encoder(), tmp_path / "1", noted, reference=images)
+    assert not (tmp_path / "1").exists()

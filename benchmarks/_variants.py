@@ -115,10 +115,7 @@ class VariantModel(SpectralContrastive):
         if self.variant.memory:
             rows = tf.reshape(u, [-1, u.shape[-1]])
             squared = self._remembered(squared, rows, _moment(u))
-        mu = _best_mu(cosine, squared, width, None)
-        attraction, repulsion = -2 * cosine, mu * squared
-        scaled = tf.stop_gradient(mu * (attraction + repulsion))
-        return {"attraction": attraction, "repulsion": repulsion, "mu": mu, "scaled_loss": scaled}
+        return _at_best_scale(cosine, squared, width)
 
     def _remembered(self, squared, rows, moment):
         """The mean squared inner product with negatives of this batch and of past ones.
@@ -177,10 +174,15 @@ class LabeledModel(VariantModel):
         across = tf.reduce_sum(_moment(u) * of_labeled)
         cosine = (1 - b) * own + b * within
         squared = (1 - b) ** 2 * squared + 2 * b * (1 - b) * across + b**2 * squared_labeled
-        mu = _best_mu(cosine, squared, width, None)
-        attraction, repulsion = -2 * cosine, mu * squared
-        scaled = tf.stop_gradient(mu * (attraction + repulsion))
-        return {"attraction": attraction, "repulsion": repulsion, "mu": mu, "scaled_loss": scaled}
+        return _at_best_scale(cosine, squared, width)
+
+
+def _at_best_scale(cosine, squared, width):
+    """The terms of the loss with mu="auto", of its two sums."""
+    mu = _best_mu(cosine, squared, width, None)
+    attraction, repulsion = -2 * cosine, mu * squared
+    scaled = tf.stop_gradient(mu * (attraction + repulsion))
+    return {"attraction": attraction, "repulsion": repulsion, "mu": mu, "scaled_loss": scaled}
 
 
 def _class_pairs(u, members):

@@ -11,21 +11,20 @@ or lack a class. With --validation these are a quarter of the training images, a
 """
 
 import argparse
-import json
-import pathlib
+import functools
 
 import numpy as np
 
+from benchmarks._kept import Kept
 from benchmarks._machine import machine
 from benchmarks._photos import photos
-from benchmarks._trials import embed, kept_encoder, prepared, trial
-from benchmarks.methods import SOURCES
+from benchmarks._trials import embed, prepared
+from benchmarks.methods import SOURCES, kept_spectral
 
 DATA, COUNTS = ("cifar10", "trash"), (50, 150)
 KEPT = 1000  # at most, as in a SavedModel
 FALSE_ALARMS, POWER = 200, 50  # splits
 LEVELS = (0.01, 0.05)
-STEPS, RATE = 300, 1.0
 OURS = "as shipped"
 
 
@@ -36,9 +35,9 @@ def main():
     parser.add_argument("--validation", action="store_true", help="compare kernels")
     options = parser.parse_args()
     part, kernels = ("validation", list(KERNELS)) if options.validation else ("test", [OURS])
-    results = pathlib.Path(options.results)
+    kept = Kept(options.results)
     for data in DATA:
-        _table(data, _measured(data, part, kernels, options.encoders, results), kernels)
+        _table(data, _measured(data, part, kernels, options.encoders, kept), kernels)
     print(f"\n{machine('tensorflow', 'keras', 'scipy')}")
 
 
@@ -55,23 +54,18 @@ def _table(data, found, kernels):
             print(f"| {kernel} | {' | '.join(cells)} |")
 
 
-def _measured(data, part, kernels, encoders, results):
+def _measured(data, part, kernels, encoders, kept):
     """ "KERNEL, CHANGE, COUNT" -> p-values, one for each split."""
-    lines = results.read_text().splitlines() if results.exists() else []
-    known = dict(map(json.loads, lines))
-    found, embedded = {}, None
-    for kernel in kernels:
-        for change in CHANGES:
-            for count in COUNTS:
-                key = f"{data}, {part}, {kernel}, {change}, {count}"
-                if key not in known:
-                    embedded = embedded or _embedded(data, part, encoders)
-                    known[key] = _p_values(embedded, kernel, change, count)
-                    print(f"{key}: {np.mean(np.array(known[key]) < 0.01):.3f}", flush=True)
-                    with results.open("a") as file:
-                        file.write(json.dumps([key, known[key]]) + "\n")
-                found[f"{kernel}, {change}, {count}"] = known[key]
-    return found
+    embedded = functools.cache(functools.partial(_embedded, data, part, encoders))
+    return {
+        f"{kernel}, {change}, {count}": kept.of(
+            f"{data}, {part}, {kernel}, {change}, {count}",
+            functools.partial(_p_values, embedded, kernel, change, count),
+        )
+        for kernel in kernels
+        for change in CHANGES
+        for count in COUNTS
+    }
 
 
 def _p_values(embedded, kernel, change, count):
@@ -80,8 +74,7 @@ def _p_values(embedded, kernel, change, count):
     widths, unit = KERNELS[kernel]
     before = two_sample._WIDTHS
     two_sample._WIDTHS = before if widths is None else widths
-    rows, changed = embedded["none"][0], embedded[change][0]
-    labels = embedded["none"][1]
+    (rows, labels), (changed, _) = embedded()["none"], embedded()[change]
     values = []
     try:
         for split in range(FALSE_ALARMS if change == "none" else POWER):
@@ -104,8 +97,7 @@ def _embedded(data, part, encoders):
     from tf_scl.saving import load_model
 
     _, _, images, labels = photos(data, SOURCES[data], part)
-    one = trial(data=data, part=part, source=SOURCES[data], steps=STEPS, base_learning_rate=RATE)
-    encoder = load_model(kept_encoder(one, encoders))
+    encoder = load_model(kept_spectral(data, part, encoders))
     size = encoder.input_shape[1]
     return {
         name: (embed(encoder, prepared(change(images), size)), labels)

@@ -17,10 +17,10 @@ import PIL.Image
 
 from benchmarks._machine import machine
 from benchmarks._photos import photos
-from benchmarks._trials import embed, kept_encoder, prepared, trial
-from benchmarks.methods import SOURCES
+from benchmarks._trials import embed, prepared
+from benchmarks.methods import SOURCES, kept_spectral
 
-DATA, STEPS, RATE, ORDERED = ("cifar10", "trash"), 300, 1.0, 64
+DATA, ORDERED = ("cifar10", "trash"), 64
 
 
 def main():
@@ -43,8 +43,7 @@ def _measured(data, encoders):
     from tf_scl.unit_rows import unit_rows
 
     train, _, images, _ = photos(data, SOURCES[data], "test")
-    one = trial(data=data, part="test", source=SOURCES[data], steps=STEPS, base_learning_rate=RATE)
-    encoder = load_model(kept_encoder(one, encoders))
+    encoder = load_model(kept_spectral(data, "test", encoders))
     size = encoder.input_shape[1]
     order = np.random.default_rng(0).permutation(len(images))[:2000]
     kept, asked = np.array_split(images[order], 2)

@@ -12,11 +12,11 @@ on draws from all training photos and judged once on the 500 test photos.
 import argparse
 import dataclasses
 import itertools
-import json
 import pathlib
 
 import numpy as np
 
+from benchmarks._kept import Kept
 from benchmarks._machine import machine
 from benchmarks._photos import photos
 from benchmarks._trials import kept_encoder, trial
@@ -46,54 +46,34 @@ def main():
     parser.add_argument("--encoders", default="runs/few_labels", help="folder for the encoders")
     parser.add_argument("--results", default="few_labels.jsonl", help="file, which grows")
     options = parser.parse_args()
-    found = _Results(options.results)
-    chosen = {}
+    kept, chosen = Kept(options.results), {}
+
+    def correct(*key):
+        return kept.of(key, lambda: _run(pathlib.Path(options.encoders), *key))
+
     for name, (encoder, tuned) in CONTENDERS.items():
         trials = [{}] if tuned == "head" else SPACE
         scores = [
-            np.mean(
-                [
-                    found.accuracy(options.encoders, encoder, tuned, one, "validation", 0, draw)
-                    for draw in range(SEARCH_DRAWS)
-                ]
-            )
+            np.mean([correct(encoder, tuned, one, "validation", 0, d) for d in range(SEARCH_DRAWS)])
             for one in trials
         ]
         chosen[name] = trials[int(np.argmax(scores))]
-        print(f"{name}: {chosen[name]} ({max(scores):.1f} % on the validation part)", flush=True)
+        print(
+            f"{name}: {chosen[name]} ({100 * max(scores):.1f} % on the validation part)", flush=True
+        )
     print("\n| contender | 10 labels per class | settings |\n|---|---|---|")
     for name, (encoder, tuned) in CONTENDERS.items():
-        correct = [
-            found.correct(options.encoders, encoder, tuned, chosen[name], "test", seed, draw)
+        tested = [
+            correct(encoder, tuned, chosen[name], "test", seed, draw)
             for seed in SEEDS
             for draw in range(TEST_DRAWS)
         ]
-        print(f"| {name} | {_interval(np.array(correct))} | {chosen[name] or ''} |")
+        print(f"| {name} | {_interval(np.array(tested))} | {chosen[name] or ''} |")
     print(machine("tensorflow", "keras"))
 
 
-class _Results:
-    """Runs that were done, by what they were asked, in a file."""
-
-    def __init__(self, path):
-        self._path = pathlib.Path(path)
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        self._known = {json.dumps(key): right for key, right in map(json.loads, lines)}
-
-    def correct(self, folder, *key):
-        """Which of the images that judge were right, list of bools."""
-        text = json.dumps(key)
-        if text not in self._known:
-            self._known[text] = _run(pathlib.Path(folder), *key)
-            with self._path.open("a") as file:
-                file.write(json.dumps([key, self._known[text]]) + "\n")
-        return self._known[text]
-
-    def accuracy(self, folder, *key):
-        return 100 * float(np.mean(self.correct(folder, *key)))
-
-
 def _run(folder, encoder, tuned, changes, part, seed, draw):
+    """Which of the images that judge were right, list of bools."""
     import keras
 
     from tf_scl.classification.few_labels import fit_classifier

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks._machine import machine
 from benchmarks._photos import DATA_SETS
-from benchmarks._trials import MEASURES, describe, run_trials, trial
+from benchmarks._trials import MEASURES, describe, kept_encoder, run_trials, trial
 from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
 
 SPACES = {
@@ -38,6 +38,12 @@ SPACES = {
 }
 # Photos are kept larger than the views that are cropped from them.
 SOURCES = {"cifar10": 32, "trash": 64}
+
+
+def kept_spectral(data, part, folder, seed=0):
+    """Path of the encoder of the spectral loss at rate 1 and mu="auto", see `kept_encoder`."""
+    one = trial(data=data, part=part, source=SOURCES[data], seed=seed, base_learning_rate=1.0)
+    return kept_encoder(one, folder)
 
 
 def main():

@@ -10,22 +10,20 @@ quarter of the training images; with --test once on the test images.
 """
 
 import argparse
-import json
-import pathlib
 
 import numpy as np
 from scipy import linalg
 
+from benchmarks._kept import Kept
 from benchmarks._machine import machine
 from benchmarks._photos import photos
-from benchmarks._trials import PROJECTOR, embed, judge, kept_encoder, prepared, trial
-from benchmarks.methods import SOURCES
+from benchmarks._trials import PROJECTOR, embed, judge, prepared
+from benchmarks.methods import SOURCES, kept_spectral
 
 DATA, SEEDS, LENGTHS = ("cifar10", "trash"), (0, 1, 2), (8, 16, 32, 64, 128, 256)
 MEASURES = ("all labels", "10 per class", "kNN", "recall")
 KINDS = ("encoder", "projector")
 VIEWS, RECALL_AT, KEPT = 8, 10, 1000
-STEPS, RATE = 300, 1.0
 
 
 def main():
@@ -39,10 +37,9 @@ def main():
     parser.add_argument("--plot", help="a picture of kNN over k, such as short-vectors.svg")
     options = parser.parse_args()
     part, names = "test" if options.test else "validation", options.contenders
-    results = pathlib.Path(options.results)
-    found = {}
+    kept, found = Kept(options.results), {}
     for data in DATA:
-        found[data] = [_measured(data, part, seed, names, options, results) for seed in SEEDS]
+        found[data] = [_measured(data, part, seed, names, options, kept) for seed in SEEDS]
         for kind in options.kinds:
             for measure in MEASURES:
                 table(data, kind, measure, found[data], names, options.lengths)
@@ -89,16 +86,10 @@ def plot(found, options):
     figure.savefig(options.plot, metadata={"Date": None} if ".svg" in options.plot else None)
 
 
-def _measured(data, part, seed, names, options, results):
+def _measured(data, part, seed, names, options, kept):
     """ "KIND, CONTENDER, k" -> measure -> %."""
     key = f"{data} {part} {seed}, {options.kinds}, {options.lengths}: {', '.join(names)}"
-    lines = results.read_text().splitlines() if results.exists() else []
-    known = {line["of"]: line["found"] for line in map(json.loads, lines)}
-    if key not in known:
-        known[key] = _measure(data, part, seed, names, options)
-        with results.open("a") as file:
-            file.write(json.dumps({"of": key, "found": known[key]}) + "\n")
-    return known[key]
+    return kept.of(key, lambda: _measure(data, part, seed, names, options))
 
 
 def _measure(data, part, seed, names, options):
@@ -106,18 +97,19 @@ def _measure(data, part, seed, names, options):
     train, labels, test, truth = photos(data, SOURCES[data], part)
     embedded = _embedded(data, part, seed, options, train, test)
     for kind, (views, rows, queries) in ((kind, embedded[kind]) for kind in options.kinds):
+        whole = _nearest(queries, rows)
         for name in names:
-            whole = _nearest(queries, rows)
             center, directions = CONTENDERS[name](views, np.random.default_rng(seed))
             short = [((x - center) @ directions).astype(np.float32) for x in (rows, queries)]
             for k in options.lengths:
                 if k > directions.shape[1]:
                     continue
                 base, asked = (x[:, :k] for x in short)
+                wanted = whole
                 if name in CODES:
-                    whole, (base, asked) = _nearest(asked, base), _coded(CODES[name], base, asked)
+                    wanted, (base, asked) = _nearest(asked, base), _coded(CODES[name], base, asked)
                 near = _nearest(asked, base)
-                common = [len(np.intersect1d(*pair)) for pair in zip(near, whole, strict=True)]
+                common = [len(np.intersect1d(*pair)) for pair in zip(near, wanted, strict=True)]
                 right = judge(base, asked, labels, truth, seed)
                 values = [right[name].mean() for name in MEASURES[:3]]
                 values.append(np.mean(common) / RECALL_AT)
@@ -139,15 +131,7 @@ def _embedded(data, part, seed, options, train, test):
     """Kind -> (float32 [N, V, D] of views, [N, D] and [M, D] of whole images)."""
     from tf_scl.saving import load_model
 
-    one = trial(
-        data=data,
-        part=part,
-        source=SOURCES[data],
-        seed=seed,
-        steps=STEPS,
-        base_learning_rate=RATE,
-    )
-    path = kept_encoder(one, options.encoders)
+    path = kept_spectral(data, part, options.encoders, seed)
     encoder, projector = load_model(path), _in_float32(load_model(path.with_name(PROJECTOR)))
     size = encoder.input_shape[1]
     sized = [prepared(images, size) for images in (train, test)]

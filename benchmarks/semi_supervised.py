@@ -14,11 +14,10 @@ images.
 import argparse
 import dataclasses
 import itertools
-import json
-import pathlib
 
 import numpy as np
 
+from benchmarks._kept import Kept
 from benchmarks._machine import machine
 from benchmarks._photos import photos
 from benchmarks._trials import BASE, kept_encoder, prepared, schedule, trial, whole_batches
@@ -47,17 +46,21 @@ def main():
     parser.add_argument("--encoders", default="runs/semi_supervised", help="folder for encoders")
     parser.add_argument("--results", default="semi_supervised.jsonl", help="file, which grows")
     options = parser.parse_args()
-    known = _Results(pathlib.Path(options.results), options.encoders)
+    kept = Kept(options.results)
+
+    def correct(*key):
+        return kept.of(key, lambda: _run(options.encoders, *key))
+
     for data in DATA:
         print(f"\n{data}\n\n| contender | 10 labels per class | settings |\n|---|---|---|")
         for name, space in SPACE.items():
             found = [
-                np.mean([known.correct(data, "validation", name, one, 0, d) for d in range(DRAWS)])
+                np.mean([correct(data, "validation", name, one, 0, d) for d in range(DRAWS)])
                 for one in space
             ]
             best = space[int(np.argmax(found))]
             tested = [
-                known.correct(data, "test", name, best, seed, draw)
+                correct(data, "test", name, best, seed, draw)
                 for seed in SEEDS
                 for draw in range(DRAWS)
             ]
@@ -66,26 +69,8 @@ def main():
     print(f"\n{machine('tensorflow', 'keras')}")
 
 
-class _Results:
-    """Runs that were done, by what they were asked, in a file."""
-
-    def __init__(self, path, encoders):
-        self._path, self._encoders = path, encoders
-        lines = path.read_text().splitlines() if path.exists() else []
-        self._known = {json.dumps(key): right for key, right in map(json.loads, lines)}
-
-    def correct(self, *key):
-        """Which of the images that judge were right, list of bools."""
-        text = json.dumps(key)
-        if text not in self._known:
-            self._known[text] = _run(self._encoders, *key)
-            with self._path.open("a") as file:
-                file.write(json.dumps([key, self._known[text]]) + "\n")
-            print(f"{text}: {100 * np.mean(self._known[text]):.1f}", flush=True)
-        return self._known[text]
-
-
 def _run(folder, data, part, name, settings, seed, draw):
+    """Which of the images that judge were right, list of bools."""
     import keras
 
     from tf_scl.classification.few_labels import fit_classifier
@@ -115,7 +100,9 @@ def _run(folder, data, part, name, settings, seed, draw):
     known, judged = (prepared(images, encoder.input_shape[1]) for images in (train[chosen], judged))
     classifier = fit_classifier(encoder, known, labels[chosen].astype(str), config)
     given = classifier.predict(judged, verbose=0).argmax(axis=1)
-    return (np.array(classifier.classes)[given] == truth.astype(str)).tolist()
+    right = np.array(classifier.classes)[given] == truth.astype(str)
+    print(f"{data}, {name}, {settings}, {part} {seed}.{draw}: {100 * right.mean():.1f}", flush=True)
+    return right.tolist()
 
 
 def _with_labels(one, weight, train, chosen, classes):

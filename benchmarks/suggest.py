@@ -10,18 +10,17 @@ With --validation a quarter of the training images judges instead: there setting
 """
 
 import argparse
-import json
-import pathlib
+import functools
 
 import numpy as np
 
+from benchmarks._kept import Kept
 from benchmarks._machine import machine
 from benchmarks._photos import photos
-from benchmarks._trials import embed, kept_encoder, prepared, trial
-from benchmarks.methods import SOURCES
+from benchmarks._trials import embed, prepared
+from benchmarks.methods import SOURCES, kept_spectral
 
 DATA, SEEDS, LABELS = ("cifar10", "trash"), range(10), (10, 20, 50, 100)
-STEPS, RATE = 300, 1.0
 POOL = 0.8  # share of the training images in one of the ten
 
 
@@ -34,12 +33,16 @@ def main():
     parser.add_argument("--plot", help="a picture of the curves, such as suggest.svg")
     options = parser.parse_args()
     part = "validation" if options.validation else "test"
-    results = pathlib.Path(options.results)
-    curves = {}
+    kept, curves = Kept(options.results), {}
     for data in DATA:
-        known = _Results(results, data, part, options.encoders)
+        features = functools.cache(functools.partial(_embedded, data, part, options.encoders))
+
+        def accuracies(way, seed, data=data, features=features):
+            key = f"{data} {part} {way} {seed}"
+            return kept.of(key, lambda: _accuracies(*features(), way, seed))
+
         curves[data] = {
-            way: np.array([known.accuracies(way, seed) for seed in SEEDS]) for way in options.ways
+            way: np.array([accuracies(way, seed) for seed in SEEDS]) for way in options.ways
         }
         table(data, curves[data])
     print(f"\n{machine('tensorflow', 'keras', 'scipy')}")
@@ -81,45 +84,19 @@ def plot(curves, path):
     figure.savefig(path, metadata={"Date": None})
 
 
-class _Results:
-    """Accuracies that were measured, in a file; features are made when one is not."""
+def _embedded(data, part, encoders):
+    """Features and labels of the images to choose from, and of those that judge."""
+    from tf_scl.saving import load_model
 
-    def __init__(self, path, data, part, encoders):
-        self._path, self._data, self._part, self._encoders = path, data, part, encoders
-        lines = path.read_text().splitlines() if path.exists() else []
-        self._known = dict(map(json.loads, lines))
-        self._features = None
-
-    def accuracies(self, way, seed):
-        """% after each number of `LABELS`."""
-        key = f"{self._data} {self._part} {way} {seed}"
-        if key not in self._known:
-            if self._features is None:
-                self._features = self._embedded()
-            self._known[key] = _accuracies(*self._features, way, seed)
-            print(f"{key}: {self._known[key]}", flush=True)
-            with self._path.open("a") as file:
-                file.write(json.dumps([key, self._known[key]]) + "\n")
-        return self._known[key]
-
-    def _embedded(self):
-        from tf_scl.saving import load_model
-
-        train, labels, test, truth = photos(self._data, SOURCES[self._data], self._part)
-        one = trial(
-            data=self._data,
-            part=self._part,
-            source=SOURCES[self._data],
-            steps=STEPS,
-            base_learning_rate=RATE,
-        )
-        encoder = load_model(kept_encoder(one, self._encoders))
-        size = encoder.input_shape[1]
-        rows, queries = (embed(encoder, prepared(images, size)) for images in (train, test))
-        return rows, labels, queries, truth
+    train, labels, test, truth = photos(data, SOURCES[data], part)
+    encoder = load_model(kept_spectral(data, part, encoders))
+    size = encoder.input_shape[1]
+    rows, queries = (embed(encoder, prepared(images, size)) for images in (train, test))
+    return rows, labels, queries, truth
 
 
 def _accuracies(rows, labels, queries, truth, way, seed):
+    """% after each number of `LABELS`."""
     from tf_scl.evaluation.linear_probe import fit_linear_head
 
     rng = np.random.default_rng(seed)

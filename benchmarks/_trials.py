@@ -193,13 +193,13 @@ def _features(one, config, train, test):
 @contextlib.contextmanager
 def _trained(one, config, train):
     """(Model, seconds of training, means of metrics over 25 steps each), to be used within."""
-    from tf_scl.models.calibration import calibrated
+    from tf_scl.models.batch_statistics import with_statistics_of
     from tf_scl.optimizers.by_name import build_optimizer
 
     model, steps = _model(one, config), one["steps"]
     data = whole_batches(train, config.train.batch_size, one["seed"])
     if not steps:
-        with calibrated(model, data):
+        with with_statistics_of(model, data):
             yield model, 0.0, {}
         return
     model.compile(build_optimizer(config.train, schedule(config.train, steps)), jit_compile=False)

@@ -40,6 +40,18 @@ def test_names_stand_in_the_files_that_are_given_for_them(page):
             assert re.search(rf"\b{part}\b", source), f"{page}: {name} in {path}"
 
 
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_names_without_a_file_stand_somewhere_in_the_code(page):
+    """So that a page does not go on naming what was renamed."""
+    layers = ("tf_scl", "components", "pipeline", "tests", "benchmarks")
+    files = [path for layer in layers for path in (_ROOT / layer).rglob("*.py")]
+    words = set(re.findall(r"\w+", "\n".join(path.read_text() for path in files)))
+    names = re.findall(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)`", (_ROOT / page).read_text())
+    known = words | {path.name.split(".")[0] for path in files}
+    known |= {"py", "pyi", "html", "css", "md", "json", "test_FILE", "test_MODULE"}
+    assert not [name for name in names if not known.issuperset(name.split("."))]
+
+
 def test_versions_agree():
     citation = yaml.safe_load((_ROOT / "CITATION.cff").read_text())
     assert citation["version"] == tf_scl.__version__

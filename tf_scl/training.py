@@ -21,7 +21,7 @@ from tf_scl.config import Config, TrainConfig
 from tf_scl.data.input_pipeline import WorkerShard, count_records, training_batches
 from tf_scl.encoders.backbones import build_encoder
 from tf_scl.errors import InputError
-from tf_scl.models.calibration import calibrated
+from tf_scl.models.batch_statistics import with_statistics_of
 from tf_scl.models.methods import build_method
 from tf_scl.models.projection_head import projection_head
 from tf_scl.models.two_view_model import TwoViewModel
@@ -119,7 +119,7 @@ def pretrain(
         before_training: Called with the model before its first step, or None;
             with untrained weights also in a run that goes on. Its normalizations
             have the statistics of training images meanwhile
-            (`tf_scl.models.calibration`), and its layers compute in float32: it may
+            (`tf_scl.models.batch_statistics`), and its layers compute in float32: it may
             look at the model, not change it.
         verbose: Of `keras.Model.fit`.
         checkpoint_dir: Folder of this run's checkpoints, local or remote, or
@@ -171,7 +171,7 @@ def pretrain(
         start = data
         if start is None or first_step:
             start = _training_data(files, config, strategy, 0, images)
-        with calibrated(model, itertools.islice(start, train.epochs * steps)):
+        with with_statistics_of(model, itertools.islice(start, train.epochs * steps)):
             before_training(_in_float32(model, config))
     if checkpointing and finished:
         _log.info("training has finished before; its last checkpoint is used")

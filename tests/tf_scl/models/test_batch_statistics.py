@@ -4,7 +4,7 @@ import pytest
 
 import tf_scl
 from tests.conftest import photo
-from tf_scl.models.calibration import calibrated
+from tf_scl.models.batch_statistics import with_statistics_of
 
 _IMAGES = np.stack([photo(number, 8, 8) for number in range(64)])
 
@@ -41,7 +41,7 @@ def test_statistics_are_those_of_the_data_meanwhile_and_nothing_else_changes(str
         batches = tf.data.Dataset.from_tensor_slices(_IMAGES).batch(64).repeat(32)
         data = strategy.experimental_distribute_dataset(batches)
     weights = _values(model.trainable_variables)
-    with calibrated(model, data):
+    with with_statistics_of(model, data):
         # The first normalization sees the first convolution of the images, which is linear.
         convolution, normalization = (
             next(layer for layer in model.encoder.layers if kind in type(layer).__name__)
@@ -67,6 +67,6 @@ def test_a_batch_that_is_accumulated_is_not_embedded_as_a_whole(monkeypatch):
         return embed(views, training)
 
     monkeypatch.setattr(model, "embed_views", note)
-    with calibrated(model, [_IMAGES]):
+    with with_statistics_of(model, [_IMAGES]):
         assert seen in ([16], [None])
     assert model.optimizer.iterations.numpy() == 0

@@ -13,7 +13,7 @@ _BATCHES = 32  # after so many, moving averages of momentum 0.9 hold 3 % of what
 
 
 @contextlib.contextmanager
-def calibrated(model: TwoViewModel, data: Iterable[Element]) -> Iterator[TwoViewModel]:
+def with_statistics_of(model: TwoViewModel, data: Iterable[Element]) -> Iterator[TwoViewModel]:
     """While it lasts, normalizations have the statistics of data; afterwards, those from before.
 
     Batch normalization begins with a mean of 0 and a variance of 1. Training would

@@ -66,13 +66,14 @@ class VariantModel(SpectralContrastive):
     """One replica, whole batches."""
 
     def __init__(self, variant, small_views, *parts):
-        super().__init__(*parts, mu="auto")
+        super().__init__(*parts, mu="auto", build=False)
         self.small_views = small_views
         self.variant = variant
         if variant.memory:
-            d = self.projector.output_shape[-1]
+            d = self.projector.layers[-2].units
             self.past = tf.Variable(tf.zeros([d, d]), trainable=False)
             self.steps = tf.Variable(0.0, trainable=False)
+        self.build_if_known()
 
     def train_step(self, data):
         (images,) = self.check_inputs(data)

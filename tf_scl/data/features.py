@@ -91,6 +91,12 @@ def parse_filenames(serialized: tf.Tensor) -> tf.Tensor:
     return tf.io.parse_example(serialized, spec)[FILENAME]
 
 
+def parse_hashes(serialized: tf.Tensor) -> tf.Tensor:
+    """Hex digests of the images' files, string [N], of serialized examples [N]."""
+    spec = {SHA256: tf.io.FixedLenFeature([], tf.string)}
+    return tf.io.parse_example(serialized, spec)[SHA256]
+
+
 def parse_labeled(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Encoded images, labels (int64, `NO_LABEL` where absent) and class names, each [N]."""
     spec = {

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from tf_scl.typing import ArrayLike, Images
+from tf_scl.errors import InputError
+from tf_scl.typing import Array, ArrayLike, Images
 
 # What images that were scaled to 0..1 or -1..1 hold at most; resizing may overshoot a little.
 _LARGEST_SCALED = 1.25
@@ -53,6 +55,22 @@ def are_scaled_bytes(images: tf.Tensor) -> tf.Tensor:
 
     scaled = whole(255.0 * images) | whole(127.5 * (images + 1.0))
     return tf.reduce_all(tf.abs(images) <= 1.0) & scaled & ~whole(images)
+
+
+def require_pixels(name: str, images: Array) -> None:
+    """Raises InputError where images were scaled (see `looks_scaled`) or are not finite.
+
+    Args:
+        name: What they are called in the message.
+        images: [N, H, W, C].
+    """
+    refused = why_refused(images)
+    if refused:
+        raise InputError(f"`{name}`: {refused}")
+    finite = np.isfinite(images).all(axis=(1, 2, 3))
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InputError(f"`{name}[{row}]` holds values that are not finite; leave it out")
 
 
 def why_refused(images: Images | ArrayLike) -> str | None:

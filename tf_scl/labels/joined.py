@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ from tf_scl.typing import Array
 
 _SHOWN = 3  # lines that a message names
 _CLASSES_SHOWN = 10
-_DECODED = 256  # images at a time
+_DECODED, _NAMES = 256, 1024  # at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,7 @@ def join_labels(
     """
     names = _filenames(files)
     rejected = {normalized(image.file): image for image in read_rejected(report_dir)}
+    file = _by_known_names(file, {**names, **rejected})
     twins = {name: image.same_as for name, image in rejected.items() if image.same_as}
     kept = {**twins, **names}  # a duplicate's label is that of the image that was kept
     strangers = [row for row in file.rows if row.filename not in kept.keys() | rejected.keys()]
@@ -89,6 +91,29 @@ def join_labels(
             f"{rejected[dropped[0].filename].reason}; label other images",
         )
     return ImageLabels(tuple(classes), labels, dict(sorted(reasons.items())))
+
+
+def _by_known_names(file: LabelsFile, known: Iterable[str]) -> LabelsFile:
+    """The labels by names as images have them, where the file spells these in another way.
+
+    What is not UTF-8 in a name is escaped by all that writes names for people, as `tf-scl suggest`
+    does; and an accent is a letter of its own or not, as the system has it that wrote the name.
+    """
+    known = set(known)
+    by_spelling = {_spelling(name): name for name in sorted(known)}
+    rows = (
+        row
+        if row.filename in known
+        else dataclasses.replace(
+            row, filename=by_spelling.get(_spelling(row.filename), row.filename)
+        )
+        for row in file.rows
+    )
+    return dataclasses.replace(file, rows=tuple(rows))
+
+
+def _spelling(name: str) -> str:
+    return unicodedata.normalize("NFC", printable(os.fsencode(name)))
 
 
 def _one_each(file: LabelsFile, kept: Mapping[str, str]) -> dict[str, str]:
@@ -156,25 +181,24 @@ def read_labeled_images(
     Returns:
         (images, numbers): uint8 [N, size, size, channels] and int64 [N], in file order.
     """
-    encoded, numbers = [], []
-    for batch in open_records(files).batch(1024):
-        found = labels.of(features.parse_filenames(batch).numpy())
-        encoded += features.parse_encoded(tf.boolean_mask(batch, found >= 0)).numpy().tolist()
-        numbers += found[found >= 0].tolist()
-    images = np.empty((len(encoded), size, size, channels), np.uint8)
-    for at in range(0, len(encoded), _DECODED):
-        part = tf.constant(encoded[at : at + _DECODED])
-        images[at : at + _DECODED] = decode_batch(part, size, channels).numpy()
-    return images, np.array(numbers, np.int64)
+    given = labels_in(files, labels)
+    numbers = given[given >= 0]
+    images, at = np.empty((len(numbers), size, size, channels), np.uint8), 0
+    rows = tf.data.Dataset.from_tensor_slices(given >= 0)
+    labeled = tf.data.Dataset.zip(open_records(files), rows).filter(lambda _, has_label: has_label)
+    for batch, _ in labeled.batch(_DECODED):
+        part = decode_batch(features.parse_encoded(batch), size, channels).numpy()
+        images[at : at + len(part)] = part
+        at += len(part)
+    return images, numbers
 
 
-def count_labels(files: Sequence[str], labels: ImageLabels) -> Array:
-    """How many images of record files have each label, int64 [classes]."""
-    counts = np.zeros(len(labels.classes), np.int64)
-    for batch in open_records(files).batch(1024):
-        found = labels.of(features.parse_filenames(batch).numpy())
-        counts += np.bincount(found[found >= 0], minlength=len(counts))
-    return counts
+def labels_in(files: Sequence[str], labels: ImageLabels) -> Array:
+    """The labels of the images of record files, int64 [N], `features.NO_LABEL` for none."""
+    found = [np.zeros(0, np.int64)]
+    for batch in open_records(files).batch(_NAMES):
+        found.append(labels.of(features.parse_filenames(batch).numpy()))
+    return np.concatenate(found)
 
 
 def require_per_class(labels: ImageLabels, train_files: Sequence[str], least: int) -> None:
@@ -185,7 +209,8 @@ def require_per_class(labels: ImageLabels, train_files: Sequence[str], least: in
         train_files: TFRecord paths of the training split.
         least: Int, images that each class must have there.
     """
-    counts = count_labels(train_files, labels)
+    given = labels_in(train_files, labels)
+    counts = np.bincount(given[given >= 0], minlength=len(labels.classes))
     for name, count in zip(labels.classes, counts.tolist(), strict=True):
         if count < least:
             whole = sum(one == name for one in labels.labels.values())
@@ -230,7 +255,7 @@ def _hint(names: Iterable[str]) -> str:
     example = min(names, default=None)
     if example is None:
         return ""
-    return f"; name images as it does, for example {example!r}"
+    return f"; name images as it does, for example {printable(os.fsencode(example))!r}"
 
 
 def _error(file: LabelsFile, text: str) -> InputError:

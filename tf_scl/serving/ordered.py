@@ -9,7 +9,7 @@ from tf_scl import validation
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.config import AugmentConfig
 from tf_scl.errors import InputError
-from tf_scl.images.pixel_range import why_refused
+from tf_scl.images.pixel_range import require_pixels
 from tf_scl.serving.network import inference_model
 from tf_scl.typing import Array, Images
 
@@ -97,12 +97,7 @@ def _checked(images: Images, network: keras.Model, features: int) -> Array:
             f"to turn {features} features, `images` must be at least as many: "
             f"[N, H, W, {channels}] with N >= {features}. Received: {array.shape}"
         )
-    refused = why_refused(array)
-    if refused:
-        raise InputError(f"`images`: {refused}")
-    if not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array).all(axis=(1, 2, 3)))[0])
-        raise InputError(f"`images[{row}]` holds values that are not finite; leave it out")
+    require_pixels("images", array)
     return array
 
 

@@ -12,6 +12,7 @@ from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.data.input_pipeline import first_images
 from tf_scl.errors import InputError
 from tf_scl.files import read_file
+from tf_scl.images.pixel_range import require_pixels
 from tf_scl.typing import Array, Images
 from tf_scl.unit_rows import unit_rows
 
@@ -38,14 +39,14 @@ def reference_images(files: Sequence[str], size: int, channels: int) -> Array | 
 
 
 def check_reference(images: Images, channels: int) -> Array:
-    """The images of a reference as an array, no more of them than are kept.
+    """The images of a reference as an array, no more of them than are kept; of more a sample.
 
     Args:
         images: Array-like [N, H, W, C], values 0..255.
         channels: Int C of the encoder.
 
     Raises:
-        InputError: Another shape, or fewer than 20 images.
+        InputError: Another shape, fewer than 20 images, or values of another range.
     """
     array = np.asarray(images)
     if array.ndim != 4 or array.shape[3] != channels or len(array) < LEAST_IMAGES:
@@ -53,7 +54,11 @@ def check_reference(images: Images, channels: int) -> Array:
             f"`reference` must be at least {LEAST_IMAGES} images [N, H, W, {channels}] that the "
             f"encoder was not trained on. Received: {array.shape}"
         )
-    return array[:REFERENCE_IMAGES].astype(np.float32)
+    require_pixels("reference", array)
+    if len(array) > REFERENCE_IMAGES:  # they may be sorted by class
+        chosen = np.random.default_rng(0).choice(len(array), REFERENCE_IMAGES, replace=False)
+        array = array[np.sort(chosen)]
+    return array.astype(np.float32)
 
 
 def duplicate_cosine(

@@ -12,9 +12,9 @@ from tf_scl.images.check_image import check_image
 from tf_scl.ingestion.summary import RejectedImage
 from tf_scl.labels.joined import (
     ImageLabels,
-    count_labels,
     describe,
     join_labels,
+    labels_in,
     labels_of_records,
     read_labeled_images,
     require_per_class,
@@ -57,6 +57,22 @@ def test_labels_find_their_images_whatever_the_folders_say(ingested):
     )
     names = np.array([b"c/d.png", b"a.png", b"b.png", _ODD], object)
     assert found.of(names).tolist() == [0, 1, 0, features.NO_LABEL]
+
+
+def test_a_name_is_found_in_another_spelling(tmp_path):
+    """As `tf-scl suggest` writes what is not UTF-8, and as another system writes an accent."""
+    path = str(tmp_path / "records")
+    names = ["caf\xe9.jpg".encode("latin-1"), "e\u0301.jpg".encode(), "\xfc.jpg".encode()]
+    with tf.io.TFRecordWriter(path) as writer:
+        for name in names:
+            image = check_image(encode(photo(0)), 10**6)
+            writer.write(features.encode_example(image, name, "0"))
+    (tmp_path / "rejected.jsonl").write_text("")
+    file = _file(**{"caf\\xe9.jpg": "x", "\xe9.jpg": "y", "u\u0308.jpg": "x"})
+    found = join_labels(file, [path], str(tmp_path), "photos")
+    assert found.of(np.array(names, object)).tolist() == [0, 1, 0]
+    with pytest.raises(InputError, match=r"line 2 names 'no.jpg'.*for example 'caf\\\\xe9.jpg'"):
+        join_labels(_file(**{"no.jpg": "x"}), [path], str(tmp_path), "photos")
 
 
 def test_duplicates_with_labels_that_differ(ingested):
@@ -147,7 +163,8 @@ def test_names_of_a_tar_match_however_they_begin(tmp_path):
 def test_classes_with_too_few_images_to_learn_from(ingested):
     files, _ = ingested
     labels = ImageLabels(("x", "y"), {"a.png": "x", "b.png": "x", "c/d.png": "y"}, {})
-    assert count_labels(files, labels).tolist() == [2, 1]
+    assert labels_in(files, labels).tolist() == [0, 0, features.NO_LABEL, 1]
+    assert labels_in([], labels).tolist() == []
     require_per_class(labels, files, 1)
     with pytest.raises(InputError, match="'y' has 1 .*1 are kept for evaluation: 1 are needed"):
         require_per_class(labels, files[:1], 1)

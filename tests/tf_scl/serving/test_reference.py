@@ -76,15 +76,18 @@ def test_an_encoder_that_gives_one_vector_for_all_has_no_copies_but_exact_ones()
     assert duplicate_cosine(embed, images, embed(images).numpy(), 8) == pytest.approx(1.0)
 
 
-def test_of_many_images_the_first_thousand_are_kept(tmp_path, monkeypatch):
+def test_of_many_images_a_sample_is_kept(tmp_path, monkeypatch):
+    """Not the first ones, which may be of one class."""
     from tf_scl.serving import reference
 
     monkeypatch.setattr(reference, "REFERENCE_IMAGES", 25)
     images = np.stack([photo(number, 8, 8) for number in range(40)])
     encoder = _encoder()
     tf_scl.export_saved_model(encoder, tmp_path / "model", reference=images)
-    kept = read_reference(str(tmp_path / "model"))
-    np.testing.assert_allclose(kept, encoder.predict(images[:25], verbose=0), atol=1e-5)
+    kept, all_of_them = read_reference(str(tmp_path / "model")), encoder.predict(images, verbose=0)
+    places = [int(np.abs(all_of_them - one).sum(axis=1).argmin()) for one in kept]
+    np.testing.assert_allclose(kept, all_of_them[places], atol=1e-5)
+    assert places == sorted(set(places)) and places[-1] > 30 and len(places) == 25
 
 
 @pytest.mark.parametrize(
@@ -98,6 +101,16 @@ def test_of_many_images_the_first_thousand_are_kept(tmp_path, monkeypatch):
 def test_images_that_cannot_be_a_reference(tmp_path, images, received):
     with pytest.raises(InputError, match=f"at least 20 images .* Received: {received}"):
         tf_scl.export_saved_model(_encoder(), tmp_path / "model", reference=images)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "scale,message",
+    [(255, "`reference`: values must be 0..255"), (np.nan, r"`reference\[0\]` holds values")],
+)
+def test_a_reference_of_another_range(images, tmp_path, scale, message):
+    with pytest.raises(InputError, match=message):
+        tf_scl.export_saved_model(_encoder(), tmp_path / "model", reference=images / scale)
     assert not list(tmp_path.iterdir())
 
 

@@ -326,7 +326,10 @@ class ClassifyConfig(_Section):
         "what is trained: the head, also the last stage, all",
     )
     balanced: bool = _setting(
-        True, _one_of(True, False), "all classes count alike, however many images each has"
+        False,
+        _one_of(True, False),
+        "all classes count alike, however many images each has: in training, in the probabilities "
+        "and in the verdict",
     )
     validation_fraction: float = _setting(
         0.2,

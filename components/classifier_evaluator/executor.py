@@ -21,8 +21,9 @@ from tf_scl.classification.evaluation import LAST_CLASSIFIER, evaluate_classifie
 from tf_scl.config import Config
 from tf_scl.data.input_pipeline import record_files
 from tf_scl.dataclass_json import dumps
+from tf_scl.evaluation.unseen import unseen_by
 from tf_scl.files import write_file
-from tf_scl.labels.joined import ImageLabels, read_labeled_images
+from tf_scl.labels.joined import ImageLabels, labels_in, read_labeled_images
 from tf_scl.serving.export import read_metadata
 from tf_scl.typing import Array
 
@@ -60,26 +61,30 @@ class Executor(base_executor.BaseExecutor):
             record_files(artifact_utils.get_split_uri(input_dict["examples"], split))
             for split in ("train", "eval")
         )
-        _, train_targets = _read(path, train, labels)
+        train_targets = labels_in(train, labels)
         probabilities, targets = _classify(path, test, labels)
         last = last_blessed_path(input_dict, classifier)
-        others = {LAST_CLASSIFIER: _given_by(last, test, labels)} if last else {}
+        labeled = labels_in(test, labels) >= 0
         evaluation = evaluate_classifier(
-            probabilities, targets, labels.classes, train_targets, others, config
+            probabilities,
+            targets,
+            labels.classes,
+            train_targets[train_targets >= 0],
+            {LAST_CLASSIFIER: _given_by(last, test, labels)} if last else {},
+            config,
+            read_metadata(path)["settings"]["classify"]["balanced"],
+            unseen_by(last, test)[labeled] if last else None,
         )
         directory = artifact_utils.get_single_uri(output_dict["evaluation"])
         write_file(os.path.join(directory, EVALUATION_FILE), dumps(evaluation))
         bless(blessing, classifier, evaluation.verdict.blessed)
 
 
-def _read(path: str, files: list[str], labels: ImageLabels) -> tuple[Array, Array]:
-    metadata = read_metadata(path)
-    return read_labeled_images(files, labels, metadata["image_size"], metadata["channels"])
-
-
 def _classify(path: str, files: list[str], labels: ImageLabels) -> tuple[Array, Array]:
     """Scores by a SavedModel, float32 [M, its classes], and the labels [M], of labeled images."""
-    images, targets = _read(path, files, labels)
+    metadata = read_metadata(path)
+    size, channels = metadata["image_size"], metadata["channels"]
+    images, targets = read_labeled_images(files, labels, size, channels)
     model = tf.saved_model.load(path)  # referenced while its signature is in use
     classify = model.signatures["encode_uint8"]
     parts = [

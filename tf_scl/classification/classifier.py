@@ -13,7 +13,7 @@ from tf_scl.classification.temperature import fit_temperature
 from tf_scl.classification.trained_part import HEAD, LAST, PARTS, leaves, part_of
 from tf_scl.errors import InputError
 from tf_scl.evaluation.features import check_features
-from tf_scl.evaluation.labels import check_labels
+from tf_scl.evaluation.labels import alike_weights, check_labels
 from tf_scl.evaluation.linear_probe import LinearHead, fit_linear_head
 from tf_scl.images.decode import fit_to_square
 from tf_scl.models import checks
@@ -155,12 +155,7 @@ class Classifier(keras.Model):
         Raises:
             InputError: A label of another class.
         """
-        labels = check_labels("labels", labels)
-        if labels.dtype.kind != "U" and (labels < 0).any():
-            raise InputError(
-                "labels must not be negative, as those of images without a label are; leave these "
-                f"images out. Received: {int(labels.min())}"
-            )
+        labels = require_labels(check_labels("labels", labels))
         numbers = {name: number for number, name in enumerate(self.classes)}
         known = list(numbers) if labels.dtype.kind == "U" else list(numbers.values())
         strangers = sorted(set(labels.tolist()) - set(known))
@@ -174,7 +169,7 @@ class Classifier(keras.Model):
         return labels
 
     def fit_head(
-        self, images: Images, labels: Any, balanced: bool = True, seed: int = 0
+        self, images: Images, labels: Any, balanced: bool = False, seed: int = 0
     ) -> LinearHead:
         """Solves the head for the features of labeled images, and sets the temperature.
 
@@ -185,7 +180,8 @@ class Classifier(keras.Model):
         Args:
             images: [N, H, W, C], uint8 or float, values 0..255.
             labels: [N] or [N, 1], names of classes or their numbers; of each class one at least.
-            balanced: Whether all classes count alike, however many images each has.
+            balanced: Whether all classes count alike, however many images each has. The
+                probabilities are then those of images of which each class has as many.
             seed: Int, seed of the folds.
 
         Returns:
@@ -209,14 +205,14 @@ class Classifier(keras.Model):
         known = np.isfinite(head.held_out).all(axis=1)
         self.set_temperature(1.0)
         if known.any():
-            self.set_temperature(fit_temperature(head.held_out[known], targets[known]))
+            self._fit_temperature(head.held_out[known], targets[known], balanced)
         return head
 
-    def calibrate(self, images: Images, labels: Any) -> float:
+    def calibrate(self, images: Images, labels: Any, balanced: bool = False) -> float:
         """Sets the temperature by images that the classifier was not trained on.
 
         Args:
-            images, labels: As of `fit_head`; classes may be missing.
+            images, labels, balanced: As of `fit_head`; classes may be missing.
 
         Returns:
             The temperature, float.
@@ -224,8 +220,12 @@ class Classifier(keras.Model):
         targets = self.targets(labels)
         require_as_many(images, targets)
         logits = self.embed(images) @ self.head.get_weights()[0] + self.head.get_weights()[1]
-        self.set_temperature(fit_temperature(logits, targets))
+        self._fit_temperature(logits, targets, balanced)
         return self.temperature
+
+    def _fit_temperature(self, logits: Array, targets: Array, balanced: bool) -> None:
+        weights = alike_weights(targets, len(self.classes)) if balanced else None
+        self.set_temperature(fit_temperature(logits, targets, weights))
 
     def set_temperature(self, temperature: float) -> None:
         """Sets by what logits are divided, a number > 0."""
@@ -271,6 +271,16 @@ class Classifier(keras.Model):
             part = {id(layer) for layer in part_of(self.encoder)}
             for layer in leaves(self.encoder):
                 layer.trainable = id(layer) in part
+
+
+def require_labels(labels: Array) -> Array:
+    """The labels as they are; raises InputError where some are those of no label."""
+    if labels.dtype.kind != "U" and (labels < 0).any():
+        raise InputError(
+            "labels must not be negative, as those of images without a label are; leave these "
+            f"images out. Received: {int(labels.min())}"
+        )
+    return labels
 
 
 def require_as_many(images: Images, targets: Array) -> None:

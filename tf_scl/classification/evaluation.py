@@ -2,7 +2,8 @@
 
 A classifier is blessed where something speaks for it and nothing against it: it is better than
 always naming the most frequent class, and not worse than the classifier that was blessed last,
-both beyond what the choice of the test images could do by chance. `evaluate.require_gain` = false
+both beyond what the choice of the test images could do by chance. That is in the accuracy, or, of
+a classifier for which all classes count alike, in the mean recall. `evaluate.require_gain` = false
 blesses it also where that it is better is not shown.
 """
 
@@ -15,6 +16,7 @@ from tf_scl.classification.temperature import expected_calibration_error
 from tf_scl.config import EvaluateConfig
 from tf_scl.evaluation.bootstrap import accuracy_interval
 from tf_scl.evaluation.gate import LEVEL, TOO_WIDE, compare_accuracies
+from tf_scl.evaluation.labels import alike_weights
 from tf_scl.evaluation.results import (
     BLESSED,
     FAILED,
@@ -30,7 +32,7 @@ from tf_scl.typing import Array
 
 MOST_FREQUENT = "most frequent class"
 LAST_CLASSIFIER = "last blessed classifier"
-_ACCURACY = "accuracy"
+_ACCURACY, _RECALL = "accuracy", "mean recall"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,8 @@ class ClassifierEvaluation:
         score: Accuracy and its interval; None where no evaluation image has a label.
         classes: One for each class.
         confusion: Counts of true and given classes; None likewise.
-        calibration_error: Expected calibration error (15 bins), None likewise.
+        calibration_error: Expected calibration error (15 bins), None likewise; of a classifier
+            for which all classes count alike, by images that are weighted so.
         cross_entropy: Mean, in nats, None likewise.
         train_images, test_images: Number of labeled images.
         level: Of all intervals, such as 0.95.
@@ -87,6 +90,8 @@ def evaluate_classifier(
     train_targets: Array,
     others: Mapping[str, Array] | None = None,
     config: EvaluateConfig | None = None,
+    balanced: bool = False,
+    unseen: Array | None = None,
 ) -> ClassifierEvaluation:
     """Measures a classifier and reaches a verdict.
 
@@ -99,6 +104,9 @@ def evaluate_classifier(
             classes that it gives to the same images, negative where it is one that is not
             among these; or None.
         config: `EvaluateConfig`, its number of resamples and seed, and whether a gain is required.
+        balanced: Bool, whether it was trained so that all classes count alike.
+        unseen: Bool [M], the images that the others were not trained on, and are compared on;
+            None for all.
 
     Returns:
         `ClassifierEvaluation`.
@@ -124,10 +132,21 @@ def evaluate_classifier(
     correct = given == targets
     matrix = np.zeros((count, count), int)
     np.add.at(matrix, (targets, given), 1)
-    baselines = {MOST_FREQUENT: np.full(len(targets), test_counts.argmax()), **(others or {})}
+    weights = alike_weights(targets, count) if balanced else None
+    everywhere = np.ones(len(targets), bool)
+    unseen = everywhere if unseen is None else unseen
+    compared = [(MOST_FREQUENT, np.full(len(targets), test_counts.argmax()), everywhere)]
+    compared += [(name, other, unseen) for name, other in (others or {}).items() if unseen.any()]
     checks = [
-        compare_accuracies(_ACCURACY, name, correct, other == targets, config)
-        for name, other in baselines.items()
+        compare_accuracies(
+            _RECALL if balanced else _ACCURACY,
+            name,
+            correct[rows],
+            (other == targets)[rows],
+            config,
+            alike_weights(targets[rows], count) if balanced else None,
+        )
+        for name, other, rows in compared
     ]
     interval = accuracy_interval(correct, LEVEL, config.resamples, config.seed)
     tiny = np.finfo(np.float32).tiny
@@ -135,7 +154,7 @@ def evaluate_classifier(
         score=Score(float(correct.mean()), interval),
         classes=_class_scores(classes, train_counts, matrix),
         confusion=Confusion(tuple(classes), tuple(map(tuple, matrix.tolist()))),
-        calibration_error=expected_calibration_error(probabilities, targets),
+        calibration_error=expected_calibration_error(probabilities, targets, weights=weights),
         cross_entropy=float(
             -np.mean(np.log(np.maximum(probabilities[np.arange(len(targets)), targets], tiny)))
         ),
@@ -143,7 +162,7 @@ def evaluate_classifier(
         test_images=len(targets),
         level=LEVEL,
         checks=tuple(checks),
-        verdict=_verdict(checks, interval, len(targets), config.require_gain),
+        verdict=_verdict(checks, interval, len(targets), config.require_gain, unseen),
     )
 
 
@@ -170,12 +189,21 @@ def _class_scores(
 
 
 def _verdict(
-    checks: Sequence[Check], interval: tuple[float, float], images: int, require_gain: bool
+    checks: Sequence[Check],
+    interval: tuple[float, float],
+    images: int,
+    require_gain: bool,
+    unseen: Array,
 ) -> Verdict:
     wide = interval[1] - interval[0]
     note = ""
-    if wide > TOO_WIDE:
+    if not unseen.all():
         note = (
+            f" On {np.count_nonzero(~unseen):,} of these images the {LAST_CLASSIFIER} may have "
+            "been trained, as ingest.eval_fraction is larger now: on them the two are not compared."
+        )
+    if wide > TOO_WIDE:
+        note += (
             f" Of {images} labeled evaluation images the accuracy is known to "
             f"{100 * wide:.0f} points only. {_REMEDY}"
         )

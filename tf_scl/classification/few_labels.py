@@ -9,7 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_scl.augmentation.two_views import TwoViews
-from tf_scl.classification.classifier import Classifier, CrossEntropy, require_as_many
+from tf_scl.classification.classifier import (
+    Classifier,
+    CrossEntropy,
+    require_as_many,
+    require_labels,
+)
 from tf_scl.classification.trained_part import HEAD
 from tf_scl.config import ClassifyConfig
 from tf_scl.errors import InputError
@@ -52,8 +57,8 @@ def fit_classifier(
     """
     config = config or ClassifyConfig()
     if classes is None:
-        classes = np.unique(check_labels("labels", labels)).astype(str).tolist()
-        labels = check_labels("labels", labels).astype(str)
+        labels = require_labels(check_labels("labels", labels)).astype(str)
+        classes = np.unique(labels).tolist()
     images = np.asarray(images)
     encoder = _copy(getattr(encoder, "encoder", encoder))  # neither trained nor frozen
     if config.tuned == HEAD:
@@ -67,7 +72,7 @@ def fit_classifier(
     train, valid = np.flatnonzero(~left_out), np.flatnonzero(left_out)
     classifier.fit_head(images[train], targets[train], config.balanced, config.seed)
     _fine_tune(classifier, images, targets, train, valid, config)
-    classifier.calibrate(images[valid], targets[valid])
+    classifier.calibrate(images[valid], targets[valid], config.balanced)
     return classifier
 
 

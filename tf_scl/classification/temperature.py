@@ -19,7 +19,9 @@ from tf_scl.typing import Array
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 
 
-def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
+def fit_temperature(
+    logits: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """The temperature T of the least mean cross-entropy of softmax(logits / T).
 
     With the targets (N onehot + 1 / C) / (N + 1), see above.
@@ -27,6 +29,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     Args:
         logits: Float [N, C], of images that the classifier was not trained on.
         targets: int [N] in 0..C-1.
+        weights: Float [N], how much each image counts; None for all alike.
 
     Returns:
         Float, between `MIN_TEMPERATURE` and `MAX_TEMPERATURE`.
@@ -39,7 +42,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
 
     def loss(log_inverse: float) -> float:  # convex in 1 / T, so of one minimum in its logarithm
         log_p = log_softmax(logits * np.exp(log_inverse), axis=1)
-        given = np.mean(log_p[np.arange(len(targets)), targets])
+        given = np.average(log_p[np.arange(len(targets)), targets], weights=weights)
         return -float((1 - smoothing) * given + smoothing * np.mean(log_p))
 
     bounds = -np.log(MAX_TEMPERATURE), -np.log(MIN_TEMPERATURE)
@@ -48,7 +51,10 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
 
 
 def expected_calibration_error(
-    probabilities: ArrayLike, targets: ArrayLike, bins: int = 15
+    probabilities: ArrayLike,
+    targets: ArrayLike,
+    bins: int = 15,
+    weights: ArrayLike | None = None,
 ) -> float:
     """The mean distance of confidence and accuracy, over bins of confidence.
 
@@ -60,6 +66,7 @@ def expected_calibration_error(
         targets: int [N] in 0..C-1.
         bins: Int >= 1. Of few images the figure is too large by chance: about
             sqrt(bins / N) / 2 where all is calibrated.
+        weights: Float [N] of mean 1, how much each image counts; None for all alike.
 
     Returns:
         Float 0..1.
@@ -72,7 +79,8 @@ def expected_calibration_error(
     confidence = rows.max(axis=1)
     right = rows.argmax(axis=1) == targets
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
+    counted = np.ones(len(rows)) if weights is None else np.asarray(weights)
+    gaps = np.bincount(place, weights=counted * (right - confidence), minlength=bins)
     return float(np.abs(gaps).sum() / len(targets))
 
 

@@ -11,7 +11,8 @@ images of 12 are not proof of 100 %, as they are with whole-number weights.
 
 What is repeated, such as the choice of the few labels of a probe, adds its own
 chance: repetitions are taken as normal, and the standard error of their mean
-comes in with Student's t. The interval is then for the mean over all choices
+comes in with Student's t. Images may have weights, such as make all classes count alike; the
+one image more then has the largest of them. The interval is then for the mean over all choices
 and images, not for one choice. It does not cover what all repetitions share:
 the encoder, and the labeled images that labels are chosen from.
 """
@@ -57,6 +58,7 @@ def difference_interval(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    weights: ArrayLike | None = None,
 ) -> tuple[float, float]:
     """Interval of accuracy a minus accuracy b on the same test images.
 
@@ -64,12 +66,13 @@ def difference_interval(
         correct_a, correct_b: As in `accuracy_interval`, of one shape: column by
             column the same images, row by row the same repetition (draw).
         level, resamples, seed: Likewise.
+        weights: Float array [M], > 0, how much each image counts; None for all alike.
 
     Returns:
         (low, high), floats -1..1.
 
     Raises:
-        InputError: As there, or two shapes.
+        InputError: As there, two shapes, or weights that do not fit.
     """
     values_a, values_b = _check("correct_a", correct_a), _check("correct_b", correct_b)
     if values_a.shape != values_b.shape:
@@ -77,11 +80,16 @@ def difference_interval(
             "a paired difference needs the same images and repetitions on both sides. "
             f"Received: correct_a {values_a.shape}, correct_b {values_b.shape}"
         )
-    return _interval(values_a - values_b, -1.0, level, resamples, seed)
+    return _interval(values_a - values_b, -1.0, level, resamples, seed, weights)
 
 
 def _interval(
-    values: Array, worst: float, level: float, resamples: int, seed: int
+    values: Array,
+    worst: float,
+    level: float,
+    resamples: int,
+    seed: int,
+    weights: ArrayLike | None = None,
 ) -> tuple[float, float]:
     """Interval of the mean of values [R, M] in worst..1."""
     validation.whole_number("resamples", resamples)
@@ -90,18 +98,33 @@ def _interval(
         raise validation.refused("level", level, allowed)
     repetitions = len(values)
     rng = np.random.default_rng(seed)
-    # A sum of exponential weights is gamma: one draw for all images of one value.
-    value, images = np.unique(values.mean(axis=0), return_counts=True)
-    weights = rng.standard_gamma(images, (resamples, len(images)))
-    one_more = rng.standard_exponential(resamples)
-    total, weighted = weights.sum(axis=1) + one_more, weights @ value
+    counted = _weights(weights, values.shape[1])
+    # A sum of exponential weights is gamma: one draw for all images of one value and weight.
+    kinds, images = np.unique(np.stack([values.mean(axis=0), counted]), axis=1, return_counts=True)
+    drawn = rng.standard_gamma(images, (resamples, len(images))) * kinds[1]
+    one_more = rng.standard_exponential(resamples) * counted.max()
+    total, weighted = drawn.sum(axis=1) + one_more, drawn @ kinds[0]
     by_repetition = np.zeros(resamples)
     if repetitions > 1:
-        error = values.mean(axis=1).std(ddof=1) / np.sqrt(repetitions)
+        means = np.average(values, axis=1, weights=counted)
+        error = means.std(ddof=1) / np.sqrt(repetitions)
         by_repetition = error * rng.standard_t(repetitions - 1, resamples)
     low = np.quantile((weighted + worst * one_more) / total + by_repetition, (1 - level) / 2)
     high = np.quantile((weighted + one_more) / total + by_repetition, (1 + level) / 2)
     return max(worst, float(low)), min(1.0, float(high))
+
+
+def _weights(weights: ArrayLike | None, images: int) -> Array:
+    """float64 [M]."""
+    if weights is None:
+        return np.ones(images)
+    array = np.asarray(weights, np.float64)
+    if array.shape != (images,) or not (np.isfinite(array) & (array > 0)).all():
+        raise InputError(
+            f"`weights` must hold a number above 0 for each of {images} test images. Received: "
+            f"shape {array.shape}"
+        )
+    return array
 
 
 def _check(name: str, values: ArrayLike) -> Array:

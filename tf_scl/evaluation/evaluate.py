@@ -7,13 +7,14 @@ import numpy as np
 
 from tf_scl.config import Config
 from tf_scl.evaluation import baseline_cache
-from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED
+from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import usable_k
 from tf_scl.evaluation.leakage import NearCopies, near_copies
 from tf_scl.evaluation.representation import evaluate_all
 from tf_scl.evaluation.results import Evaluation, Leakage
 from tf_scl.evaluation.saved_model_features import extract_features
 from tf_scl.evaluation.spectrum import MIN_IMAGES
+from tf_scl.evaluation.unseen import unseen_by
 from tf_scl.evaluation.views import embed_views
 from tf_scl.labels.joined import ImageLabels
 from tf_scl.serving.export import read_metadata
@@ -97,6 +98,7 @@ def evaluate_models(
         class_names,
         {name: one for name, one in views.items() if name != PROJECTED},
         {PIXELS: baseline_cache.measure(cache, *data, evaluate)} if cache else None,
+        unseen_by(models[LAST_BLESSED], test_files) if LAST_BLESSED in models else None,
     )
     features = train[PRETRAINED], test[PRETRAINED]
     copies = _near_copies(models[PRETRAINED], *features)

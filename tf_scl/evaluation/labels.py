@@ -40,6 +40,20 @@ def check_labels(name: str, labels: Any) -> Array:
     return labels if labels.dtype.kind == "U" else _whole_numbers(name, labels)
 
 
+def alike_weights(targets: Array, classes: int) -> Array:
+    """Weights by which all classes count alike, however many images each has.
+
+    Args:
+        targets: int [N] in 0..classes-1.
+        classes: Int.
+
+    Returns:
+        float64 [N], of mean 1.
+    """
+    counts = np.bincount(targets, minlength=classes)
+    return len(targets) / (np.count_nonzero(counts) * counts[targets])
+
+
 def check_label_pair(train_labels: Any, test_labels: Any) -> tuple[Array, Array]:
     """`check_labels` of both parts, which must be numbers both or text both.
 

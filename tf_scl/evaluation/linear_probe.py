@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from tf_scl import validation
 from tf_scl.evaluation.features import check_parts
-from tf_scl.evaluation.labels import check_labels, number_classes
+from tf_scl.evaluation.labels import alike_weights, check_labels, number_classes
 from tf_scl.evaluation.logistic_regression import fit_logistic_regression, principal_components
 from tf_scl.evaluation.progress import Progress
 from tf_scl.typing import Array
@@ -118,8 +118,8 @@ def fit_linear_head(
         `LinearHead`.
     """
     rows, mean, std = _standardize(features)
-    counts = np.bincount(targets, minlength=classes)
-    weights = 1 / (classes * counts[targets]) if balanced else np.full(len(targets), 1 / len(rows))
+    weights = alike_weights(targets, classes) if balanced else np.ones(len(rows))
+    weights /= len(rows)
     size = "{:,} images x {:,} features".format(*rows.shape)
     progress = Progress(_log, f"linear probe on {size}, {classes} classes")
     components, to_features = principal_components(rows)

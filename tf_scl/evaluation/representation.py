@@ -94,6 +94,7 @@ def evaluate_all(
     class_names: Sequence[str] | None = None,
     views: Mapping[str, Array] | None = None,
     known: Mapping[str, Measured] | None = None,
+    unseen: Array | None = None,
 ) -> Evaluation:
     """Measures each of `representations` and reaches a verdict.
 
@@ -106,6 +107,8 @@ def evaluate_all(
         views: From `gate.PRETRAINED` and `gate.UNTRAINED` to features [N, V, D]
             of V views of evaluation images each, or None.
         known: Representations that need not be measured again, or None.
+        unseen: Bool [M], the evaluation images that `gate.LAST_BLESSED` was not trained on: it is
+            compared on these; None for all.
 
     Raises:
         InputError: A label that `class_names` has no name for.
@@ -122,8 +125,10 @@ def evaluate_all(
     for name, right in matched.items():
         results[name] = dataclasses.replace(results[name], view_matching=_score(right, config))
     correct = {name: one.correct for name, one in measured.items() if one.correct is not None}
-    checks = gate.run_checks(results, correct, matched, config)
-    labeled = int(np.count_nonzero(test_labels >= 0))
+    fair = np.ones(len(test_labels), bool) if unseen is None else unseen
+    fair = fair[test_labels >= 0]
+    checks = gate.run_checks(results, correct, matched, config, fair)
+    labeled = len(fair)
     return Evaluation(
         representations=results,
         checks=tuple(checks),
@@ -137,7 +142,7 @@ def evaluate_all(
         classes=len(np.unique(train_labels[train_labels >= 0])),
         level=LEVEL,
         confusion=_confusion(measured[PRETRAINED], class_names),
-        comparison=_compare(correct, config),
+        comparison=_compare(correct, config, fair),
     )
 
 
@@ -150,10 +155,12 @@ def _numbered(train_labels: Any, test_labels: Any) -> tuple[Array, Array, list[s
     return numbers[: len(train_labels)], numbers[len(train_labels) :], texts.tolist()
 
 
-def _compare(correct: Mapping[str, gate.Correct], config: EvaluateConfig) -> Comparison | None:
-    if not {PRETRAINED, LAST_BLESSED} <= set(correct):
+def _compare(
+    correct: Mapping[str, gate.Correct], config: EvaluateConfig, fair: Array
+) -> Comparison | None:
+    if not {PRETRAINED, LAST_BLESSED} <= set(correct) or np.count_nonzero(fair) < 2:
         return None
-    ours, last = correct[PRETRAINED], correct[LAST_BLESSED]
+    ours, last = (correct[name].of(fair) for name in (PRETRAINED, LAST_BLESSED))
     return Comparison(
         images=len(ours.whole),
         linear_probe=_difference(ours.whole, last.whole, config),

@@ -19,10 +19,10 @@ def _probabilities(given, sure=0.8):
     return rows
 
 
-def _evaluate(given, targets, others=None, config=None):
+def _evaluate(given, targets, others=None, config=None, unseen=None):
     train = np.array([0, 0, 1, 2])
     return evaluate_classifier(
-        _probabilities(given), np.asarray(targets), _CLASSES, train, others, config
+        _probabilities(given), np.asarray(targets), _CLASSES, train, others, config, unseen=unseen
     )
 
 
@@ -76,6 +76,39 @@ def test_worse_than_the_last_classifier_is_refused_and_equal_is_not():
     # A class that only the other one knows is never right.
     better = _evaluate(given, targets, {LAST_CLASSIFIER: np.full(90, -1)})
     assert better.checks[1].state == "passed"
+
+
+def test_where_classes_count_alike_the_mean_recall_is_judged():
+    """95 of one class and 5 of another, each found in 90 %: by accuracy worse than naming one."""
+    targets = np.repeat([0, 1], [950, 50])
+    given = np.where(np.arange(1000) % 10 == 0, 1 - targets, targets)
+    train = np.array([0, 1])
+    rows = np.eye(2)[given]
+    plain = evaluate_classifier(rows, targets, ("good", "bad"), train)
+    assert plain.verdict.state == "not blessed"
+    alike = evaluate_classifier(rows, targets, ("good", "bad"), train, balanced=True)
+    (check,) = alike.checks
+    assert check.measure == "mean recall" and alike.verdict.blessed
+    assert check.value == pytest.approx(0.9) and check.baseline.value == pytest.approx(0.5)
+    low, high = check.baseline.gain.interval
+    normal = 1.96 * 0.5 * np.sqrt(0.09 / 950 + 0.09 / 50)
+    assert 0.4 - 4 * normal < low < 0.4 - normal and 0.4 + normal < high < 0.4 + 3 * normal
+    # Of each class 90 % are right, and all are given with certainty.
+    assert alike.calibration_error == pytest.approx(0.1)
+
+
+def test_on_images_that_the_last_classifier_was_trained_on_it_is_not_compared():
+    targets = np.arange(90) % 3
+    given = np.where(np.arange(90) < 20, (targets + 1) % 3, targets)
+    unseen = np.arange(90) >= 45
+    last = np.where(unseen, given, targets)  # perfect where it was trained
+    fair = _evaluate(given, targets, {LAST_CLASSIFIER: last}, unseen=unseen)
+    assert fair.verdict.blessed and fair.checks[1].baseline.gain.value == 0
+    assert "On 45 of these images the last blessed classifier may have" in fair.verdict.reason
+    assert (
+        len(_evaluate(given, targets, {LAST_CLASSIFIER: last}, unseen=unseen & False).checks) == 1
+    )
+    assert not _evaluate(given, targets, {LAST_CLASSIFIER: last}).verdict.blessed
 
 
 def test_few_evaluation_images_are_said():

@@ -73,7 +73,7 @@ def test_the_same_seed_trains_the_same_classifier():
 
 
 def test_rare_classes_count_as_much_as_frequent_ones():
-    """Weights of classes in the loss: w_c n_c is the same for all."""
+    """Weights of classes in the loss, where asked for: w_c n_c is the same for all."""
     images, labels = _images()
     rows = np.r_[0:9, np.flatnonzero(labels == "dark")[3:]]
     seen = {}
@@ -87,8 +87,11 @@ def test_rare_classes_count_as_much_as_frequent_ones():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf_scl.Classifier, "fit", watch)
+        alike = dataclasses.replace(_CONFIG, balanced=True)
+        fit_classifier(_encoder(), images[rows], labels[rows], alike)
+        assert seen[0] == seen[2] > seen[1]
         fit_classifier(_encoder(), images[rows], labels[rows], _CONFIG)
-    assert seen[0] == seen[2] > seen[1]
+        assert seen[0] == seen[2] == seen[1] == 1
 
 
 def test_classes_of_one_image():

@@ -51,6 +51,18 @@ def test_images_that_are_all_wrong_end_at_the_bound():
     assert fit_temperature(5 * np.eye(3), [1, 2, 0]) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
 
 
+def test_with_weights_images_count_as_if_repeated():
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(200, 3)) * 4, rng.integers(0, 3, 200)
+    times = 1 + (np.arange(200) % 3)
+    repeated = fit_temperature(logits.repeat(times, axis=0), targets.repeat(times))
+    assert fit_temperature(logits, targets, times) == pytest.approx(repeated, rel=0.02)
+    rows = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    error = expected_calibration_error(rows, targets, weights=times / times.mean())
+    expected = expected_calibration_error(rows.repeat(times, axis=0), targets.repeat(times))
+    assert error == pytest.approx(expected)
+
+
 def test_the_calibration_error_by_hand():
     # Confidences 0.9, 0.9 (one right), 0.6 (right), in bins of width 0.5: all in one.
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])

@@ -124,3 +124,24 @@ def test_as_many_repetitions_as_images_are_no_column(accuracy):
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(tf_scl.InputError, match=message):
         call()
+
+
+def test_weights_give_the_interval_of_the_weighted_difference():
+    """Beside the normal approximation; and the same for all is as good as none."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 4000)) < np.array([[0.8], [0.7]])
+    weights = np.where(np.arange(4000) < 400, 10.0, 1.0)
+    low, high = difference_interval(a, b, resamples=20_000, weights=weights)
+    difference = a * 1.0 - b
+    mean = np.average(difference, weights=weights)
+    error = np.sqrt(np.sum((weights * (difference - mean)) ** 2)) / weights.sum()
+    assert (low + high) / 2 == pytest.approx(mean, abs=0.1 * error)
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.08)
+    alike = difference_interval(a, b, weights=np.full(4000, 3.0))
+    np.testing.assert_allclose(alike, difference_interval(a, b), atol=1e-12)
+
+
+@pytest.mark.parametrize("weights", [np.ones(3), [1, 0, 1, 1], [1, np.nan, 1, 1]])
+def test_weights_that_do_not_fit(weights):
+    with pytest.raises(tf_scl.InputError, match="a number above 0 for each of 4 test images"):
+        difference_interval(np.ones(4), np.zeros(4), weights=weights)

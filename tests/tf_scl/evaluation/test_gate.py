@@ -6,7 +6,15 @@ from tests.tf_scl.report import examples
 from tf_scl.config import EvaluateConfig
 from tf_scl.evaluation import gate
 from tf_scl.evaluation.bootstrap import difference_interval
-from tf_scl.evaluation.gate import PIXELS, PRETRAINED, UNTRAINED, Correct, reach_verdict, run_checks
+from tf_scl.evaluation.gate import (
+    LAST_BLESSED,
+    PIXELS,
+    PRETRAINED,
+    UNTRAINED,
+    Correct,
+    reach_verdict,
+    run_checks,
+)
 from tf_scl.evaluation.results import Check, Difference, LinearProbeScore, Representation
 
 _CONFIG = EvaluateConfig()
@@ -144,3 +152,20 @@ def test_why_there_is_no_probe():
     assert why().startswith("1 labeled evaluation image: no")
     assert why(classes=1).startswith("Labels of one class only")
     assert why(labeled_train_images=0).startswith("No labels")
+
+
+def test_with_the_last_encoder_only_fair_images_are_compared():
+    last, ours = _correct(0.9), _correct(0.9)
+    fair = np.arange(300) % 3 == 0
+    last.few[:, ~fair] = last.whole[~fair] = True  # where it was trained it is perfect
+    correct = {PRETRAINED: ours, UNTRAINED: _correct(0.5), LAST_BLESSED: last}
+    results = {name: _result() for name in correct}
+    states = {}
+    for name, mask in (("all", None), ("fair", fair), ("none", fair & False)):
+        checks = run_checks(results, correct, {}, _CONFIG, mask)
+        states[name] = {
+            check.state
+            for check in checks
+            if check.baseline and check.baseline.name == LAST_BLESSED
+        }
+    assert "failed" in states["all"] and states["fair"] == {"not shown"} and not states["none"]

@@ -3,7 +3,12 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
-from tf_scl.evaluation.labels import check_label_pair, check_labels, number_classes
+from tf_scl.evaluation.labels import (
+    alike_weights,
+    check_label_pair,
+    check_labels,
+    number_classes,
+)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +94,10 @@ def test_classes_are_numbered():
     assert (classes.tolist(), targets.tolist()) == (["a", "b"], [1, 0, 1])
     with pytest.raises(tf_scl.InputError, match=r"probe needs.*two classes.*\[5\] only"):
         number_classes("probe", np.array([5, 5]))
+
+
+def test_weights_by_which_classes_count_alike():
+    targets = np.array([0, 0, 0, 2])
+    weights = alike_weights(targets, 3)
+    np.testing.assert_allclose(weights, [2 / 3, 2 / 3, 2 / 3, 2])
+    assert weights.mean() == pytest.approx(1)

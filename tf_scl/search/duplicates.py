@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse.csgraph
 
 from tf_scl.errors import InputError
 from tf_scl.search.collection import EmbeddedCollection
@@ -22,8 +21,8 @@ class Duplicates:
         threshold: Cosine from which on two images count as duplicates.
         pairs: int64 [P, 2], places in the collection, the lower one first.
         cosines: float32 [P].
-        groups: Lists of places, each sorted: images that such pairs connect, also by way of
-            others. Sorted by the first.
+        groups: Lists of places. The first of each is the image that is kept, the others are
+            duplicates of it, in order. Sorted by the first; no image is in two.
     """
 
     threshold: float
@@ -33,12 +32,16 @@ class Duplicates:
 
     @property
     def dropped(self) -> set[int]:
-        """Places of the images that are left out if of each group the first is kept."""
+        """Places of the images that are left out: all of each group but its first."""
         return {place for group in self.groups for place in group[1:]}
 
 
 def find_duplicates(collection: EmbeddedCollection, threshold: float | None = None) -> Duplicates:
     """Finds the near-duplicates of a collection.
+
+    Images are gone through in their order. One that has duplicates which are in no group yet is
+    kept, and these form its group. So every image that is left out is a duplicate of one that is
+    kept, and not only of another that is left out too.
 
     Args:
         collection: `EmbeddedCollection`. Up to 100,000 images all pairs are compared, exactly; of
@@ -54,12 +57,19 @@ def find_duplicates(collection: EmbeddedCollection, threshold: float | None = No
             on average; or none is given and the model notes none.
     """
     threshold = _threshold(collection, threshold)
+    pairs, cosines = _pairs(collection, threshold)
+    return Duplicates(threshold, pairs, cosines, _groups(pairs))
+
+
+def _pairs(
+    collection: EmbeddedCollection, threshold: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """All pairs at the threshold or above, and their cosines, sorted by their places."""
     index = build_index(collection)
     count = len(collection.ids)
     pairs, cosines, total = [], [], 0
     for start in range(0, count, _CHUNK):
-        part = collection.vectors[start : start + _CHUNK]
-        queries, rows, found = index.within(part, threshold)
+        queries, rows, found = index.within(collection.vectors[start : start + _CHUNK], threshold)
         queries = queries + start
         once = queries < rows
         pairs.append(np.stack([queries[once], rows[once]], axis=1))
@@ -73,16 +83,18 @@ def find_duplicates(collection: EmbeddedCollection, threshold: float | None = No
             )
     joined = np.concatenate(pairs)
     order = np.lexsort((joined[:, 1], joined[:, 0]))
-    joined = joined[order]
-    graph = scipy.sparse.coo_matrix(
-        (np.ones(len(joined), bool), (joined[:, 0], joined[:, 1])), (count, count)
-    )
-    _, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
-    members: dict[int, list[int]] = {}
-    for place in np.unique(joined).tolist():
-        members.setdefault(component[place], []).append(place)
-    groups = sorted(members.values())
-    return Duplicates(threshold, joined, np.concatenate(cosines)[order], groups)
+    return joined[order], np.concatenate(cosines)[order]
+
+
+def _groups(pairs: npt.NDArray[np.int64]) -> list[list[int]]:
+    """See `find_duplicates`; pairs are sorted."""
+    groups: dict[int, list[int]] = {}
+    taken: set[int] = set()
+    for kept, other in pairs.tolist():
+        if kept not in taken and other not in taken:  # all pairs that could take `kept` came before
+            groups.setdefault(kept, [kept]).append(other)
+            taken.add(other)
+    return list(groups.values())
 
 
 def _threshold(collection: EmbeddedCollection, given: float | None) -> float:

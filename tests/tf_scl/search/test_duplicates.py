@@ -21,12 +21,39 @@ def test_pairs_and_groups():
     found = find_duplicates(photos, _CLOSE)
     assert found.pairs.tolist() == [[0, 2], [1, 5], [2, 4]]
     np.testing.assert_allclose(found.cosines, np.cos(np.deg2rad([2, 1, 2])), atol=1e-6)
-    assert found.groups == [[0, 2, 4], [1, 5]]  # 0 and 4 by way of 2
-    assert found.dropped == {2, 4, 5}
+    assert found.groups == [[0, 2], [1, 5]]  # 4 is a duplicate of 2, but not of 0
+    assert found.dropped == {2, 5}
     assert describe(photos, found) == (
-        "3 pairs among 7 images (cosine 0.9990 and above): 5 images in 2 groups; with one of each "
-        "kept, 4 images remain"
+        "3 pairs among 7 images (cosine 0.9990 and above): 4 images in 2 groups; with one of each "
+        "kept, 5 images remain"
     )
+
+
+def test_a_chain_is_not_one_group():
+    """Each image is close to the next one; the last is the opposite of the first."""
+    found = find_duplicates(collection(_at(*range(0, 181, 2))), _CLOSE)
+    assert found.groups == [[place, place + 1] for place in range(0, 90, 2)]
+
+
+def test_a_kept_image_takes_those_of_both_sides():
+    found = find_duplicates(collection(_at(2, 0, 4, 6, 8)), _CLOSE)
+    assert found.groups == [[0, 1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("threshold", [0.8, 0.9, 0.97])
+def test_whatever_is_dropped_is_a_duplicate_of_what_its_group_keeps(threshold):
+    rows = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
+    photos = collection(rows)
+    found = find_duplicates(photos, threshold)
+    cosines = photos.vectors @ photos.vectors.T
+    for kept, *others in found.groups:
+        assert others == sorted(others) and kept < others[0]
+        assert (cosines[kept, others] >= threshold - 1e-6).all()
+    places = [place for group in found.groups for place in group]
+    assert len(places) == len(set(places)) and found.groups == sorted(found.groups)
+    np.fill_diagonal(cosines, -1)
+    kept = [place for place in range(200) if place not in found.dropped]
+    assert (cosines[np.ix_(kept, kept)] < threshold + 1e-6).all()  # nothing was overlooked
 
 
 def test_the_pairs_are_those_of_a_double_loop(monkeypatch):

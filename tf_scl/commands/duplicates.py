@@ -39,7 +39,7 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 def _run(given: dict[str, Any]) -> Answer:
     collection = read_embeddings(given)
-    from tf_scl.search.duplicates import describe, find_duplicates
+    from tf_scl.search.duplicates import describe, describe_chance, find_duplicates
 
     found = find_duplicates(collection, given["threshold"])
     save(_table(collection, found), given["out"])
@@ -48,7 +48,8 @@ def _run(given: dict[str, Any]) -> Answer:
         kept = (one for place, one in enumerate(collection.ids) if place not in found.dropped)
         save("".join(f"{one}\n" for one in kept), given["keep"], "--keep")
         wrote += f" and {given['keep']}"
-    return Answer(f"{describe(collection, found)}\n{wrote}")
+    chance = describe_chance(collection, found.threshold)
+    return Answer("\n".join(filter(None, (describe(collection, found), chance, wrote))))
 
 
 def _table(collection: "EmbeddedCollection", found: "Duplicates") -> str:

@@ -1,6 +1,7 @@
 """Near-duplicates of a collection: pairs of images whose embeddings hardly differ, in groups."""
 
 import dataclasses
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -121,4 +122,38 @@ def describe(collection: EmbeddedCollection, found: Duplicates) -> str:
         f"{len(found.pairs):,} pairs among {count:,} images (cosine {found.threshold:.4f} and "
         f"above): {inside:,} images in {len(found.groups):,} groups; with one of each kept, "
         f"{count - len(found.dropped):,} images remain"
+    )
+
+
+def pairs_by_chance(images: int, reference_images: int, reference_pairs: int) -> float:
+    """How many pairs of different images are to be expected at the cosine of a model or above.
+
+    As large a share of all pairs as of those of the model's reference. Where there is none among
+    these, the upper bound of 95 % for that share, 3 / pairs (the rule of three). It takes the pairs
+    for independent; they are not quite, for each image is in many.
+
+    Args:
+        images: Number of images in the collection.
+        reference_images: Number of images in the reference, N >= 2.
+        reference_pairs: Number of pairs of these at the cosine or above.
+    """
+    return (reference_pairs or 3) / math.comb(reference_images, 2) * math.comb(images, 2)
+
+
+def describe_chance(collection: EmbeddedCollection, threshold: float) -> str:
+    """What `pairs_by_chance` says, as a sentence for people.
+
+    Returns:
+        Str; "" where the model notes nothing of its reference, or another cosine.
+    """
+    noted = collection.metadata
+    if "reference_images" not in noted or noted["duplicate_cosine"] != threshold:
+        return ""
+    kept, above = noted["reference_images"], noted["reference_pairs_above"]
+    expected = pairs_by_chance(len(collection.ids), kept, above)
+    return (
+        f"by chance {'about' if above else 'at most'} "
+        f"{expected:{',.0f' if expected >= 10 else '.2g'}} pairs of different images are to be "
+        f"expected among so many{'' if above else ' (at 95 %)'}: {above or 'none'} of the "
+        f"{math.comb(kept, 2):,} pairs of the model's reference images are this close"
     )

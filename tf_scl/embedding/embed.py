@@ -256,6 +256,7 @@ def _join(
 ) -> EmbedSummary:
     metadata = {
         "model": model.path,
+        "model_fingerprint": key["model"],
         "model_metadata": model.metadata,
         "source": source.name,
         "version": __version__,

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tf_scl import validation
 from tf_scl.dataclass_json import dumps, read_json
+from tf_scl.embedding.served_model import ServedModel
 from tf_scl.errors import InputError
 from tf_scl.files import atomic_write
 from tf_scl.search.collection import EmbeddedCollection
@@ -38,6 +39,7 @@ class IndexFacts:
         images: Number of vectors.
         dimension: Of each.
         model: Path of the SavedModel that made them.
+        fingerprint: Hex digest of that model (`ServedModel.fingerprint`).
         cells: Number of cells; 0 where all vectors are compared.
         probes: How many cells are looked at for a query.
         recall: Share of the ten nearest neighbors that are found, measured; 1 where exact.
@@ -46,6 +48,7 @@ class IndexFacts:
     images: int
     dimension: int
     model: str
+    fingerprint: str
     cells: int
     probes: int
     recall: float
@@ -101,6 +104,19 @@ class SearchIndex:
         counts = np.diff(limits.astype(np.int64))  # FAISS counts without a sign
         return np.repeat(np.arange(len(counts)), counts), rows, cosines
 
+    def require_model(self, model: ServedModel) -> None:
+        """Checks that a model is the one that made the vectors, wherever it is now.
+
+        Raises:
+            InputError: It is another one, whose vectors cannot be compared with these.
+        """
+        if model.fingerprint() != self.facts.fingerprint:
+            raise InputError(
+                f"the model {model.path!r} is not the one that made the embeddings of this index "
+                f"(then at {self.facts.model!r}): its files differ. Give that one by --model, or "
+                "embed the images with this one (tf-scl embed) and index them again"
+            )
+
     def save(self, folder: PathLike) -> None:
         """Writes the index to a new folder, complete or not at all.
 
@@ -145,8 +161,7 @@ def build_index(collection: EmbeddedCollection, seed: int = 0) -> SearchIndex:
     if count <= EXACT_UP_TO:
         index: Any = faiss.IndexFlatIP(dimension)
         index.add(vectors)
-        facts = IndexFacts(count, dimension, collection.model, 0, 0, 1.0)
-        return SearchIndex(index, collection.ids, facts)
+        return SearchIndex(index, collection.ids, _facts(collection, 0, 0, 1.0))
     cells = int(4 * np.sqrt(count))
     index = faiss.index_factory(dimension, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = seed
@@ -164,8 +179,12 @@ def build_index(collection: EmbeddedCollection, seed: int = 0) -> SearchIndex:
         if recall >= RECALL or probes >= cells:
             break
         probes = min(2 * probes, cells)
-    facts = IndexFacts(count, dimension, collection.model, cells, probes, recall)
-    return SearchIndex(index, collection.ids, facts)
+    return SearchIndex(index, collection.ids, _facts(collection, cells, probes, recall))
+
+
+def _facts(collection: EmbeddedCollection, cells: int, probes: int, recall: float) -> IndexFacts:
+    model = collection.model, collection.fingerprint
+    return IndexFacts(*collection.vectors.shape, *model, cells, probes, recall)
 
 
 def read_index(folder: PathLike) -> SearchIndex:

@@ -76,6 +76,7 @@ def test_what_is_saved_is_read_again(tmp_path, monkeypatch, exact_up_to):
     index.save(tmp_path / "index")
     again = read_index(tmp_path / "index")
     assert again.facts == index.facts and again.ids == index.ids
+    assert (again.facts.model, again.facts.fingerprint) == ("/models/1", "f1")
     for one, other in zip(index.nearest(_rows(5)), again.nearest(_rows(5)), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(InputError, match="exists already"):

@@ -18,8 +18,8 @@ import tensorflow as tf
 from tf_scl import validation
 from tf_scl.dataclass_json import dumps, read_json
 from tf_scl.embedding.served_model import ServedModel
-from tf_scl.errors import InputError
-from tf_scl.files import atomic_write
+from tf_scl.errors import InputError, file_reason
+from tf_scl.files import atomic_write, require_new
 from tf_scl.search.collection import EmbeddedCollection
 from tf_scl.typing import PathLike
 from tf_scl.unit_rows import unit_rows
@@ -121,16 +121,25 @@ class SearchIndex:
         """Writes the index to a new folder, complete or not at all.
 
         Raises:
-            InputError: Something is there.
+            InputError: Something is there, or it cannot be written.
         """
         folder = os.fspath(folder)
-        require_new(folder)
-        with atomic_write(folder, overwrite=False) as partial:
-            os.makedirs(partial)
-            _faiss().write_index(self._index, os.path.join(partial, _INDEX_FILE))
-            for name, text in ((_IDS_FILE, json.dumps(self.ids)), (_FACTS_FILE, dumps(self.facts))):
-                with open(os.path.join(partial, name), "w") as file:
-                    file.write(text)
+        require_new(folder, "folder")
+        try:
+            with atomic_write(folder, overwrite=False) as partial:
+                self._write(partial)
+        except (OSError, RuntimeError, tf.errors.OpError) as error:  # FAISS raises the second
+            reason = file_reason(error).rpartition(" failed: ")[2]  # without its C++
+            raise InputError(
+                f"cannot write {folder!r}: {reason}; give another folder", setting="out"
+            ) from error
+
+    def _write(self, folder: str) -> None:
+        os.makedirs(folder)
+        _faiss().write_index(self._index, os.path.join(folder, _INDEX_FILE))
+        for name, text in ((_IDS_FILE, json.dumps(self.ids)), (_FACTS_FILE, dumps(self.facts))):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
 
     def _unit(self, vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
         rows = np.atleast_2d(np.asarray(vectors, np.float32))
@@ -216,14 +225,6 @@ def read_index(folder: PathLike) -> SearchIndex:
             f"{facts.images} are noted; make it again by tf-scl index EMBEDDINGS"
         )
     return SearchIndex(index, ids, facts)
-
-
-def require_new(folder: str) -> None:
-    """Raises InputError if there is something where an index is to be written."""
-    if os.path.lexists(folder):
-        raise InputError(
-            f"{folder!r} exists already; move it away, or give another folder", setting="out"
-        )
 
 
 def describe(facts: IndexFacts) -> str:

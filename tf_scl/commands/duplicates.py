@@ -6,7 +6,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_scl.commands.shared import Answer, add_embeddings, add_out, read_embeddings, save
+from tf_scl.commands.shared import (
+    Answer,
+    add_embeddings,
+    add_out,
+    read_embeddings,
+    require_apart,
+    save,
+)
 
 if TYPE_CHECKING:
     from tf_scl.commands.shared import Commands
@@ -38,6 +45,8 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 
 def _run(given: dict[str, Any]) -> Answer:
+    outputs = {"--out": given["out"], "--keep": given["keep"]}
+    require_apart({"EMBEDDINGS": given["embeddings"]}, outputs)
     collection = read_embeddings(given)
     from tf_scl.search.duplicates import describe, describe_chance, find_duplicates
 

@@ -192,8 +192,10 @@ def build_index(collection: EmbeddedCollection, seed: int = 0) -> SearchIndex:
 
 
 def _facts(collection: EmbeddedCollection, cells: int, probes: int, recall: float) -> IndexFacts:
-    model = collection.model, collection.fingerprint
-    return IndexFacts(*collection.vectors.shape, *model, cells, probes, recall)
+    images, dimension = collection.vectors.shape
+    return IndexFacts(
+        images, dimension, collection.model, collection.fingerprint, cells, probes, recall
+    )
 
 
 def read_index(folder: PathLike) -> SearchIndex:

@@ -50,7 +50,7 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
         type=os.path.expanduser,
         help="the labels so far, a CSV file filename,label",
     )
-    add_out(suggest, "suggest.csv", "a CSV file filename,label to fill in")
+    add_out(suggest, "suggest.csv", "a new CSV file filename,label to fill in")
     suggest.add_argument(
         "--sheet",
         metavar="FILE",

@@ -46,7 +46,7 @@ def measure(count, dimension):
     queries, rows = rows[:QUERIES], rows[QUERIES:]
     names = [f"{number}.jpg" for number in range(count)]
     start = time.perf_counter()
-    index = build_index(EmbeddedCollection(names, rows, "made", {}))
+    index = build_index(EmbeddedCollection(names, rows, "made", "", {}))
     made = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
         index.save(os.path.join(folder, "index"))

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from tf_scl.errors import InputError
 from tf_scl.typing import PathLike
 
 
@@ -81,6 +82,23 @@ def write_file(path: PathLike | bytes, content: bytes | str) -> None:
         file.write(content)
 
 
+def require_new(path: PathLike, kind: str = "file") -> None:
+    """Checks that nothing is where a command is to write, since it replaces nothing there.
+
+    Args:
+        path: Local, or of any file system that `tf.io.gfile` knows.
+        kind: "file" or "folder", for the message.
+
+    Raises:
+        InputError: There is something, be it a broken link.
+    """
+    path = os.fspath(path)
+    if os.path.lexists(path) if _is_local(path) else _exists_remote(path):
+        raise InputError(
+            f"{path!r} exists already; move it away, or give another {kind}", setting="out"
+        )
+
+
 def read_file(path: PathLike) -> bytes:
     """The bytes of a file, local or of any file system that `tf.io.gfile` knows.
 
@@ -127,6 +145,12 @@ def _rename(partial: str, path: str, overwrite: bool) -> None:
 
         raise tf.errors.AlreadyExistsError(None, None, f"{path!r} exists already")
     os.replace(partial, path)
+
+
+def _exists_remote(path: str) -> bool:
+    import tensorflow as tf
+
+    return bool(tf.io.gfile.exists(path))
 
 
 def _remove(path: str) -> None:

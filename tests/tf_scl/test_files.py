@@ -3,7 +3,8 @@ import os
 import pytest
 import tensorflow as tf
 
-from tf_scl.files import atomic_write, printable, remove_partial, write_file
+from tf_scl.errors import InputError
+from tf_scl.files import atomic_write, printable, remove_partial, require_new, write_file
 
 
 def test_a_file_is_there_whole_and_alone(tmp_path):
@@ -115,3 +116,19 @@ def test_a_durable_file_is_on_the_disk_before_and_after_its_renaming(tmp_path, m
 
 def test_a_name_that_is_no_text_can_be_read():
     assert printable("näh".encode() + b"\xff") == "näh\\xff"
+
+
+def test_a_new_place_is_one_without_a_file_a_folder_or_a_link(tmp_path):
+    require_new(tmp_path / "new")
+    (tmp_path / "broken").symlink_to("nowhere")
+    for path, kind in ((tmp_path, "folder"), (tmp_path / "broken", "file")):
+        with pytest.raises(InputError, match=f"exists already; move .* another {kind}") as caught:
+            require_new(path, kind)
+        assert caught.value.setting == "out"
+
+
+def test_a_new_place_elsewhere():
+    require_new("ram://new/file")
+    write_file("ram://new/file", "x")
+    with pytest.raises(InputError, match="'ram://new/file' exists already"):
+        require_new("ram://new/file")

@@ -12,10 +12,12 @@ from tf_scl.commands.shared import (
     add_source,
     log_to_stderr,
     max_megabytes,
+    require_apart,
     require_page,
     require_some,
     save,
 )
+from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.drift.detect import LEVEL
 from tf_scl.errors import InputError
 from tf_scl.flags import SOURCES
@@ -65,13 +67,14 @@ def _run(given: dict[str, Any]) -> Answer:
     require_some("most", given["most"])
     if out:
         require_page(out)
+    place = absolute(given["source"])
+    require_apart({"SOURCE": place, "MODEL": given["model"]}, {"--out": out})
     warm_up_xla()
-    from tf_scl.data.sources.open_source import absolute, open_source
     from tf_scl.dataclass_json import to_plain
     from tf_scl.drift.compare import compare, describe
     from tf_scl.report.drift_sheet import drift_page
 
-    source = open_source(absolute(given["source"]))
+    source = open_source(place)
     log_to_stderr()
     found = compare(source, given["model"], given["level"], given["most"], megabytes)
     if out:

@@ -6,7 +6,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_scl.commands.shared import Answer, add_embeddings, add_out, read_embeddings, save
+from tf_scl.commands.shared import (
+    Answer,
+    add_embeddings,
+    add_out,
+    read_embeddings,
+    require_apart,
+    save,
+)
 
 if TYPE_CHECKING:
     from tf_scl.commands.shared import Commands
@@ -38,8 +45,10 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 
 def _run(given: dict[str, Any]) -> Answer:
+    outputs = {"--out": given["out"], "--keep": given["keep"]}
+    require_apart({"EMBEDDINGS": given["embeddings"]}, outputs)
     collection = read_embeddings(given)
-    from tf_scl.search.duplicates import describe, find_duplicates
+    from tf_scl.search.duplicates import describe, describe_chance, find_duplicates
 
     found = find_duplicates(collection, given["threshold"])
     save(_table(collection, found), given["out"])
@@ -48,7 +57,8 @@ def _run(given: dict[str, Any]) -> Answer:
         kept = (one for place, one in enumerate(collection.ids) if place not in found.dropped)
         save("".join(f"{one}\n" for one in kept), given["keep"], "--keep")
         wrote += f" and {given['keep']}"
-    return Answer(f"{describe(collection, found)}\n{wrote}")
+    chance = describe_chance(collection, found.threshold)
+    return Answer("\n".join(filter(None, (describe(collection, found), chance, wrote))))
 
 
 def _table(collection: "EmbeddedCollection", found: "Duplicates") -> str:

@@ -13,7 +13,9 @@ from tf_scl.commands.shared import (
     add_source,
     log_to_stderr,
     max_megabytes,
+    require_apart,
 )
+from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
 from tf_scl.flags import SOURCES
 from tf_scl.logging_setup import warm_up_xla
@@ -45,11 +47,10 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 
 def _run(given: dict[str, Any]) -> Answer:
-    megabytes = max_megabytes(given)
+    megabytes, place = max_megabytes(given), absolute(given["source"])
+    require_apart({"SOURCE": place, "MODEL": given["model"]}, {"--out": given["out"]})
     warm_up_xla()
-    from tf_scl.data.sources.open_source import absolute, open_source
-
-    source = open_source(absolute(given["source"]))
+    source = open_source(place)
     log_to_stderr()
     embed = _import_embed()
     pipeline = functools.partial(_beam_pipeline, embed, given["beam"])

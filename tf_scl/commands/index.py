@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_scl.commands.shared import Answer, add_embeddings, read_embeddings
+from tf_scl.commands.shared import Answer, add_embeddings, read_embeddings, require_apart
+from tf_scl.files import require_new
 
 if TYPE_CHECKING:
     from tf_scl.commands.shared import Commands
@@ -25,10 +26,11 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 
 def _run(given: dict[str, Any]) -> Answer:
+    require_apart({"EMBEDDINGS": given["embeddings"]}, {"--out": given["out"]})
+    require_new(given["out"], "folder")
     collection = read_embeddings(given)
-    from tf_scl.search.index import build_index, describe, require_new
+    from tf_scl.search.index import build_index, describe
 
-    require_new(given["out"])
     index = build_index(collection)
     index.save(given["out"])
     return Answer(f"wrote {given['out']}: {describe(index.facts)}")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_scl.commands.shared import Answer, add_out, require_page, save
+from tf_scl.commands.shared import Answer, add_out, require_apart, require_page, save
 from tf_scl.logging_setup import load_tensorflow
 
 if TYPE_CHECKING:
@@ -32,5 +32,6 @@ def _run(given: dict[str, Any]) -> Answer:
     from tf_scl.report.page import render
 
     path = find_report(run)
+    require_apart({"RUN": path}, {"--out": out})
     save(render(read_report(path)), out)
     return Answer(f"wrote {out}, of {path}")

@@ -49,6 +49,7 @@ def _run(given: dict[str, Any]) -> Answer:
     if not os.path.isfile(given["image"]):
         raise InputError(f"{given['image']!r} is no file; give one image")
     model = find_model(given["model"] or index.facts.model)
+    index.require_model(model)
     log_to_stderr(quiet=True)
     source = open_source(given["image"])
     found = embed_source(source, model, IngestConfig().max_megabytes)

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import logging
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tf_scl.config import IngestConfig
@@ -107,6 +108,35 @@ def require_page(out: str, flag: str = "--out") -> None:
     """Raises InputError unless the name of a file is that of a page of HTML."""
     if suffix(out) not in _PAGES:
         raise InputError(f"{flag} must end in .html. Received: {out!r}")
+
+
+def require_apart(inputs: Mapping[str, str | None], outputs: Mapping[str, str | None]) -> None:
+    """Checks that no output replaces an input, or another output.
+
+    Args:
+        inputs: Dict from the name of each, such as "SOURCE" or "--labels", to its path, or None. In
+            a folder no output may take the place of a file that is there. What is no path, such as
+            "tfds:mnist", is in nobody's way.
+        outputs: Dict from the flag of each to its path, or None.
+
+    Raises:
+        InputError: Two are at one place, also by way of links.
+    """
+    taken = [(name, _real(path)) for name, path in inputs.items() if path]
+    for flag, out in outputs.items():
+        if not out:
+            continue
+        real = _real(out)
+        for name, place in taken:
+            inside = os.path.isfile(real) and real.startswith(os.path.join(place, ""))
+            if inside or real == place:
+                what = f"a file of {name}" if inside else name
+                raise InputError(f"{flag} would replace {what}, {out!r}; give another place")
+        taken.append((flag, real))
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(os.path.expanduser(path))
 
 
 def save(content: bytes | str, out: str, flag: str = "--out") -> None:

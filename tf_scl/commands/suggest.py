@@ -12,12 +12,15 @@ from tf_scl.commands.shared import (
     add_source,
     log_to_stderr,
     max_megabytes,
+    require_apart,
     require_page,
     require_some,
     save,
     suffix,
 )
+from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
+from tf_scl.files import require_new
 from tf_scl.flags import SOURCES
 from tf_scl.labels.labels_file import read_labels_file
 from tf_scl.logging_setup import warm_up_xla
@@ -47,7 +50,7 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
         type=os.path.expanduser,
         help="the labels so far, a CSV file filename,label",
     )
-    add_out(suggest, "suggest.csv", "a CSV file filename,label to fill in")
+    add_out(suggest, "suggest.csv", "a new CSV file filename,label to fill in")
     suggest.add_argument(
         "--sheet",
         metavar="FILE",
@@ -62,17 +65,18 @@ def _run(given: dict[str, Any]) -> Answer:
     require_some("count", given["count"])
     if suffix(out) != ".csv":
         raise InputError(f"--out must end in .csv. Received: {out!r}")
-    if given["labels"] and os.path.abspath(out) == os.path.abspath(given["labels"]):
-        raise InputError(f"--out would replace the labels so far, {out!r}; give another file")
     if sheet:
         require_page(sheet, "--sheet")
+    place = absolute(given["source"])
+    inputs = {"SOURCE": place, "MODEL": given["model"], "--labels": given["labels"]}
+    require_apart(inputs, {"--out": out, "--sheet": sheet})
+    require_new(out)  # it may hold labels that someone has filled in
     labels = read_labels_file(given["labels"], classes=1) if given["labels"] else None
     warm_up_xla()
-    from tf_scl.data.sources.open_source import absolute, open_source
     from tf_scl.report.suggestion_sheet import suggestion_page
     from tf_scl.suggestion.suggest import describe, labels_table, suggest
 
-    source = open_source(absolute(given["source"]))
+    source = open_source(place)
     log_to_stderr()
     found = suggest(source, given["model"], given["count"], labels, megabytes)
     save(labels_table(found), out)

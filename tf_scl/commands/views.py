@@ -4,7 +4,16 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_scl.commands.shared import Answer, add_out, add_source, require_some, save, suffix
+from tf_scl.commands.shared import (
+    Answer,
+    add_out,
+    add_source,
+    require_apart,
+    require_some,
+    save,
+    suffix,
+)
+from tf_scl.data.sources.open_source import absolute, open_source
 from tf_scl.errors import InputError
 from tf_scl.flags import SOURCES, add_flags, config_from
 from tf_scl.logging_setup import warm_up_xla
@@ -38,8 +47,8 @@ def _run(given: dict[str, Any]) -> Answer:
     kind = _PICTURES.get(suffix(out))
     if kind is None:
         raise InputError(f"--out must end in .png or .jpg. Received: {out!r}")
+    require_apart({"SOURCE": absolute(source)}, {"--out": out})
     warm_up_xla()
-    from tf_scl.data.sources.open_source import open_source
     from tf_scl.report.views_grid import draw_views
 
     picture = io.BytesIO()

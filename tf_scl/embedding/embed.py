@@ -33,6 +33,7 @@ from tf_scl.embedding.plan import WorkItem, plan_work
 from tf_scl.embedding.rows import REFUSED, Row, check_item
 from tf_scl.embedding.served_model import ServedModel, embed_or_refuse, find_model
 from tf_scl.errors import InputError
+from tf_scl.files import require_new
 from tf_scl.ingestion.summary import describe_reasons
 from tf_scl.typing import PathLike
 
@@ -179,8 +180,8 @@ def _require_place(out: str, folder: str) -> None:
         ) from error
     if os.path.splitext(out)[1] != ".parquet":
         raise InputError(f"the output must end in .parquet. Received: {out!r}", setting="out")
-    if tf.io.gfile.exists(out) and not tf.io.gfile.exists(folder):
-        raise _exists(out)
+    if not tf.io.gfile.exists(folder):
+        require_new(out)
     parent = os.path.dirname(out)
     if "://" not in out and not tf.io.gfile.isdir(parent):
         raise InputError(
@@ -192,11 +193,7 @@ def _require_place(out: str, folder: str) -> None:
 
 def _require_ours(out: str, key: dict[str, str]) -> None:
     if embed_parts.read_file_metadata(out).get("key") != _digest(key):
-        raise _exists(out)
-
-
-def _exists(out: str) -> InputError:
-    return InputError(f"{out!r} exists already; move it away, or give another file", setting="out")
+        require_new(out)
 
 
 def _key(
@@ -256,6 +253,7 @@ def _join(
 ) -> EmbedSummary:
     metadata = {
         "model": model.path,
+        "model_fingerprint": key["model"],
         "model_metadata": model.metadata,
         "source": source.name,
         "version": __version__,

@@ -30,6 +30,7 @@ class EmbeddedImages:
         ids: Names of the N images.
         places: Their places in the order in which the source lists its images, from 0.
         embeddings: float32 [N, D].
+        units: Of the source, as it was listed.
         listed: Number of images of the source.
         rejected: Dict from reason to number of images that could not be embedded.
     """
@@ -37,6 +38,7 @@ class EmbeddedImages:
     ids: tuple[str, ...]
     places: tuple[int, ...]
     embeddings: npt.NDArray[np.float32]
+    units: tuple[Unit, ...]
     listed: int
     rejected: dict[str, int]
 
@@ -92,7 +94,7 @@ def embed_source(
             f"({describe_reasons(rejected)})"
         )
     joined = np.concatenate(embeddings)
-    return EmbeddedImages(tuple(ids), tuple(places), joined, listed, dict(rejected))
+    return EmbeddedImages(tuple(ids), tuple(places), joined, tuple(units), listed, dict(rejected))
 
 
 def read_places(

@@ -125,8 +125,19 @@ def join_parts(
         metadata: Dict for the Parquet file.
 
     Raises:
+        InputError: The files cannot be written, such as on a full disk.
         RuntimeError: A part that is missing or does not hold what it should.
     """
+    try:
+        _join(folder, parts, dimension, metadata)
+    except (tf.errors.OpError, OSError) as error:
+        raise InputError(
+            f"cannot write the joined parts in {folder!r}: {file_reason(error)}; make room there "
+            "and run the same command again, which keeps the parts"
+        ) from error
+
+
+def _join(folder: str, parts: dict[int, int], dimension: int, metadata: dict[str, Any]) -> None:
     schema = _schema(dimension).with_metadata({METADATA: json.dumps(metadata)})
     rows_per_group = max(1, _GROUP_BYTES // (4 * dimension))
     waiting = []

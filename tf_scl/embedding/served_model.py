@@ -45,7 +45,10 @@ class ServedModel:
         return self.metadata.get("max_pixels", IngestConfig().max_pixels)
 
     def fingerprint(self) -> str:
-        """Hex digest of all files in the folder, names and contents."""
+        """Hex digest of the files that TensorFlow loads, names and contents.
+
+        It is the same wherever the folder is, and whatever else stands in it, such as a card.
+        """
         digest = hashlib.sha256()
         for path in _files(self.path):
             digest.update(path[len(self.path) :].encode(errors="surrogateescape") + b"\0")
@@ -160,9 +163,12 @@ def _metadata(path: str) -> dict[str, Any]:
 
 
 def _files(folder: str) -> list[str]:
-    return sorted(
+    graph = os.path.join(folder, "saved_model.pb")
+    parts = (os.path.join(folder, name) for name in ("assets", "variables"))
+    return [graph] + sorted(
         os.path.join(directory, name)
-        for directory, _, names in tf.io.gfile.walk(folder)
+        for part in parts
+        for directory, _, names in tf.io.gfile.walk(part)
         for name in names
     )
 

@@ -12,7 +12,7 @@ def drift_page(found: SourceDrift, source: Source, max_megabytes: int) -> str:
         found: `SourceDrift`.
         source, max_megabytes: As `compare` was given them.
     """
-    thumbnails = source_thumbnails(source, found.places, max_megabytes)
+    thumbnails = source_thumbnails(source, source.units(), found.places, max_megabytes)
     rows = zip(found.places, found.strangest, found.drift.distances, strict=True)
     images = tuple(
         SheetImage(thumbnails[place], name, f"{distance:.1f} × the usual distance")

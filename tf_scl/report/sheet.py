@@ -2,11 +2,11 @@
 
 import dataclasses
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import PIL.Image
 
-from tf_scl.data.sources.source import Source
+from tf_scl.data.sources.source import Source, Unit
 from tf_scl.embedding.in_process import read_places
 from tf_scl.embedding.rows import check_item
 from tf_scl.report.records import thumbnail
@@ -58,20 +58,22 @@ def render_sheet(sheet: Sheet) -> str:
 
 
 def source_thumbnails(
-    source: Source, places: Collection[int], max_megabytes: int
+    source: Source, units: Sequence[Unit], places: Collection[int], max_megabytes: int
 ) -> dict[int, str]:
     """Reads some images of a source again, as thumbnails.
 
     Args:
         source: `Source`.
-        places: Ints, their places in its listing (`EmbeddedImages.places`).
+        units: Its listing, in which these are places. What it lists now may be another one, such as
+            with a file that has been written into its folder since.
+        places: Ints (`EmbeddedImages.places`).
         max_megabytes: Int, as they were embedded with.
 
     Returns:
         Dict from place to data URI; without those that cannot be read any more.
     """
     found = {}
-    for place, item in read_places(source, source.units(), places, max_megabytes * 2**20):
+    for place, item in read_places(source, units, places, max_megabytes * 2**20):
         _, encoded = check_item(item, _MAX_PIXELS)
         if encoded is not None:
             with PIL.Image.open(io.BytesIO(encoded)) as image:

@@ -12,7 +12,7 @@ def suggestion_page(found: Suggestions, source: Source, max_megabytes: int) -> s
         found: `Suggestions`.
         source, max_megabytes: As `suggest` was given them.
     """
-    thumbnails = source_thumbnails(source, found.places, max_megabytes)
+    thumbnails = source_thumbnails(source, found.units, found.places, max_megabytes)
     images = []
     for place, name, one in zip(found.places, found.names, found.suggestions, strict=True):
         note = f"stands for {100 * one.share:.1f} %"

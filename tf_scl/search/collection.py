@@ -23,12 +23,14 @@ class EmbeddedCollection:
         ids: N names.
         vectors: float32 [N, D], of norm 1 (or 0).
         model: Path of the SavedModel that made them.
+        fingerprint: Hex digest of that model (`ServedModel.fingerprint`).
         metadata: Dict, what the export noted of that model.
     """
 
     ids: list[str]
     vectors: npt.NDArray[np.float32]
     model: str
+    fingerprint: str
     metadata: dict[str, Any]
 
 
@@ -65,4 +67,6 @@ def read_collection(path: PathLike) -> EmbeddedCollection:
             rows = batch.column(1).flatten().to_numpy().reshape(batch.num_rows, -1)
             vectors[len(ids) : len(ids) + len(rows)] = unit_rows(rows)
             ids += batch.column(0).to_pylist()
-    return EmbeddedCollection(ids, vectors, noted["model"], noted["model_metadata"])
+    return EmbeddedCollection(
+        ids, vectors, noted["model"], noted["model_fingerprint"], noted["model_metadata"]
+    )

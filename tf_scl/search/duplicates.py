@@ -1,10 +1,10 @@
 """Near-duplicates of a collection: pairs of images whose embeddings hardly differ, in groups."""
 
 import dataclasses
+import math
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse.csgraph
 
 from tf_scl.errors import InputError
 from tf_scl.search.collection import EmbeddedCollection
@@ -22,8 +22,8 @@ class Duplicates:
         threshold: Cosine from which on two images count as duplicates.
         pairs: int64 [P, 2], places in the collection, the lower one first.
         cosines: float32 [P].
-        groups: Lists of places, each sorted: images that such pairs connect, also by way of
-            others. Sorted by the first.
+        groups: Lists of places. The first of each is the image that is kept, the others are
+            duplicates of it, in order. Sorted by the first; no image is in two.
     """
 
     threshold: float
@@ -33,12 +33,16 @@ class Duplicates:
 
     @property
     def dropped(self) -> set[int]:
-        """Places of the images that are left out if of each group the first is kept."""
+        """Places of the images that are left out: all of each group but its first."""
         return {place for group in self.groups for place in group[1:]}
 
 
 def find_duplicates(collection: EmbeddedCollection, threshold: float | None = None) -> Duplicates:
     """Finds the near-duplicates of a collection.
+
+    Images are gone through in their order. One that has duplicates which are in no group yet is
+    kept, and these form its group. So every image that is left out is a duplicate of one that is
+    kept, and not only of another that is left out too.
 
     Args:
         collection: `EmbeddedCollection`. Up to 100,000 images all pairs are compared, exactly; of
@@ -54,12 +58,19 @@ def find_duplicates(collection: EmbeddedCollection, threshold: float | None = No
             on average; or none is given and the model notes none.
     """
     threshold = _threshold(collection, threshold)
+    pairs, cosines = _pairs(collection, threshold)
+    return Duplicates(threshold, pairs, cosines, _groups(pairs))
+
+
+def _pairs(
+    collection: EmbeddedCollection, threshold: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """All pairs at the threshold or above, and their cosines, sorted by their places."""
     index = build_index(collection)
     count = len(collection.ids)
     pairs, cosines, total = [], [], 0
     for start in range(0, count, _CHUNK):
-        part = collection.vectors[start : start + _CHUNK]
-        queries, rows, found = index.within(part, threshold)
+        queries, rows, found = index.within(collection.vectors[start : start + _CHUNK], threshold)
         queries = queries + start
         once = queries < rows
         pairs.append(np.stack([queries[once], rows[once]], axis=1))
@@ -73,16 +84,18 @@ def find_duplicates(collection: EmbeddedCollection, threshold: float | None = No
             )
     joined = np.concatenate(pairs)
     order = np.lexsort((joined[:, 1], joined[:, 0]))
-    joined = joined[order]
-    graph = scipy.sparse.coo_matrix(
-        (np.ones(len(joined), bool), (joined[:, 0], joined[:, 1])), (count, count)
-    )
-    _, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
-    members: dict[int, list[int]] = {}
-    for place in np.unique(joined).tolist():
-        members.setdefault(component[place], []).append(place)
-    groups = sorted(members.values())
-    return Duplicates(threshold, joined, np.concatenate(cosines)[order], groups)
+    return joined[order], np.concatenate(cosines)[order]
+
+
+def _groups(pairs: npt.NDArray[np.int64]) -> list[list[int]]:
+    """See `find_duplicates`; pairs are sorted."""
+    groups: dict[int, list[int]] = {}
+    taken: set[int] = set()
+    for kept, other in pairs.tolist():
+        if kept not in taken and other not in taken:  # all pairs that could take `kept` came before
+            groups.setdefault(kept, [kept]).append(other)
+            taken.add(other)
+    return list(groups.values())
 
 
 def _threshold(collection: EmbeddedCollection, given: float | None) -> float:
@@ -109,4 +122,38 @@ def describe(collection: EmbeddedCollection, found: Duplicates) -> str:
         f"{len(found.pairs):,} pairs among {count:,} images (cosine {found.threshold:.4f} and "
         f"above): {inside:,} images in {len(found.groups):,} groups; with one of each kept, "
         f"{count - len(found.dropped):,} images remain"
+    )
+
+
+def pairs_by_chance(images: int, reference_images: int, reference_pairs: int) -> float:
+    """How many pairs of different images are to be expected at the cosine of a model or above.
+
+    As large a share of all pairs as of those of the model's reference. Where there is none among
+    these, the upper bound of 95 % for that share, 3 / pairs (the rule of three). It takes the pairs
+    for independent; they are not quite, for each image is in many.
+
+    Args:
+        images: Number of images in the collection.
+        reference_images: Number of images in the reference, N >= 2.
+        reference_pairs: Number of pairs of these at the cosine or above.
+    """
+    return (reference_pairs or 3) / math.comb(reference_images, 2) * math.comb(images, 2)
+
+
+def describe_chance(collection: EmbeddedCollection, threshold: float) -> str:
+    """What `pairs_by_chance` says, as a sentence for people.
+
+    Returns:
+        Str; "" where the model notes nothing of its reference, or another cosine.
+    """
+    noted = collection.metadata
+    if "reference_images" not in noted or noted["duplicate_cosine"] != threshold:
+        return ""
+    kept, above = noted["reference_images"], noted["reference_pairs_above"]
+    expected = pairs_by_chance(len(collection.ids), kept, above)
+    return (
+        f"by chance {'about' if above else 'at most'} "
+        f"{expected:{',.0f' if expected >= 10 else '.2g'}} pairs of different images are to be "
+        f"expected among so many{'' if above else ' (at 95 %)'}: {above or 'none'} of the "
+        f"{math.comb(kept, 2):,} pairs of the model's reference images are this close"
     )

@@ -17,8 +17,9 @@ import tensorflow as tf
 
 from tf_scl import validation
 from tf_scl.dataclass_json import dumps, read_json
-from tf_scl.errors import InputError
-from tf_scl.files import atomic_write
+from tf_scl.embedding.served_model import ServedModel
+from tf_scl.errors import InputError, file_reason
+from tf_scl.files import atomic_write, require_new
 from tf_scl.search.collection import EmbeddedCollection
 from tf_scl.typing import PathLike
 from tf_scl.unit_rows import unit_rows
@@ -38,6 +39,7 @@ class IndexFacts:
         images: Number of vectors.
         dimension: Of each.
         model: Path of the SavedModel that made them.
+        fingerprint: Hex digest of that model (`ServedModel.fingerprint`).
         cells: Number of cells; 0 where all vectors are compared.
         probes: How many cells are looked at for a query.
         recall: Share of the ten nearest neighbors that are found, measured; 1 where exact.
@@ -46,6 +48,7 @@ class IndexFacts:
     images: int
     dimension: int
     model: str
+    fingerprint: str
     cells: int
     probes: int
     recall: float
@@ -101,20 +104,42 @@ class SearchIndex:
         counts = np.diff(limits.astype(np.int64))  # FAISS counts without a sign
         return np.repeat(np.arange(len(counts)), counts), rows, cosines
 
+    def require_model(self, model: ServedModel) -> None:
+        """Checks that a model is the one that made the vectors, wherever it is now.
+
+        Raises:
+            InputError: It is another one, whose vectors cannot be compared with these.
+        """
+        if model.fingerprint() != self.facts.fingerprint:
+            raise InputError(
+                f"the model {model.path!r} is not the one that made the embeddings of this index "
+                f"(then at {self.facts.model!r}): its files differ. Give that one by --model, or "
+                "embed the images with this one (tf-scl embed) and index them again"
+            )
+
     def save(self, folder: PathLike) -> None:
         """Writes the index to a new folder, complete or not at all.
 
         Raises:
-            InputError: Something is there.
+            InputError: Something is there, or it cannot be written.
         """
         folder = os.fspath(folder)
-        require_new(folder)
-        with atomic_write(folder, overwrite=False) as partial:
-            os.makedirs(partial)
-            _faiss().write_index(self._index, os.path.join(partial, _INDEX_FILE))
-            for name, text in ((_IDS_FILE, json.dumps(self.ids)), (_FACTS_FILE, dumps(self.facts))):
-                with open(os.path.join(partial, name), "w") as file:
-                    file.write(text)
+        require_new(folder, "folder")
+        try:
+            with atomic_write(folder, overwrite=False) as partial:
+                self._write(partial)
+        except (OSError, RuntimeError, tf.errors.OpError) as error:  # FAISS raises the second
+            reason = file_reason(error).rpartition(" failed: ")[2]  # without its C++
+            raise InputError(
+                f"cannot write {folder!r}: {reason}; give another folder", setting="out"
+            ) from error
+
+    def _write(self, folder: str) -> None:
+        os.makedirs(folder)
+        _faiss().write_index(self._index, os.path.join(folder, _INDEX_FILE))
+        for name, text in ((_IDS_FILE, json.dumps(self.ids)), (_FACTS_FILE, dumps(self.facts))):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
 
     def _unit(self, vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
         rows = np.atleast_2d(np.asarray(vectors, np.float32))
@@ -145,8 +170,7 @@ def build_index(collection: EmbeddedCollection, seed: int = 0) -> SearchIndex:
     if count <= EXACT_UP_TO:
         index: Any = faiss.IndexFlatIP(dimension)
         index.add(vectors)
-        facts = IndexFacts(count, dimension, collection.model, 0, 0, 1.0)
-        return SearchIndex(index, collection.ids, facts)
+        return SearchIndex(index, collection.ids, _facts(collection, 0, 0, 1.0))
     cells = int(4 * np.sqrt(count))
     index = faiss.index_factory(dimension, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = seed
@@ -164,8 +188,14 @@ def build_index(collection: EmbeddedCollection, seed: int = 0) -> SearchIndex:
         if recall >= RECALL or probes >= cells:
             break
         probes = min(2 * probes, cells)
-    facts = IndexFacts(count, dimension, collection.model, cells, probes, recall)
-    return SearchIndex(index, collection.ids, facts)
+    return SearchIndex(index, collection.ids, _facts(collection, cells, probes, recall))
+
+
+def _facts(collection: EmbeddedCollection, cells: int, probes: int, recall: float) -> IndexFacts:
+    images, dimension = collection.vectors.shape
+    return IndexFacts(
+        images, dimension, collection.model, collection.fingerprint, cells, probes, recall
+    )
 
 
 def read_index(folder: PathLike) -> SearchIndex:
@@ -197,14 +227,6 @@ def read_index(folder: PathLike) -> SearchIndex:
             f"{facts.images} are noted; make it again by tf-scl index EMBEDDINGS"
         )
     return SearchIndex(index, ids, facts)
-
-
-def require_new(folder: str) -> None:
-    """Raises InputError if there is something where an index is to be written."""
-    if os.path.lexists(folder):
-        raise InputError(
-            f"{folder!r} exists already; move it away, or give another folder", setting="out"
-        )
 
 
 def describe(facts: IndexFacts) -> str:

@@ -20,6 +20,7 @@ from tf_scl.serving.network import ExportedWeights, inference_model
 from tf_scl.serving.reference import (
     REFERENCE_FILE,
     check_reference,
+    count_pairs,
     duplicate_cosine,
     reference_bytes,
 )
@@ -80,7 +81,9 @@ def export_saved_model(
         metadata: JSON-able dict for `assets.extra/tf_scl.json`, beside
             "image_size", "channels", "dimension", "weights" and "max_pixels"
             (of a classifier also "classes", "abstain_below"; with `reference`
-            also "duplicate_cosine"; with `quantize` also that and "levels"); or None.
+            also "duplicate_cosine", "reference_images" and how many pairs of these are at
+            that cosine or above, "reference_pairs_above"; with `quantize` also that and
+            "levels"); or None.
         projector: Whether the model's projector is served too.
         weights: "float32"; or "bfloat16", half the size on disk and in
             memory, computed with in float32 after a conversion at each
@@ -163,7 +166,12 @@ def export_saved_model(
 
         embeddings = embed(kept).numpy()
         _require_finite(embeddings)
-        facts["duplicate_cosine"] = duplicate_cosine(embed, kept, embeddings, size)
+        cosine = duplicate_cosine(embed, kept, embeddings, size)
+        facts |= {
+            "duplicate_cosine": cosine,
+            "reference_images": len(embeddings),
+            "reference_pairs_above": count_pairs(embeddings, cosine),
+        }
         if quantize != NONE:
             quantizer = calibrated(quantize, embeddings)
             facts |= {"quantize": quantize, "levels": quantizer.levels.tolist()}

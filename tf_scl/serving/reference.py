@@ -86,6 +86,17 @@ def duplicate_cosine(
     return float(min(max(found, apart), 1.0))
 
 
+def count_pairs(embeddings: Array, cosine: float) -> int:
+    """Number of pairs of images whose cosine is at a value or above.
+
+    Args:
+        embeddings: float32 [N, D].
+        cosine: Float.
+    """
+    rows = unit_rows(embeddings)
+    return int(np.count_nonzero(np.triu(rows @ rows.T >= cosine, 1)))
+
+
 def reference_bytes(embeddings: Array) -> bytes:
     """The content of `REFERENCE_FILE`."""
     buffer = io.BytesIO()

@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import io
 
-from tf_scl.data.sources.source import Source
+from tf_scl.data.sources.source import Source, Unit
 from tf_scl.embedding.in_process import embed_source
 from tf_scl.embedding.served_model import find_model
 from tf_scl.errors import InputError
@@ -21,6 +21,7 @@ class Suggestions:
     Attributes:
         names: Of the images, the one to label first first.
         places: Their places in the order in which the source lists its images, from 0.
+        units: Of the source, as it was listed.
         suggestions: `tf_scl.suggestion.choose.Suggestion`s, whose places are rows of those that
             could be embedded.
         images: Number of images that could be embedded.
@@ -30,6 +31,7 @@ class Suggestions:
 
     names: tuple[str, ...]
     places: tuple[int, ...]
+    units: tuple[Unit, ...]
     suggestions: tuple[Suggestion, ...]
     images: int
     rejected: dict[str, int]
@@ -77,6 +79,7 @@ def suggest(
     return Suggestions(
         tuple(found.ids[one.place] for one in chosen),
         tuple(found.places[one.place] for one in chosen),
+        found.units,
         tuple(chosen),
         len(found.ids),
         found.rejected,

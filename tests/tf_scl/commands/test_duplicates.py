@@ -1,7 +1,9 @@
 import csv
 
+import numpy as np
 import pytest
 
+from tests.tf_scl.search.collections import write_embeddings
 from tf_scl import cli
 
 
@@ -22,6 +24,18 @@ def test_duplicates_and_a_list_of_what_remains(embedded, tmp_path, capsys):
     assert float(rows[1]["cosine"]) == pytest.approx(1.0)
     kept = keep.read_text().splitlines()
     assert len(kept) == 12 and not {"copy.png", "near.png"} & set(kept)
+
+
+def test_how_many_pairs_to_expect_by_chance_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    noted = {"duplicate_cosine": 0.5, "reference_images": 20, "reference_pairs_above": 2}
+    write_embeddings("e.parquet", np.eye(40, dtype=np.float32), noted)
+    assert cli.main(["duplicates", "e.parquet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("no duplicates among 40 images") and lines[2].startswith("wrote")
+    assert lines[1].startswith("by chance about 8.2 pairs of different images are to be expected")
+    assert cli.main(["duplicates", "e.parquet", "--threshold", "0.6"]) == 0
+    assert "chance" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

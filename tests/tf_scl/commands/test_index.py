@@ -15,3 +15,5 @@ def test_mistakes_are_one_line(embedded, refused):
     assert "cannot read embeddings from 'nowhere.parquet'" in refused("index", "nowhere.parquet")
     again = "index", embedded / "embeddings.parquet", "--out", embedded / "index"
     assert "exists already; move it away" in refused(*again)
+    nowhere = "index", embedded / "embeddings.parquet", "--out", "/proc/index"
+    assert "cannot write '/proc/index': " in refused(*nowhere)

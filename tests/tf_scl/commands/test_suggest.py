@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import keras
 import pytest
@@ -6,6 +7,7 @@ import pytest
 import tf_scl
 from tests.conftest import write_bright_and_dark
 from tf_scl import cli
+from tf_scl.data.sources.folder_source import FolderSource
 from tf_scl.errors import InputError
 from tf_scl.labels.labels_file import read_labels_file
 
@@ -38,10 +40,11 @@ def test_a_list_to_fill_in_and_a_second_round(photos, tmp_path, capsys):
     assert len(names) == 6 and {name.split("/")[0] for name in names} == {"bright", "dark"}
     lines = [f"{name},{name.split('/')[0]}\n" for name in names]
     (tmp_path / "labels.csv").write_text("filename,label\n" + "".join(lines))
-    flags = ["--labels", str(tmp_path / "labels.csv"), "--out", str(out)]
+    more = tmp_path / "more.csv"
+    flags = ["--labels", str(tmp_path / "labels.csv"), "--out", str(more)]
     assert cli.main([*command, *flags]) == 0
     assert "6 of 40 images are suggested, beside 6 that have a label" in capsys.readouterr().out
-    with open(out, newline="") as file:
+    with open(more, newline="") as file:
         assert not {row["filename"] for row in csv.DictReader(file)} & set(names)
 
 
@@ -56,6 +59,25 @@ def test_labels_of_one_class_are_enough_to_suggest_more(photos, tmp_path, capsys
     assert "4 of 40 images are suggested, beside 3" in capsys.readouterr().out
 
 
+def test_the_source_is_listed_once_and_labels_may_lie_in_it(photos, tmp_path, monkeypatch):
+    """Written before the sheet, they would move all places of a second listing by one."""
+    shutil.copytree(photos / "photos", tmp_path / "photos")
+    listings, units = [], FolderSource.units
+    monkeypatch.setattr(FolderSource, "units", lambda self: listings.append(1) or units(self))
+    out, sheet = tmp_path / "photos" / "a.csv", tmp_path / "sheet.html"
+    command = ["suggest", str(tmp_path / "photos"), str(photos / "model"), "--count", "3"]
+    assert cli.main([*command, "--out", str(out), "--sheet", str(sheet)]) == 0
+    assert len(listings) == 1 and sheet.read_text().count("data:image/png;base64,") == 3
+
+
+def test_labels_that_may_have_been_filled_in_stay(photos, tmp_path, refused):
+    labels = tmp_path / "suggest.csv"
+    labels.write_text("filename,label\na.png,cat\n")
+    error = refused("suggest", photos / "photos", photos / "model")
+    assert "'suggest.csv' exists already; move it away, or give another file (--out)" in error
+    assert labels.read_text() == "filename,label\na.png,cat\n"
+
+
 @pytest.mark.parametrize(
     "flags,message",
     [
@@ -63,7 +85,8 @@ def test_labels_of_one_class_are_enough_to_suggest_more(photos, tmp_path, capsys
         (["--out", "suggest.txt"], "--out must end in .csv. Received: 'suggest.txt'"),
         (["--sheet", "s.pdf"], "--sheet must end in .html. Received: 's.pdf'"),
         (["--labels", "nowhere.csv"], "nowhere.csv"),
-        (["--labels", "suggest.csv"], "--out would replace the labels so far, 'suggest.csv'"),
+        (["--labels", "suggest.csv"], "--out would replace --labels, 'suggest.csv'; give another"),
+        (["--out", "a.csv", "--labels", "./a.csv"], "--out would replace --labels, 'a.csv'"),
     ],
 )
 def test_mistakes_are_one_line(photos, tmp_path, monkeypatch, capsys, flags, message):

@@ -27,6 +27,7 @@ from tf_scl.embedding import embed
 from tf_scl.embedding import parts as embed_parts
 from tf_scl.embedding import plan as embed_plan
 from tf_scl.embedding import rows as embed_rows
+from tf_scl.embedding.served_model import find_model
 from tf_scl.errors import InputError
 
 _DOCS = pathlib.Path(__file__).parents[3] / "docs" / "how-to" / "embed.md"
@@ -121,6 +122,7 @@ def test_rows_are_what_the_model_answers_to_each_file_alone(image_folder, model,
     assert _rejected(out) == {}
     metadata = json.loads(pq.read_schema(out).metadata[b"tf_scl"])
     assert metadata["model"] == model
+    assert metadata["model_fingerprint"] == find_model(model).fingerprint()
     assert metadata["model_metadata"]["image_size"] == 8
     assert metadata["source"] == str(image_folder)
     assert metadata["version"] == tf_scl.__version__

@@ -38,6 +38,7 @@ def test_it_embeds_what_the_beam_job_does(model, image_folder, tmp_path, monkeyp
     assert found.rejected == summary.rejected == {"not an image": 1, "too many pixels": 1}
     assert found.listed == 50 and len(found.places) == 48
     units = source.units()
+    assert list(found.units) == units
     names = [item.name for _, item in read_places(source, units, found.places, 10**8)]
     assert [name.decode() for name in names] == list(found.ids)
 

@@ -83,6 +83,18 @@ def test_what_is_missing_damaged_or_too_little_is_named(tmp_path):
         embed_parts.join_parts(folder, {0: 4}, _D, {})
 
 
+@pytest.mark.parametrize("name", ["_JOINED", "_JOINED_REJECTED"])
+def test_a_full_disk_is_said_and_the_parts_stay(tmp_path, monkeypatch, name):
+    folder = str(tmp_path)
+    for number in range(3):
+        _write(folder, number, 2000, rejected=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(embed_parts, name, "/dev/full")
+        with pytest.raises(InputError, match="cannot write the joined parts.*No space left.*room"):
+            embed_parts.join_parts(folder, dict.fromkeys(range(3), 2000), _D, {})
+    assert embed_parts.parts_done(folder) == {0, 1, 2}
+
+
 def test_a_folder_is_gone_on_in_only_by_what_made_it(tmp_path):
     folder = str(tmp_path / "parts")
     key = {"model": "m", "images": "i", "version": "1"}

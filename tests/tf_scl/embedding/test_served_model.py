@@ -51,15 +51,23 @@ def test_the_newest_of_the_versions_is_taken(exported, tmp_path):
     assert find_model(tmp_path).path == str(tmp_path / "10")
 
 
-def test_the_fingerprint_is_of_names_and_contents(exported, tmp_path):
+def test_the_fingerprint_is_that_of_a_copy_whatever_else_stands_there(exported, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(exported, copy)
+    (copy / "README.md").write_text("a card")
+    (copy / "assets.extra" / "note.json").write_text("{}")
     assert find_model(copy).fingerprint() == find_model(exported).fingerprint()
-    data = copy / "variables" / "variables.data-00000-of-00001"
-    changed = bytearray(data.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["variables/variables.data-00000-of-00001", "saved_model.pb"])
+def test_the_fingerprint_is_of_graph_and_weights(exported, tmp_path, name):
+    copy = tmp_path / "copy"
+    shutil.copytree(exported, copy)
+    model, before = find_model(copy), find_model(exported).fingerprint()
+    changed = bytearray((copy / name).read_bytes())
     changed[len(changed) // 2] ^= 1
-    data.write_bytes(changed)
-    assert find_model(copy).fingerprint() != find_model(exported).fingerprint()
+    (copy / name).write_bytes(changed)
+    assert model.fingerprint() != before
 
 
 def _remove_metadata(path):

@@ -28,8 +28,12 @@ def test_thumbnails_are_those_of_the_places(tmp_path):
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(encode(np.full((9, 9, 3), 40 * number, np.uint8)))
     (tmp_path / "2.png").write_bytes(b"no image")
-    found = source_thumbnails(open_source(str(tmp_path)), [1, 2, 4], 100)
+    source = open_source(str(tmp_path))
+    units = source.units()
+    found = source_thumbnails(source, units, [1, 2, 4], 100)
     assert sorted(found) == [1, 4] and found[1] != found[4]
     assert all(uri.startswith("data:image/png;base64,") for uri in found.values())
     (tmp_path / "4.png").write_bytes(encode(photo(0)))
-    assert source_thumbnails(open_source(str(tmp_path)), [4], 100)[4] != found[4]
+    assert source_thumbnails(source, units, [4], 100)[4] != found[4]
+    (tmp_path / "0.csv").write_text("written since")  # before the others in a new listing
+    assert source_thumbnails(source, units, [1], 100)[1] == found[1]

@@ -10,8 +10,10 @@ def test_each_image_says_why(tmp_path):
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(encode(photo(number)))
     chosen = (Suggestion(2, 0.125, None), Suggestion(0, 0.5, 0.75))
-    found = Suggestions(("2.png", "0.png"), (2, 0), chosen, 4, {}, {})
-    page = suggestion_page(found, open_source(str(tmp_path)), 100)
+    source = open_source(str(tmp_path))
+    units = tuple(source.units())
+    found = Suggestions(("2.png", "0.png"), (2, 0), units, chosen, 4, {}, {})
+    page = suggestion_page(found, source, 100)
     text = Page(page).text
     assert text.index("2.png") < text.index("0.png")
     assert "stands for 12.5 %" in text and "stands for 50.0 %, doubt 0.75" in text

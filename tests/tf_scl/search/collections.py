@@ -11,7 +11,11 @@ from tf_scl.search.collection import EmbeddedCollection
 
 def write_embeddings(path, rows, noted=None, model="/models/1"):
     """Writes float32 [N, D] by the names 0.png, 1.png, ..."""
-    metadata = {"model": model, "model_metadata": {"dimension": rows.shape[1], **(noted or {})}}
+    metadata = {
+        "model": model,
+        "model_fingerprint": "f1",
+        "model_metadata": {"dimension": rows.shape[1], **(noted or {})},
+    }
     table = pa.table(
         {
             "id": [f"{number}.png" for number in range(len(rows))],
@@ -25,4 +29,4 @@ def collection(rows, **noted):
     """float32 [N, D] as an `EmbeddedCollection`."""
     vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     names = [f"{number}.png" for number in range(len(rows))]
-    return EmbeddedCollection(names, vectors.astype(np.float32), "/models/1", noted)
+    return EmbeddedCollection(names, vectors.astype(np.float32), "/models/1", "f1", noted)

@@ -18,7 +18,7 @@ def test_vectors_have_norm_one_and_names_their_order(tmp_path, monkeypatch):
     assert found.ids == [f"{n}.png" for n in range(10)]
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(found.vectors, rows / np.maximum(norms, 1e-12), rtol=1e-6)
-    assert found.model == "/models/1"
+    assert (found.model, found.fingerprint) == ("/models/1", "f1")
     assert found.metadata == {"dimension": 4, "duplicate_cosine": 0.9}
 
 

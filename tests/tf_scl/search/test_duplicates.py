@@ -4,7 +4,12 @@ import pytest
 from tests.tf_scl.search.collections import collection
 from tf_scl.errors import InputError
 from tf_scl.search import duplicates as module
-from tf_scl.search.duplicates import describe, find_duplicates
+from tf_scl.search.duplicates import (
+    describe,
+    describe_chance,
+    find_duplicates,
+    pairs_by_chance,
+)
 
 
 def _at(*degrees):
@@ -21,12 +26,39 @@ def test_pairs_and_groups():
     found = find_duplicates(photos, _CLOSE)
     assert found.pairs.tolist() == [[0, 2], [1, 5], [2, 4]]
     np.testing.assert_allclose(found.cosines, np.cos(np.deg2rad([2, 1, 2])), atol=1e-6)
-    assert found.groups == [[0, 2, 4], [1, 5]]  # 0 and 4 by way of 2
-    assert found.dropped == {2, 4, 5}
+    assert found.groups == [[0, 2], [1, 5]]  # 4 is a duplicate of 2, but not of 0
+    assert found.dropped == {2, 5}
     assert describe(photos, found) == (
-        "3 pairs among 7 images (cosine 0.9990 and above): 5 images in 2 groups; with one of each "
-        "kept, 4 images remain"
+        "3 pairs among 7 images (cosine 0.9990 and above): 4 images in 2 groups; with one of each "
+        "kept, 5 images remain"
     )
+
+
+def test_a_chain_is_not_one_group():
+    """Each image is close to the next one; the last is the opposite of the first."""
+    found = find_duplicates(collection(_at(*range(0, 181, 2))), _CLOSE)
+    assert found.groups == [[place, place + 1] for place in range(0, 90, 2)]
+
+
+def test_a_kept_image_takes_those_of_both_sides():
+    found = find_duplicates(collection(_at(2, 0, 4, 6, 8)), _CLOSE)
+    assert found.groups == [[0, 1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("threshold", [0.8, 0.9, 0.97])
+def test_whatever_is_dropped_is_a_duplicate_of_what_its_group_keeps(threshold):
+    rows = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
+    photos = collection(rows)
+    found = find_duplicates(photos, threshold)
+    cosines = photos.vectors @ photos.vectors.T
+    for kept, *others in found.groups:
+        assert others == sorted(others) and kept < others[0]
+        assert (cosines[kept, others] >= threshold - 1e-6).all()
+    places = [place for group in found.groups for place in group]
+    assert len(places) == len(set(places)) and found.groups == sorted(found.groups)
+    np.fill_diagonal(cosines, -1)
+    kept = [place for place in range(200) if place not in found.dropped]
+    assert (cosines[np.ix_(kept, kept)] < threshold + 1e-6).all()  # nothing was overlooked
 
 
 def test_the_pairs_are_those_of_a_double_loop(monkeypatch):
@@ -59,3 +91,40 @@ def test_a_threshold_that_is_no_use():
     photos = collection(np.ones((300, 2), np.float32))
     with pytest.raises(InputError, match="more than 44,850 pairs of 300 images are duplicates"):
         find_duplicates(photos, 0.5)
+
+
+def test_pairs_by_chance_are_those_of_a_sample_of_the_same_kind():
+    """Of a collection without any duplicate, and a reference drawn from it."""
+    rows = np.random.default_rng(0).normal(size=(3000, 6)).astype(np.float32)
+    photos, kept = collection(rows), collection(rows[:400])
+    above = len(find_duplicates(kept, 0.95).pairs)
+    expected = pairs_by_chance(3000, 400, above)
+    assert above > 30 and len(find_duplicates(photos, 0.95).pairs) == pytest.approx(expected, 0.3)
+
+
+def test_where_the_reference_has_no_pair_there_is_an_upper_bound():
+    """Of 1 - (1 - p) ** pairs = 95 %, the p that would still leave none in one case of twenty."""
+    pairs = 1000 * 999 / 2
+    share = 1 - 0.05 ** (1 / pairs)
+    assert pairs_by_chance(20_000, 1000, 0) == pytest.approx(share * 20_000 * 19_999 / 2, 0.002)
+
+
+@pytest.mark.parametrize(
+    "images,above,said",
+    [
+        (200, 0, "by chance at most 12 pairs of different images are to be expected among so many "
+         "(at 95 %): none of the 4,950 pairs of the model's reference images are this close"),
+        (200, 9, "by chance about 36 pairs of different images are to be expected among so many: 9 "
+         "of the 4,950 pairs of the model's reference images are this close"),
+        (20, 1, "by chance about 0.038 pairs of different images are"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_chance(images, above, said):
+    noted = {"reference_images": 100, "reference_pairs_above": above, "duplicate_cosine": 0.9}
+    photos = collection(np.ones((images, 2), np.float32), **noted)
+    assert describe_chance(photos, 0.9).startswith(said)
+    assert describe_chance(photos, 0.95) == ""  # of another cosine nothing is noted
+
+
+def test_of_chance_nothing_is_said_where_the_model_keeps_no_reference():
+    assert describe_chance(collection(_at(0, 2)), 0.9) == ""

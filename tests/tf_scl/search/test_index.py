@@ -76,11 +76,32 @@ def test_what_is_saved_is_read_again(tmp_path, monkeypatch, exact_up_to):
     index.save(tmp_path / "index")
     again = read_index(tmp_path / "index")
     assert again.facts == index.facts and again.ids == index.ids
+    assert (again.facts.model, again.facts.fingerprint) == ("/models/1", "f1")
     for one, other in zip(index.nearest(_rows(5)), again.nearest(_rows(5)), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(InputError, match="exists already"):
         index.save(tmp_path / "index")
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path, monkeypatch):
+    index = build_index(collection(_rows(2000)))
+    with pytest.raises(InputError, match="cannot write '/proc/i': No such file.*give another"):
+        index.save("/proc/i")
+    for name in ("_INDEX_FILE", "_IDS_FILE"):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, "/dev/full")
+            with pytest.raises(InputError, match="cannot write '.*/i': .*No space left") as caught:
+                index.save(tmp_path / "i")
+        assert "faiss::" not in str(caught.value) and caught.value.setting == "out"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_appears_meanwhile_stays(tmp_path, monkeypatch):
+    index = build_index(collection(_rows(30)))
+    monkeypatch.setattr(index, "_write", lambda _: (tmp_path / "i").mkdir())
+    with pytest.raises(InputError, match="i' exists already"):
+        index.save(tmp_path / "i")
 
 
 def test_a_folder_that_is_no_index_or_a_damaged_one(tmp_path):

@@ -9,6 +9,7 @@ from tf_scl.errors import InputError
 from tf_scl.serving.export import read_metadata
 from tf_scl.serving.reference import (
     REFERENCE_FILE,
+    count_pairs,
     duplicate_cosine,
     read_reference,
     reference_bytes,
@@ -46,6 +47,20 @@ def test_the_model_keeps_the_embeddings_that_it_serves(exported, images):
 def test_the_threshold_is_noted(exported):
     noted = read_metadata(exported[1])
     assert noted["a"] == 1 and -1 < noted["duplicate_cosine"] <= 1
+
+
+def test_how_many_pairs_of_the_reference_are_above_the_threshold_is_noted(exported):
+    noted, kept = read_metadata(exported[1]), read_reference(exported[1])
+    above = count_pairs(kept, noted["duplicate_cosine"])
+    assert noted["reference_images"] == 30 and noted["reference_pairs_above"] == above
+
+
+def test_pairs_are_counted_as_by_a_double_loop():
+    rows = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    above = sum(unit[i] @ unit[j] >= 0.9 for i in range(40) for j in range(i))
+    assert above > 5 and count_pairs(7 * rows, 0.9) == above
+    assert count_pairs(rows, 1.1) == 0
 
 
 def test_the_threshold_finds_copies_and_leaves_others_apart():

@@ -32,8 +32,8 @@ FALSE_ALARMS, POWER = 200, 50  # splits
 LEVELS = (0.01, 0.05)
 OURS = "as shipped"
 REFERENCES, COMPARISONS = 30, 40
-SIZES = {300: (75, 150, 300, 1000), 1000: (100, 250, 500, 1000)}  # of a reference -> of new ones
-LACKING_COUNTS = (250, 500, 1000)
+SIZES = {300: (75, 150, 300, 1000), 1000: (250, 1000)}  # of a reference -> of new ones
+LACKING_COUNTS = (250, 1000)
 
 
 def main():

@@ -126,7 +126,9 @@ def read_reference(model: str) -> npt.NDArray[np.float32]:
 
 def _embeddings(content: bytes) -> npt.NDArray[np.float32]:
     """What `reference_bytes` were made of; raises what numpy does, or ValueError."""
-    found = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    found: Array = np.load(io.BytesIO(content), allow_pickle=False)
+    if not isinstance(found, np.ndarray):  # numpy has archives too
+        raise ValueError("it is no array")
     if found.ndim != 2 or found.dtype != np.float32 or len(found) < LEAST_IMAGES:
         raise ValueError(f"it holds {found.dtype} {found.shape}")
     if not np.isfinite(found).all():

@@ -143,7 +143,7 @@ _ROWS = np.ones((20, 3), np.float32)
     [
         (b"", ""),
         (b"not numpy", ""),
-        (_npz(_ROWS), ""),
+        (_npz(_ROWS), "it is no array"),
         (reference_bytes(_ROWS)[:-1], ""),
         (reference_bytes(np.zeros(3)), r"it holds float32 \(3,\)"),
         (reference_bytes(_ROWS[:19]), r"it holds float32 \(19, 3\)"),

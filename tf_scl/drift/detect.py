@@ -11,7 +11,6 @@ from tf_scl.typing import Array
 
 LEVEL = 0.01
 _LEAST_LEVEL = 1e-4  # takes 99,999 permutations
-_SHARE = 4  # as many images of the reference are tested for each new one
 _OUTSIDE = 0.01  # share of the reference's own images that count as outside
 _TESTED = 1000  # of each at most: the test takes the square of it
 _NEIGHBOR = 5  # which nearest image of the reference tells how far an image is
@@ -64,8 +63,8 @@ def detect_drift(
     """Compares embeddings of new images with those of a reference.
 
     Rows that are equal are counted once. The two-sample test takes at most 1,000 of the
-    reference, and a quarter as many new ones (but 20 at least): the more new ones there are, the
-    more it depends on the one reference, by its own chance, whether there are false alarms.
+    reference, and half as many new ones (but 20 at least): with more it would depend ever more on
+    the one reference, by its own chance, whether there are false alarms.
 
     Args:
         reference: Float array [N, D], of images that the encoder was not trained on: it is more
@@ -108,7 +107,7 @@ def detect_drift(
 def tested(reference: Array, new: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """The rows of both that the two-sample test takes, drawn where there are more."""
     first = _some(reference, _TESTED, rng)
-    return first, _some(new, max(LEAST_IMAGES, len(first) // _SHARE), rng)
+    return first, _some(new, max(LEAST_IMAGES, len(first) // 2), rng)
 
 
 def require_level(level: float, name: str = "`level`") -> None:

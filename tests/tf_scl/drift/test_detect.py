@@ -54,11 +54,12 @@ def test_of_many_images_some_are_tested_and_all_are_looked_at(monkeypatch):
     reference, new = _rows(170, 0), _rows(200, 1)
     new[199] += 30
     found = detect_drift(reference, new)
-    assert sizes == [[100, 25]] and found.tested == 25
+    assert sizes == [[100, 50]] and found.tested == 50
     assert found.strangest[0] == 199
     assert found == detect_drift(reference, new)
-    detect_drift(reference[:40], new)
-    assert sizes[-1] == [40, 20]  # no fewer than that
+    detect_drift(reference[:30], new)
+    detect_drift(reference, new[:30])
+    assert sizes[-2:] == [[30, 20], [100, 30]]  # no fewer than 20
 
 
 @pytest.mark.parametrize("count,expected", [(20, 1 / 21), (60, 1 / 61), (200, 2 / 201)])

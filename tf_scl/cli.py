@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Returns:
-        Exit status: 0, or what the command found (`tf-scl drift`: 1); 2 where something that the
+        Exit status: 0, or what the command found (`tf-scl drift`: 3); 2 where something that the
         user gave cannot be used; 130 where the user stopped it.
     """
     return run_command(lambda: _run(argv))

@@ -14,19 +14,20 @@ from tf_scl.commands.shared import (
     max_megabytes,
     require_apart,
     require_page,
-    require_some,
     save,
 )
 from tf_scl.data.sources.open_source import absolute, open_source
-from tf_scl.drift.detect import LEVEL
+from tf_scl.drift.detect import LEVEL, require_level
 from tf_scl.errors import InputError
 from tf_scl.flags import SOURCES
 from tf_scl.logging_setup import warm_up_xla
+from tf_scl.serving.reference_size import LEAST_IMAGES
 
 if TYPE_CHECKING:
     from tf_scl.commands.shared import Commands
+    from tf_scl.drift.compare import SourceDrift
 
-DRIFTED = 1  # exit status
+DRIFTED = 3  # exit status, which no crash gives: 1 is a traceback, 2 a mistake of the user's
 _MOST = 2000
 
 
@@ -34,7 +35,7 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
     """Adds the command to a parser's."""
     drift = commands.add_parser(
         "drift",
-        help="compare new images with those that a model was made for; exit status 1 if they are "
+        help="compare new images with those that a model was made for; exit status 3 if they are "
         "of another kind",
         **SOURCES,
     )
@@ -46,14 +47,16 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
         metavar="P",
         type=float,
         default=LEVEL,
-        help="how often a comparison without drift may be taken for one (default: %(default)s)",
+        help="how often a comparison without drift may be taken for one: the largest p-value that "
+        "counts, at least 0.0001 (default: %(default)s)",
     )
     drift.add_argument(
         "--most",
         metavar="N",
         type=int,
         default=_MOST,
-        help="images that are looked at; of more so many are drawn (default: %(default)s)",
+        help="images that are looked at; of more so many are drawn, at least "
+        f"{LEAST_IMAGES} (default: %(default)s)",
     )
     drift.add_argument("--json", action="store_true", help="print JSON")
     add_out(drift, None, "a page of HTML with the strangest images")
@@ -62,15 +65,13 @@ def add(commands: "Commands", argv: Sequence[str] | None) -> None:
 
 def _run(given: dict[str, Any]) -> Answer:
     megabytes, out = max_megabytes(given), given["out"]
-    if not 0 < given["level"] < 1:
-        raise InputError(f"--level must be between 0 and 1. Received: {given['level']}")
-    require_some("most", given["most"])
+    require_level(given["level"], "--level")
+    _require_most(given["most"])
     if out:
         require_page(out)
     place = absolute(given["source"])
     require_apart({"SOURCE": place, "MODEL": given["model"]}, {"--out": out})
     warm_up_xla()
-    from tf_scl.dataclass_json import to_plain
     from tf_scl.drift.compare import compare, describe
     from tf_scl.report.drift_sheet import drift_page
 
@@ -79,5 +80,21 @@ def _run(given: dict[str, Any]) -> Answer:
     found = compare(source, given["model"], given["level"], given["most"], megabytes)
     if out:
         save(drift_page(found, source, megabytes), out)
-    text = json.dumps(to_plain(found), indent=2) if given["json"] else describe(found)
+    text = _json(found) if given["json"] else describe(found)
     return Answer(text, DRIFTED if found.drift.drifted else 0)
+
+
+def _require_most(most: int) -> None:
+    if most < LEAST_IMAGES:
+        raise InputError(
+            f"--most must be at least {LEAST_IMAGES}: drift is not seen in fewer images. "
+            f"Received: {most}"
+        )
+
+
+def _json(found: "SourceDrift") -> str:
+    from tf_scl.dataclass_json import to_plain
+
+    plain = to_plain(found)
+    plain["drift"]["drifted"] = found.drift.drifted
+    return json.dumps(plain, indent=2)

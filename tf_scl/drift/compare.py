@@ -3,12 +3,13 @@
 import dataclasses
 
 from tf_scl.data.sources.source import Source
-from tf_scl.drift.detect import LEAST, LEVEL, Drift, detect_drift
+from tf_scl.drift.detect import LEVEL, Drift, detect_drift
 from tf_scl.embedding.in_process import embed_source
 from tf_scl.embedding.served_model import find_model
 from tf_scl.errors import InputError
 from tf_scl.ingestion.summary import describe_reasons
 from tf_scl.serving.reference import read_reference
+from tf_scl.serving.reference_size import LEAST_IMAGES
 from tf_scl.typing import PathLike
 
 
@@ -50,7 +51,8 @@ def compare(
         model: Path of a SavedModel with a reference (`tf_scl.export_saved_model`), or of a
             folder of versions.
         level: As of `tf_scl.drift.detect.detect_drift`.
-        most: Int, so many images at most are looked at; of more, so many are drawn. None for all.
+        most: Int >= 20, so many images at most are looked at; of more, so many are drawn. None
+            for all.
         max_megabytes: Int, larger files are set aside.
         seed: Int, of the draw.
 
@@ -64,9 +66,9 @@ def compare(
     served = find_model(model)
     reference = read_reference(served.path)
     found = embed_source(source, served, max_megabytes, most, seed)
-    if len(found.ids) < LEAST:
+    if len(found.ids) < LEAST_IMAGES:
         raise InputError(
-            f"drift is seen in {LEAST} images and more; of the {found.listed:,} images of "
+            f"drift is seen in {LEAST_IMAGES} images and more; of the {found.listed:,} images of "
             f"{source.name!r} {len(found.ids):,} could be embedded"
         )
     drift = detect_drift(reference, found.embeddings, level, seed=seed)
@@ -90,6 +92,8 @@ def findings(found: SourceDrift) -> list[str]:
     images += " (drawn at random)" if few else ""
     if rejected:
         images += f", {rejected:,} rejected ({describe_reasons(found.rejected)})"
+    if drift.copies:
+        images += f", {drift.copies:,} are copies of others and not counted again"
     verdict = (
         "yes, they are of another kind than those that the model was made for"
         if drift.drifted
@@ -98,11 +102,11 @@ def findings(found: SourceDrift) -> list[str]:
     return [
         f"images     {images}",
         f"drift      {verdict}",
-        f"           p = {drift.p_value:.3g} (below {drift.level:g} counts), from "
-        f"{drift.reference_images:,} images that the model keeps",
+        f"           p = {drift.p_value:.3g} ({drift.level:g} or less counts), from "
+        f"{drift.tested:,} of them and {drift.reference_images:,} images that the model keeps",
         f"outside    {100 * drift.outside:.1f} % are farther from these than "
-        f"{100 * (1 - drift.expected_outside):.0f} % of them are from each other; "
-        f"{100 * drift.expected_outside:.0f} % is usual",
+        f"{100 * (1 - drift.expected_outside):.1f} % of them are from each other; "
+        f"{100 * drift.expected_outside:.1f} % is usual",
     ]
 
 

@@ -10,15 +10,15 @@ import tensorflow as tf
 
 from tf_scl.augmentation.two_views import TwoViews
 from tf_scl.data.input_pipeline import first_images
-from tf_scl.errors import InputError
+from tf_scl.errors import InputError, file_reason, first_sentence
 from tf_scl.files import read_file
 from tf_scl.images.pixel_range import require_pixels
+from tf_scl.serving.reference_size import LEAST_IMAGES
 from tf_scl.typing import Array, Images
 from tf_scl.unit_rows import unit_rows
 
 REFERENCE_FILE = os.path.join("assets.extra", "tf_scl_reference.npy")
 REFERENCE_IMAGES = 1000  # at most
-LEAST_IMAGES = 20
 _COPIES_FOUND = 0.95  # share of copies, each cropped by up to a tenth, above the threshold
 OTHERS = 0.99  # share of images whose nearest other one is to be below it
 
@@ -105,26 +105,43 @@ def reference_bytes(embeddings: Array) -> bytes:
 
 
 def read_reference(model: str) -> npt.NDArray[np.float32]:
-    """The embeddings that a SavedModel keeps, float32 [N, D].
+    """The embeddings that a SavedModel keeps, float32 [N, D] with N >= 20, all finite.
 
     Args:
         model: Folder of the SavedModel, local or remote.
 
     Raises:
-        InputError: It keeps none, or the file is damaged.
+        InputError: It keeps none, or the file cannot be read or is damaged.
     """
     path = os.path.join(model, REFERENCE_FILE)
-    if not tf.io.gfile.exists(path):
+    try:
+        content = read_file(path) if tf.io.gfile.exists(path) else None
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(
+            f"cannot read {path!r}: {file_reason(error)}; make it readable, or export the model "
+            "again"
+        ) from error
+    if content is None:
         raise InputError(
             f"the model {model!r} keeps no embeddings to compare with; `make run` writes them, and "
             "tf_scl.export_saved_model does where it is given `reference`, images that the encoder "
             "was not trained on"
         )
     try:
-        found = np.load(io.BytesIO(read_file(path)), allow_pickle=False)
-        if found.ndim == 2 and found.dtype == np.float32:
-            return found
-        problem = f"it holds {found.dtype} {found.shape}"
-    except (ValueError, EOFError) as error:
-        problem = str(error)
-    raise InputError(f"{path!r} is damaged ({problem}); export the model again")
+        return _embeddings(content)
+    except Exception as error:  # numpy raises all kinds on damage
+        raise InputError(
+            f"{path!r} is damaged ({first_sentence(error)}); export the model again"
+        ) from error
+
+
+def _embeddings(content: bytes) -> npt.NDArray[np.float32]:
+    """What `reference_bytes` were made of; raises what numpy does, or ValueError."""
+    found: Array = np.load(io.BytesIO(content), allow_pickle=False)
+    if not isinstance(found, np.ndarray):  # numpy has archives too
+        raise ValueError("it is no array")
+    if found.ndim != 2 or found.dtype != np.float32 or len(found) < LEAST_IMAGES:
+        raise ValueError(f"it holds {found.dtype} {found.shape}")
+    if not np.isfinite(found).all():
+        raise ValueError("it holds values that are not finite")
+    return found

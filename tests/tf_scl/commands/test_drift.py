@@ -32,17 +32,20 @@ def folders(tmp_path):
 def test_the_exit_status_says_whether_there_is_drift(model, folders, capsys):
     assert cli.main(["drift", str(folders / "same"), model]) == 0
     assert "drift      none is shown\n" in capsys.readouterr().out
-    assert cli.main(["drift", str(folders / "dark"), model]) == 1
+    assert cli.main(["drift", str(folders / "dark"), model]) == 3
     assert "drift      yes, " in capsys.readouterr().out
 
 
 def test_json_and_a_page(model, folders, capsys):
     out = folders / "drift.html"
     flags = ["--json", "--out", str(out), "--most", "30", "--level", "0.5"]
-    assert cli.main(["drift", str(folders / "dark"), model, *flags]) == 1
+    assert cli.main(["drift", str(folders / "dark"), model, *flags]) == 3
     found = json.loads(capsys.readouterr().out)
     assert found["listed"] == 40 and found["drift"]["images"] == 30
+    assert found["drift"]["drifted"] is True
     assert found["drift"]["level"] == 0.5 and len(found["strangest"]) == 10
+    assert cli.main(["drift", str(folders / "same"), model, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["drift"]["drifted"] is False
     page = out.read_text()
     assert page.count("data:image/png;base64,") == 10 and "<h1>Drift</h1>" in page
     assert all(name in page for name in found["strangest"])
@@ -51,10 +54,11 @@ def test_json_and_a_page(model, folders, capsys):
 @pytest.mark.parametrize(
     "flags,message",
     [
-        (["--level", "0"], "--level must be between 0 and 1. Received: 0.0"),
-        (["--most", "0"], "--most must be at least 1. Received: 0"),
+        (["--level", "0"], "--level must be at least 0.0001 and below 1: fewer false alarms than"),
+        (["--level", "1"], "one in 10,000 cannot be promised. Received: 1.0"),
+        (["--level", "0.00005"], "Received: 5e-05"),
+        (["--most", "19"], "--most must be at least 20: drift is not seen in fewer images. Receiv"),
         (["--out", "drift.pdf"], "--out must end in .html. Received: 'drift.pdf'"),
-        (["--most", "5"], "drift is seen in 20 images and more; of the 40 images of"),
         (["--ingest.max_megabytes", "0"], "--ingest.max_megabytes must be between 1"),
     ],
 )
@@ -69,3 +73,17 @@ def test_a_model_that_keeps_nothing(folders, tmp_path, capsys):
     tf_scl.export_saved_model(keras.Sequential(layers), tmp_path / "model")
     assert cli.main(["drift", str(folders / "same"), str(tmp_path / "model")]) == 2
     assert "keeps no embeddings to compare with; `make run` writes them" in capsys.readouterr().err
+
+
+def test_a_mistake_is_found_before_anything_is_opened(capsys):
+    assert cli.main(["drift", "no-such-photos", "no-such-model", "--most", "5"]) == 2
+    assert "--most must be at least 20" in capsys.readouterr().err
+
+
+def test_a_crash_has_another_exit_status(model, folders, capsys, monkeypatch):
+    def crash(*_):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("tf_scl.drift.compare.compare", crash)
+    with pytest.raises(RuntimeError):  # a traceback, and of Python the status 1
+        cli.main(["drift", str(folders / "dark"), model])

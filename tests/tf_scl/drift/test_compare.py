@@ -61,6 +61,16 @@ def test_of_many_images_some_are_drawn(model, tmp_path):
     assert found.strangest != compare(source, model, most=30, seed=1).strangest
 
 
+def test_copies_are_counted_once(model, tmp_path):
+    """Such as those of a camera that stands still."""
+    source = _folder(tmp_path / "photos", range(200, 240))
+    for number in range(60):
+        (tmp_path / "photos" / f"copy{number}.png").write_bytes(encode(_image(200)))
+    found = compare(source, model)
+    assert (found.drift.images, found.drift.copies) == (100, 60)
+    assert "100 looked at, 60 are copies of others and not counted again" in describe(found)
+
+
 def test_too_few_images(model, tmp_path):
     source = _folder(tmp_path / "photos", range(25))
     for number in range(10):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tf_scl.drift.two_sample import mmd_test, squared_distances
+from tf_scl.drift import two_sample
+from tf_scl.drift.two_sample import mmd_test, permutations_for, squared_distances
 from tf_scl.errors import InputError
 
 
@@ -119,6 +120,41 @@ def test_samples_that_cannot_be_compared(first, second, message):
 def test_no_permutations():
     with pytest.raises(InputError, match="permutations"):
         mmd_test(np.zeros((3, 2)), np.zeros((3, 2)), 0)
+
+
+def test_permutations_are_drawn_some_at_a_time(monkeypatch):
+    rng = np.random.default_rng(7)
+    first, second = rng.normal(size=(9, 2)), 0.5 + rng.normal(size=(8, 2))
+    sizes, real = [], two_sample._statistics
+
+    def spy(kernel, members, n, m):
+        sizes.append(members.shape[1])
+        assert (members.sum(axis=0) == n).all()
+        return real(kernel, members, n, m)
+
+    monkeypatch.setattr(two_sample, "_statistics", spy)
+    monkeypatch.setattr(two_sample, "_AT_ONCE", 300)
+    found = mmd_test(first, second, 5000).p_value
+    assert sizes == [1, *[300] * 16, 200]
+    monkeypatch.undo()
+    whole = mmd_test(first, second, 5000, seed=1).p_value
+    assert found == pytest.approx(whole, abs=5 * np.sqrt(2 * whole / 5000))
+
+
+@pytest.mark.parametrize("level", [0.5, 0.05, 0.01, 0.003, 0.0005, 0.0001])
+def test_every_level_can_be_reached_and_holds(level):
+    """The p-value is one of 1 / (B + 1), 2 / (B + 1) and so on, each as likely as another."""
+    count = permutations_for(level)
+    ranks = np.arange(1, count + 2) / (count + 1)
+    reached = np.mean(ranks <= level)
+    assert count >= 999 and 0.9 * level < reached <= level * (1 + 1e-12)
+    assert np.sum(ranks <= level) >= 10
+
+
+def test_a_small_level_is_reached():
+    rng = np.random.default_rng(8)
+    first, second = rng.normal(size=(40, 2)), 3 + rng.normal(size=(30, 2))
+    assert mmd_test(first, second, permutations_for(0.0005)).p_value <= 0.0005
 
 
 def test_squared_distances():

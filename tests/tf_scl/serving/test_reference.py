@@ -1,3 +1,6 @@
+import contextlib
+import io
+
 import keras
 import numpy as np
 import pytest
@@ -129,20 +132,67 @@ def test_a_reference_of_another_range(images, tmp_path, scale, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_without_a_reference_and_one_that_is_damaged(tmp_path):
-    path = tmp_path / "model"
-    with pytest.raises(InputError, match="keeps no embeddings to compare with; `make run` writes"):
-        read_reference(str(path))
+def _kept(path, content):
     file = path / REFERENCE_FILE
-    file.parent.mkdir(parents=True)
-    for content, problem in (
-        (b"", "damaged"),
-        (b"not numpy", "damaged"),
-        (reference_bytes(np.zeros(3)), "it holds float32 "),
-    ):
-        file.write_bytes(content)
-        with pytest.raises(InputError, match=problem):
-            read_reference(str(path))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return file
+
+
+def test_a_model_without_a_reference(tmp_path):
+    with pytest.raises(InputError, match="keeps no embeddings to compare with; `make run` writes"):
+        read_reference(str(tmp_path / "model"))
+
+
+def _npz(rows):
+    buffer = io.BytesIO()
+    np.savez(buffer, rows)
+    return buffer.getvalue()
+
+
+_ROWS = np.ones((20, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    "content,problem",
+    [
+        (b"", ""),
+        (b"not numpy", ""),
+        (_npz(_ROWS), "it is no array"),
+        (reference_bytes(_ROWS)[:-1], ""),
+        (reference_bytes(np.zeros(3)), r"it holds float32 \(3,\)"),
+        (reference_bytes(_ROWS[:19]), r"it holds float32 \(19, 3\)"),
+        (reference_bytes(_ROWS * np.inf), "not finite"),
+    ],
+)
+def test_a_reference_that_is_damaged(tmp_path, content, problem):
+    file = _kept(tmp_path, content)
+    with pytest.raises(InputError, match=f"{file}' is damaged .*{problem}.*; export the model aga"):
+        read_reference(str(tmp_path))
+
+
+def test_of_damage_to_any_byte_of_the_head_no_other_error_comes(tmp_path):
+    """Such as a shape that no memory holds."""
+    whole = reference_bytes(_ROWS)
+    for place in range(len(whole) - _ROWS.nbytes):
+        for byte in (0, ord("9"), ord("("), 0xFF):
+            _kept(tmp_path, whole[:place] + bytes([byte]) + whole[place + 1 :])
+            with contextlib.suppress(InputError):
+                assert read_reference(str(tmp_path)).shape[0] >= 20
+
+
+def test_a_reference_that_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / REFERENCE_FILE).mkdir(parents=True)
+    message = f"cannot read '{tmp_path}.*: Is a directory; make it readable, or export the model"
+    with pytest.raises(InputError, match=message):
+        read_reference(str(tmp_path))
+
+    def denied(path):
+        raise tf.errors.PermissionDeniedError(None, None, "no access to the bucket")
+
+    monkeypatch.setattr(tf.io.gfile, "exists", denied)
+    with pytest.raises(InputError, match="cannot read 'gs://.*: no access to the bucket"):
+        read_reference("gs://bucket/model")
 
 
 def test_an_embedding_that_is_not_finite(images, tmp_path):

@@ -222,6 +222,8 @@ def _verdict(
         if not require_gain:
             state = BLESSED
             reason += " With evaluate.require_gain = false it is blessed all the same."
+        else:
+            reason += " evaluate.require_gain = false would bless it all the same."
     else:
         gain = checks[0].baseline.gain.value if checks[0].baseline else 0.0
         reason = f"It is {100 * gain:.1f} points better than always naming the {MOST_FREQUENT}."

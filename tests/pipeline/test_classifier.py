@@ -86,6 +86,7 @@ def test_labels_become_a_served_classifier_and_more_of_them_a_new_one(tmp_path):
     assert len(list((out / "serving-classifier").iterdir())) == 2
     evaluation = json.loads((out / "summary.json").read_text())["classifier"]["evaluation"]
     assert [check["baseline"]["name"] for check in evaluation["checks"]] == [
+        "guesses",
         "most frequent class",
         "last blessed classifier",
     ]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tf_scl.classification.evaluation import (
+    GUESSES,
     LAST_CLASSIFIER,
     MOST_FREQUENT,
     ClassifierEvaluation,
@@ -42,16 +43,43 @@ def test_measures_by_hand():
     assert from_plain(ClassifierEvaluation, to_plain(found), "here") == found
 
 
-def test_better_than_the_most_frequent_class_is_blessed():
+def test_better_than_guesses_is_blessed():
     targets = np.arange(60) % 3
     found = _evaluate(targets, targets)
     assert found.verdict.blessed
-    assert "66.7 points better than always naming the most frequent class" in found.verdict.reason
-    (check,) = found.checks
-    assert (check.baseline.name, check.state) == (MOST_FREQUENT, "passed")
+    assert "66.7 points better than guesses without a look at the image" in found.verdict.reason
+    passed = [(check.baseline.name, check.state) for check in found.checks]
+    assert passed == [(GUESSES, "passed"), (MOST_FREQUENT, "passed")]
 
 
-def test_no_better_than_the_most_frequent_class_is_not_shown():
+def test_guesses_are_as_good_as_the_answers_in_another_order():
+    rng = np.random.default_rng(0)
+    targets, given = rng.integers(0, 3, 50), rng.choice(3, 50, p=(0.6, 0.3, 0.1))
+    check = _evaluate(given, targets).checks[0]
+    shuffled = [np.mean(rng.permutation(given) == targets) for _ in range(20_000)]
+    assert check.baseline.value == pytest.approx(np.mean(shuffled), abs=0.002)
+
+
+def test_blind_answers_are_rarely_blessed():
+    """One in forty: the interval of 95 % has two sides."""
+    rng = np.random.default_rng(1)
+    config = EvaluateConfig(resamples=200)
+    blessed = 0
+    for _ in range(300):
+        targets, given = rng.integers(0, 3, 40), rng.choice(3, 40, p=(0.5, 0.3, 0.2))
+        blessed += _evaluate(given, targets, config=config).verdict.blessed
+    assert blessed <= 18  # of 300 draws at 1 in 40 more with a probability of 0.0002
+
+
+def test_a_useful_classifier_of_few_labels_is_blessed_that_does_not_beat_the_most_frequent_class():
+    targets = np.repeat([0, 1, 2], [20, 10, 10])
+    given = np.concatenate([np.repeat([0, 1, 2], n) for n in ((11, 5, 4), (2, 7, 1), (2, 1, 7))])
+    found = _evaluate(given, targets)
+    assert found.verdict.blessed and found.checks[1].state == "not shown"
+    assert "Against the most frequent class no difference is shown" in found.verdict.reason
+
+
+def test_no_better_than_guesses_is_not_shown():
     targets = np.array([0] * 20 + [1, 2])
     found = _evaluate(np.zeros(22, int), targets)
     assert found.verdict.state == "not shown" and not found.verdict.blessed
@@ -76,7 +104,7 @@ def test_worse_than_the_last_classifier_is_refused_and_equal_is_not():
     assert "last blessed classifier no difference is shown" in equal.verdict.reason
     # A class that only the other one knows is never right.
     better = _evaluate(given, targets, {LAST_CLASSIFIER: np.full(90, -1)})
-    assert better.checks[1].state == "passed"
+    assert better.checks[2].state == "passed"
 
 
 def test_where_classes_count_alike_the_mean_recall_is_judged():
@@ -88,7 +116,8 @@ def test_where_classes_count_alike_the_mean_recall_is_judged():
     plain = evaluate_classifier(rows, targets, ("good", "bad"), train)
     assert plain.verdict.state == "not blessed"
     alike = evaluate_classifier(rows, targets, ("good", "bad"), train, balanced=True)
-    (check,) = alike.checks
+    guesses, check = alike.checks
+    assert guesses.baseline.value == pytest.approx(0.5)
     assert check.measure == "mean recall" and alike.verdict.blessed
     assert check.value == pytest.approx(0.9) and check.baseline.value == pytest.approx(0.5)
     low, high = check.baseline.gain.interval
@@ -104,10 +133,10 @@ def test_on_images_that_the_last_classifier_was_trained_on_it_is_not_compared():
     unseen = np.arange(90) >= 45
     last = np.where(unseen, given, targets)  # perfect where it was trained
     fair = _evaluate(given, targets, {LAST_CLASSIFIER: last}, unseen=unseen)
-    assert fair.verdict.blessed and fair.checks[1].baseline.gain.value == 0
+    assert fair.verdict.blessed and fair.checks[2].baseline.gain.value == 0
     assert "On 45 of these images the last blessed classifier may have" in fair.verdict.reason
     assert (
-        len(_evaluate(given, targets, {LAST_CLASSIFIER: last}, unseen=unseen & False).checks) == 1
+        len(_evaluate(given, targets, {LAST_CLASSIFIER: last}, unseen=unseen & False).checks) == 2
     )
     assert not _evaluate(given, targets, {LAST_CLASSIFIER: last}).verdict.blessed
 

@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_service_pb2_grpc
+from tensorflow_serving.apis import classification_pb2, prediction_service_pb2_grpc
 
 from tests.model_server import NAME, LoadedModel, RefusedError, predict_request
 
@@ -56,14 +56,15 @@ def real_server(folder, log):
 
 
 @contextlib.contextmanager
-def stand_in(path, grpc_port=0, rest_port=0):
+def stand_in(path, grpc_port=0, rest_port=0, name=NAME):
     """The same ports, of threads here that ask a `LoadedModel`; 0 is any that is free."""
     model = LoadedModel(path)
     service = grpc.server(futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Service(model), service)
     grpc_port = service.add_insecure_port(f"localhost:{grpc_port}")
     service.start()
-    rest = ThreadingHTTPServer(("localhost", rest_port), type("Rest", (_Rest,), {"model": model}))
+    handler = type("Rest", (_Rest,), {"model": model, "name": name})
+    rest = ThreadingHTTPServer(("localhost", rest_port), handler)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     try:
         yield grpc_port, rest.server_address[1]
@@ -92,30 +93,46 @@ class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class _Rest(BaseHTTPRequestHandler):
-    """Of TF Serving's REST interface, the status, and `instances` of models with one input."""
+    """Of TF Serving's REST interface: status, `instances` of models with one input, `examples`."""
 
     def do_GET(self):
         self._answer(200, {"model_version_status": [{"state": "AVAILABLE"}]}, "")
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        verb = ":" + self.path.rpartition(":")[2]
+        answer = {":predict": self._predict, ":classify": self._classify}.get(verb)
+        if answer is None:
+            self._answer(404, {"error": f"{verb} is not known"}, verb)
+            return
+        try:
+            self._answer(200, answer(asked), verb)
+        except RefusedError as error:
+            self._answer(400, {"error": str(error)}, verb)
+
+    def _predict(self, asked):
         (info,) = self.model.signatures[asked["signature_name"]].inputs.items()
         images = asked["instances"]
         if info[0] == "image_bytes":
             images = [base64.b64decode(image["b64"]) for image in images]
         else:
             images = np.array(images, np.uint8 if "uint8" in asked["signature_name"] else "f4")
-        try:
-            response = self.model.predict(
-                predict_request(asked["signature_name"], **{info[0]: images})
-            )
-            status, answer = 200, {"predictions": _predictions(response)}
-        except RefusedError as error:
-            status, answer = 400, {"error": str(error)}
-        self._answer(status, answer, ":predict")
+        response = self.model.predict(predict_request(asked["signature_name"], **{info[0]: images}))
+        return {"predictions": _predictions(response)}
+
+    def _classify(self, asked):
+        """Of examples whose features are bytes."""
+        request = classification_pb2.ClassificationRequest()
+        request.model_spec.signature_name = asked["signature_name"]
+        for given in asked["examples"]:
+            features = request.input.example_list.examples.add().features.feature
+            for name, value in given.items():
+                features[name].bytes_list.value.append(base64.b64decode(value["b64"]))
+        rows = self.model.classify(request).result.classifications
+        return {"results": [[[one.label, one.score] for one in row.classes] for row in rows]}
 
     def _answer(self, status, answer, verb):
-        self.send_response(status if self.path == f"/v1/models/{NAME}{verb}" else 404)
+        self.send_response(status if self.path == f"/v1/models/{self.name}{verb}" else 404)
         self.end_headers()
         self.wfile.write(json.dumps(answer).encode())
 
@@ -193,12 +210,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rest_api_port", type=int, required=True)
-    parser.add_argument("--model_name", choices=[NAME], required=True)
+    parser.add_argument("--model_name", required=True)
     parser.add_argument("--model_base_path", required=True)
     given = parser.parse_args()
     versions = [name for name in os.listdir(given.model_base_path) if name.isdecimal()]
     newest = os.path.join(given.model_base_path, max(versions, key=int))
-    with stand_in(newest, given.port, given.rest_api_port) as ports:
+    with stand_in(newest, given.port, given.rest_api_port, given.model_name) as ports:
         print(f"TensorFlow's loader, standing in for {BINARY}: {newest} at {ports}", flush=True)
         threading.Event().wait()
 

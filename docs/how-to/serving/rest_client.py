@@ -25,7 +25,8 @@ def predict(server, model, files):
         List of dicts, as long as `files`, from output ("embedding", ...) to its value.
 
     Raises:
-        RuntimeError: With what the server says, such as "image_bytes[1] is ...".
+        RuntimeError: With what the server says, such as "image_bytes[1] is ..."; or that there is
+            none.
     """
     instances = [{"b64": base64.b64encode(data).decode()} for data in files]
     body = json.dumps({"signature_name": "serving_default", "instances": instances})
@@ -35,6 +36,8 @@ def predict(server, model, files):
             predictions = json.load(answer)["predictions"]
     except urllib.error.HTTPError as error:
         raise RuntimeError(json.load(error)["error"]) from None
+    except urllib.error.URLError as error:
+        raise RuntimeError(f"no answer from {url}: {error.reason}") from None
     # The server leaves out the name of an output that is the only one.
     return [one if isinstance(one, dict) else {"embedding": one} for one in predictions]
 

@@ -16,7 +16,7 @@ from tf_scl.config import NO_LICENSE, NO_WEIGHTS, RESNET, Config
 from tf_scl.dataclass_json import from_plain
 from tf_scl.errors import InputError
 from tf_scl.evaluation.gate import why_not_probed
-from tf_scl.evaluation.results import Check, Evaluation, Representation, Score
+from tf_scl.evaluation.results import Check, Evaluation, Representation, Score, Verdict
 from tf_scl.ingestion.summary import describe_reasons
 from tf_scl.report.formats import clean, number, percent, percent_interval
 from tf_scl.serving.export import LINEAGE, METADATA_FILE
@@ -261,8 +261,7 @@ def _verdict(state: str, reason: str, checks: Iterable[Check]) -> list[str]:
 def _encoder_limits(evaluation: Evaluation) -> Iterator[str]:
     if not evaluation.labeled_test_images:
         yield "No evaluation image had a label: of its accuracy nothing is known."
-    for name in evaluation.verdict.doubts:
-        yield f"No gain over the {_text(name)} is shown."
+    yield from _doubts(evaluation.verdict)
     leakage = evaluation.leakage
     if leakage is not None and leakage.more_than_chance:
         yield (
@@ -272,9 +271,15 @@ def _encoder_limits(evaluation: Evaluation) -> Iterator[str]:
         )
 
 
+def _doubts(verdict: Verdict) -> Iterator[str]:
+    for name in verdict.doubts:
+        yield f"No gain over the {_text(name)} is shown."
+
+
 def _classifier_limits(noted: Mapping[str, Any], evaluation: ClassifierEvaluation) -> Iterator[str]:
     if not noted.get("abstain_below"):
         yield "It names one of its classes for every image, also for images of none of them."
+    yield from _doubts(evaluation.verdict)
     few = [_text(one.name) for one in evaluation.classes if one.test_images < _FEW_OF_A_CLASS]
     if few:
         yield (

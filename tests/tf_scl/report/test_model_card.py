@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.tf_scl.report.examples import evaluation, unlabeled_evaluation
-from tf_scl.classification.evaluation import evaluate_classifier
+from tf_scl.classification.evaluation import MOST_FREQUENT, evaluate_classifier
 from tf_scl.config import preset
 from tf_scl.dataclass_json import to_plain
 from tf_scl.evaluation.results import Leakage
@@ -105,6 +105,13 @@ def test_a_classifiers_card_has_its_classes_and_their_recall():
     train, test, recall, precision = table[r"\<fox\>"]
     assert (train, test, recall, precision) == ("10", "20", "0.0\xa0%", "–")
     assert r"less than half of the images are found: \<fox\>." in card
+
+
+def test_what_a_classifier_does_not_show_a_gain_over_is_among_its_limits():
+    found = classified(right=0.4)
+    assert MOST_FREQUENT in found.verdict.doubts
+    card = classifier_card(noted(classes=list(_NAMES), abstain_below=0.0), found)
+    assert "- No gain over the most frequent class is shown." in card
 
 
 def test_classes_of_few_evaluation_images_are_named():

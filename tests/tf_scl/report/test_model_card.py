@@ -8,7 +8,7 @@ from tests.tf_scl.report.examples import evaluation, unlabeled_evaluation
 from tf_scl.classification.evaluation import MOST_FREQUENT, evaluate_classifier
 from tf_scl.config import preset
 from tf_scl.dataclass_json import to_plain
-from tf_scl.evaluation.results import Leakage
+from tf_scl.evaluation.results import Leakage, Verdict
 from tf_scl.report.model_card import classifier_card, encoder_card
 from tf_scl.serving import lineage
 from tf_scl.serving.export import LINEAGE
@@ -108,8 +108,8 @@ def test_a_classifiers_card_has_its_classes_and_their_recall():
 
 
 def test_what_a_classifier_does_not_show_a_gain_over_is_among_its_limits():
-    found = classified(right=0.4)
-    assert MOST_FREQUENT in found.verdict.doubts
+    verdict = Verdict("blessed", "It is better than guesses.", (MOST_FREQUENT,))
+    found = dataclasses.replace(classified(), verdict=verdict)
     card = classifier_card(noted(classes=list(_NAMES), abstain_below=0.0), found)
     assert "- No gain over the most frequent class is shown." in card
 

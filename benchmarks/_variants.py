@@ -1,4 +1,4 @@
-"""Extensions of the spectral contrastive loss that benchmarks.variants compares.
+"""Extensions of the spectral contrastive loss, which benchmarks.variants and semi_supervised judge.
 
 All work on unit vectors u_i^v, for images i = 1..N and views v = 1..V, with mu = a / r
 as `mu="auto"` has it (docs/explanation/mu.md):

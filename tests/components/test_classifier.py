@@ -26,7 +26,7 @@ from components.image_labels import executor as labels_executor
 from components.image_labels.component import ImageLabelGen
 from tests.conftest import encode
 from tests.tf_scl.classification.test_classifier import _encoder, _images
-from tf_scl.classification.evaluation import ClassifierEvaluation
+from tf_scl.classification.evaluation import GUESSES, MOST_FREQUENT, ClassifierEvaluation
 from tf_scl.config import ClassifyConfig, Config, EvaluateConfig
 from tf_scl.data import features
 from tf_scl.dataclass_json import read_json, to_plain
@@ -175,7 +175,8 @@ def test_the_verdict_is_on_images_that_were_kept_aside(made, labels, classifier,
     assert blessing.get_string_custom_property("current_model") == classifier.uri
     again, _ = _judge(made, labels, classifier, tmp_path / "same", [classifier])
     found = read_json(ClassifierEvaluation, pathlib.Path(again.uri, "evaluation.json"))
-    assert len(found.checks) == 1  # not compared with itself
+    compared = [check.baseline.name for check in found.checks]
+    assert compared == [GUESSES, MOST_FREQUENT]  # not with itself
 
 
 def test_a_last_classifier_of_other_classes_is_compared_with(made, labels, classifier, tmp_path):
@@ -187,7 +188,7 @@ def test_a_last_classifier_of_other_classes_is_compared_with(made, labels, class
     )
     evaluation, _ = _judge(made, labels, classifier, tmp_path, [other])
     found = read_json(ClassifierEvaluation, pathlib.Path(evaluation.uri, "evaluation.json"))
-    baseline = found.checks[1].baseline
+    baseline = found.checks[2].baseline
     assert baseline.name == "last blessed classifier"
     assert baseline.value < 0.7  # it knows no "red"
 

@@ -1,5 +1,7 @@
 """The loss with labels in its graph (docs/benchmarks.md) beside the sum over all pairs."""
 
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -40,9 +42,8 @@ def test_labels_in_the_graph_by_moments_and_by_all_pairs():
         + 2 * _SHARE * (1 - _SHARE) * _mean(u, labeled, np.ones((7, 6), bool), 2)
         + _SHARE**2 * (_of_classes(labeled, 2) / 3 + 2 / 3 * _mean(labeled, labeled, differ, 2))
     )
-    model = variants.LabeledModel.__new__(variants.LabeledModel)
-    object.__setattr__(model, "variant", variants.Variant(labeled=_SHARE))
-    found = variants.LabeledModel._mixture(model, *map(tf.constant, (u, labeled, _CLASSES)))
+    settings = types.SimpleNamespace(variant=variants.Variant(labeled=_SHARE))
+    found = variants.LabeledModel._mixture(settings, *map(tf.constant, (u, labeled, _CLASSES)))
     mu = cosine / squared
     assert float(found["mu"]) == pytest.approx(mu)
     assert float(found["attraction"]) == pytest.approx(-2 * cosine)

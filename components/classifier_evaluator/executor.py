@@ -64,7 +64,6 @@ class Executor(base_executor.BaseExecutor):
         train_targets = labels_in(train, labels)
         probabilities, targets = _classify(path, test, labels)
         last = last_blessed_path(input_dict, classifier)
-        labeled = labels_in(test, labels) >= 0
         evaluation = evaluate_classifier(
             probabilities,
             targets,
@@ -73,7 +72,7 @@ class Executor(base_executor.BaseExecutor):
             {LAST_CLASSIFIER: _given_by(last, test, labels)} if last else {},
             config,
             read_metadata(path)["settings"]["classify"]["balanced"],
-            unseen_by(last, test)[labeled] if last else None,
+            unseen_by(last, test)[labels_in(test, labels) >= 0] if last else None,
         )
         directory = artifact_utils.get_single_uri(output_dict["evaluation"])
         write_file(os.path.join(directory, EVALUATION_FILE), dumps(evaluation))

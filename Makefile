@@ -57,8 +57,10 @@ OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_e
 	test_notebooks.py test_project_files.py tf_scl/report tf_scl/theory)
 FIRST_RUN = test_first_run_cached_run_changed_setting_changed_code_new_image
 OF_THE_LANE = $(addprefix tests/,pipeline/test_end_to_end.py::$(FIRST_RUN) \
-	pipeline/test_kubeflow_run.py tf_scl/ingestion/test_ingest.py tf_scl/models/test_methods.py \
-	tf_scl/test_distribute.py tf_scl/test_serving_fuzz.py)
+	pipeline/test_kubeflow_run.py tf_scl/augmentation/test_two_views.py \
+	tf_scl/callbacks/test_checkpoint_and_resume.py tf_scl/ingestion/test_ingest.py \
+	tf_scl/models/test_methods.py tf_scl/test_distribute.py tf_scl/test_serving_fuzz.py \
+	tf_scl/test_training.py)
 
 test-brief: ARGS += $(OF_ANY_LANE)
 test-brief: test

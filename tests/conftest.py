@@ -41,7 +41,7 @@ tf.data.Dataset._apply_debug_options = lambda self: self.with_options(_AS_IT_IS)
 
 
 def pytest_collection_finish():
-    """What is imported stays: the garbage collector need not look at a million objects each time."""
+    """What is imported stays: no need to look for garbage among a million objects each time."""
     gc.collect()
     gc.freeze()
 

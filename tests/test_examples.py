@@ -54,11 +54,13 @@ def encoder_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_pretrain(encoder_file):
     encoder = tf_scl.load_model(encoder_file)
     assert encoder.output_shape == (None, 128)
 
 
+@pytest.mark.slow
 def test_embed_and_search_finds_what_scikit_learn_finds(encoder_file, capsys):
     found = _run("embed_and_search.py", "--encoder", encoder_file)
     embeddings, labels = found["embeddings"], load_digits().target
@@ -75,6 +77,7 @@ def test_embed_and_search_finds_what_scikit_learn_finds(encoder_file, capsys):
     assert printed.count("found [") == 10
 
 
+@pytest.mark.slow
 def test_simclr(capsys):
     history = _run("simclr.py", "--epochs", 1)["history"]
     assert set(history) >= {"loss", "attraction", "repulsion", "probe_accuracy", "knn_accuracy"}
@@ -98,6 +101,7 @@ def _barlow_twins(z1, z2, weight):
     return invariance, redundancy
 
 
+@pytest.mark.slow
 def test_a_method_from_outside_trains_is_saved_and_has_the_loss_of_its_paper(tmp_path):
     model = runpy.run_path(str(_FOLDER / "add_a_method.py"))["train"](epochs=1)
     z1, z2 = (np.random.default_rng(seed).normal(size=(7, 4)) for seed in (0, 1))
@@ -112,6 +116,7 @@ def test_a_method_from_outside_trains_is_saved_and_has_the_loss_of_its_paper(tmp
     np.testing.assert_allclose(loaded(images), model(images), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_method_from_outside_trains_on_replicas_as_on_one(one_replica, two_replicas, monkeypatch):
     method = runpy.run_path(str(_FOLDER / "add_a_method.py"))["BarlowTwins"]
     monkeypatch.setitem(one_step.CASES, "outside", (method, {}, 6))

@@ -265,6 +265,7 @@ def _assert_same_weights(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_training_that_has_ended_is_not_done_again_but_other_settings_are(
     tmp_path, monkeypatch, exported
 ):
@@ -292,6 +293,7 @@ def test_a_training_that_has_ended_is_not_done_again_but_other_settings_are(
     assert after != before
 
 
+@pytest.mark.slow
 def test_a_trainer_that_was_killed_goes_on_in_its_next_execution(tmp_path, monkeypatch, exported):
     _write_examples(tmp_path)
     config = _CONFIG.replace({"train": {"epochs": 3, "checkpoint_steps": 1}})
@@ -405,15 +407,21 @@ def test_evaluator_leaves_a_report_of_the_run(evaluated):
     assert "photos" in page and "bad.png" in page
 
 
-def test_the_last_blessed_model_is_compared_with(trained, tmp_path):
+def test_the_last_blessed_model_is_compared_with_and_a_gate_that_fails_gives_no_blessing(
+    trained, tmp_path
+):
     root, _ = trained
     shutil.copytree(root / "model", tmp_path / "predecessor")
     predecessor = standard_artifacts.Model()
     predecessor.uri = str(tmp_path / "predecessor")
-    config = EvaluateConfig(draws=2)
-    evaluation, _ = _evaluate(trained, tmp_path, config, last_blessed=[predecessor])
+    config = EvaluateConfig(draws=2, min_effective_rank=1e6)
+    evaluation, blessing = _evaluate(trained, tmp_path, config, last_blessed=[predecessor])
     assert evaluation.comparison.linear_probe.value == 0.0
     assert evaluation.comparison.images == 12
+    assert not evaluation.verdict.blessed
+    assert blessing.get_int_custom_property("blessed") == 0
+    assert (tmp_path / "blessing" / "NOT_BLESSED").exists()
+    assert not (tmp_path / "blessing" / "BLESSED").exists()
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -429,11 +437,3 @@ def test_a_last_blessed_model_that_is_gone_or_the_same_is_left_out(
     last.uri = str(tmp_path / "nowhere") if gone else artifacts["model"].uri
     with pytest.raises(InterruptedError, match=r"\['pretrained encoder', 'untrained encoder'\]"):
         _evaluate(trained, tmp_path, EvaluateConfig(draws=2), last_blessed=[last])
-
-
-def test_a_gate_that_fails_gives_no_blessing(trained, tmp_path):
-    evaluation, blessing = _evaluate(trained, tmp_path, EvaluateConfig(min_effective_rank=1e6))
-    assert not evaluation.verdict.blessed
-    assert blessing.get_int_custom_property("blessed") == 0
-    assert (tmp_path / "blessing" / "NOT_BLESSED").exists()
-    assert not (tmp_path / "blessing" / "BLESSED").exists()

@@ -13,6 +13,7 @@ from tf_scl import saving
 from tf_scl.models.methods import METHODS
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_a_compiled_model(tmp_path):
     path = tmp_path / "model.keras"
     model = tf_scl.SimSiam(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import tf_scl
-from tests.conftest import encode, photo
+from tests.conftest import encode, first_fast, photo
 
 pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not installed")
 
@@ -134,7 +134,7 @@ def test_by_rest(served, signature):
     assert error.value.code == "INVALID_ARGUMENT"
 
 
-@pytest.mark.parametrize("name", ["grpc_client.py", "rest_client.py"])
+@pytest.mark.parametrize("name", first_fast(["rest_client.py", "grpc_client.py"]))
 def test_the_scripts_of_the_documentation(served, tmp_path, name):
     encoder, server = served
     address = server.grpc_address if name == "grpc_client.py" else server.rest_url

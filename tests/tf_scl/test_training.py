@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
-from tests.conftest import TINY_MODEL, encode, make_resnet_shallow, photo
+from tests.conftest import TINY_MODEL, encode, first_fast, make_resnet_shallow, photo
 from tests.tf_scl.callbacks.test_epoch_summaries import scalars
 from tf_scl import checkpoints, distribute, time_budget, training
 from tf_scl.data import features
@@ -115,7 +115,7 @@ def _config(**changes):
     return tf_scl.Config.from_dict(_TINY).replace(changes)
 
 
-@pytest.mark.parametrize("views_in", ["step", "input"])
+@pytest.mark.parametrize("views_in", first_fast(["step", "input"]))
 def test_the_same_training_wherever_views_are_made_and_on_any_replicas(records, trained, views_in):
     config = _config(train={"views_in": views_in, "strategy": "mirrored"})
     model, history = tf_scl.pretrain(records, config, verbose=0)
@@ -147,6 +147,7 @@ def test_pretrain_is_reproducible_and_hands_out_the_untrained_model(records, tra
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(runs[0], start, strict=True))
 
 
+@pytest.mark.slow
 def test_xla_compiles_the_step(records, trained):
     plain, _, _ = trained
     compiled, _ = tf_scl.pretrain(records, _config(train={"xla": True}), verbose=0)
@@ -180,18 +181,14 @@ def _crash(records, config, folder, after, **kwargs):
 _MIRRORED = {"strategy": "mirrored", "optimizer": "adamw"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"views_in": "input"}, id="views in tf.data"),
-        # The callback's own tests have quick ones in mixed precision and on two replicas.
-        pytest.param(
-            {"precision": "mixed_float16", "optimizer": "lars"},
-            id="mixed_float16",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(_MIRRORED, id="mirrored", marks=pytest.mark.slow),
-        pytest.param({"accumulate": 2}, id="accumulate", marks=pytest.mark.slow),
+        pytest.param({"precision": "mixed_float16", "optimizer": "lars"}, id="mixed_float16"),
+        pytest.param(_MIRRORED, id="mirrored"),
+        pytest.param({"accumulate": 2}, id="accumulate"),
     ],
 )
 def test_a_run_that_was_killed_goes_on_where_it_was(records, tmp_path, changes):
@@ -233,9 +230,8 @@ def test_a_run_that_was_killed_goes_on_where_it_was(records, tmp_path, changes):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize(
-    "strategy", ["one_device", pytest.param("mirrored", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
 def test_minutes_are_the_epochs_that_fit(records, monkeypatch, caplog, strategy):
     """By a clock of which a step takes 6 s: a minute holds 5 epochs of 2 steps."""
     clock, measure = itertools.count(0, 6), time_budget.step_seconds
@@ -269,6 +265,7 @@ def timings(monkeypatch):
     return timings
 
 
+@pytest.mark.slow
 def test_minutes_of_a_run_that_was_killed_are_not_timed_again(records, tmp_path, timings):
     config, folder = _config(train={"minutes": 1.0, "checkpoint_steps": 3}), str(tmp_path)
     watch, rest = _Crash(), _Crash()

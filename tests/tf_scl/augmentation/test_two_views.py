@@ -55,24 +55,36 @@ def test_uint8_and_float_images_give_the_same_views(channels):
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("size", first_fast([16, 64]))  # the blur by a product, and by shifts
-def test_the_same_views_in_a_model_in_tf_data_and_under_xla(size):
+def _pair_and_what_a_model_makes(size):
+    """`pair(step)` with seed 5, and the views of the first three calls of the layer."""
     images = tf.constant(_images())
     layer = tf_scl.TwoViews(**{**_ALL, "size": size}, seed=5)
     in_model = [layer(images) for _ in range(3)]
+    return lambda step: layer.pair(images, tf.stack([5, step])), in_model
 
-    def pair(step):
-        return layer.pair(images, tf.stack([5, step]))
 
+_SIZES = [16, 64]  # the blur by a product, and by shifts
+
+
+@pytest.mark.parametrize("size", first_fast(_SIZES))
+def test_the_same_views_in_a_model_and_in_tf_data(size):
+    pair, in_model = _pair_and_what_a_model_makes(size)
     in_data = list(tf.data.Dataset.range(3, output_type=tf.int32).map(pair))
+    np.testing.assert_allclose(in_data, in_model, atol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", _SIZES)
+def test_the_same_views_under_xla(size):
+    pair, in_model = _pair_and_what_a_model_makes(size)
     compiled = tf.function(pair, jit_compile=True)
     for step in range(3):
-        for views in (in_data[step], compiled(tf.constant(step))):
-            np.testing.assert_allclose(views, in_model[step], atol=0.05)
+        np.testing.assert_allclose(compiled(tf.constant(step)), in_model[step], atol=0.05)
     # A seed that XLA knows is another program than one that it is given.
     np.testing.assert_allclose(compiled(2), in_model[2], atol=0.05)
 
 
+@pytest.mark.slow
 def test_views_do_not_depend_on_the_number_of_replicas(two_replicas):
     """Batches of 4 + 4, 4 + 3 and 1 + 0 images."""
     batches = [_images(rows) for rows in (8, 7, 1)]

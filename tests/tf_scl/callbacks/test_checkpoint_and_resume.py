@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
+from tests.conftest import first_fast
 from tf_scl import checkpoints
 from tf_scl.callbacks.checkpoint_and_resume import CheckpointAndResume
 
@@ -98,13 +99,16 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not(pair_model, whole, kille
 
 @pytest.mark.parametrize(
     "optimizer",
-    [lambda: keras.optimizers.AdamW(1e-3), lambda: tf_scl.LARS(0.1, momentum=0.9)],
-    ids=["adamw", "lars"],
+    [
+        pytest.param(lambda: keras.optimizers.AdamW(1e-3), id="adamw"),
+        pytest.param(lambda: tf_scl.LARS(0.1, momentum=0.9), id="lars", marks=pytest.mark.slow),
+    ],
 )
 def test_so_does_every_optimizer(pair_model, tmp_path, optimizer):
     _check(tmp_path, 8, lambda: pair_model(optimizer()))
 
 
+@pytest.mark.slow
 def test_so_does_a_run_on_two_replicas(pair_model, tmp_path, two_replicas):
     def build():
         with two_replicas.scope():
@@ -113,7 +117,7 @@ def test_so_does_a_run_on_two_replicas(pair_model, tmp_path, two_replicas):
     _check(tmp_path, 8, build)
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", first_fast(["mixed_float16", "mixed_bfloat16"]))
 def test_so_does_mixed_precision(pair_model, tmp_path, precision, one_replica):
     def build():
         before = keras.config.dtype_policy()

@@ -112,6 +112,7 @@ def test_a_column_of_labels_counts_as_labels(pair_model, pairs, labeled):
     assert _fit(pair_model(), pairs, column)["probe_accuracy"] == flat["probe_accuracy"]
 
 
+@pytest.mark.slow
 def test_it_resumes_with_the_model(pair_model, pairs, labeled, tmp_path):
     class Crash(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):

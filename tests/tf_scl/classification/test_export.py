@@ -148,6 +148,7 @@ def test_what_has_no_effect_is_refused(tmp_path):
         tf_scl.export_saved_model(_encoder(), tmp_path / "model", abstain_below=1.5)
 
 
+@pytest.mark.slow
 def test_clients_are_answered_by_rest_and_by_grpc(exported, tmp_path):
     """The scripts of the documentation, and the Classify API."""
     pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not installed")

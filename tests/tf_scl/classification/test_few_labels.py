@@ -34,13 +34,17 @@ def test_numbers_are_labels_where_classes_are_named():
     assert fit_classifier(_encoder(), images, numbers).classes == ("0", "1", "2")
 
 
-def test_fine_tuning_never_ends_worse_on_what_was_left_out(caplog):
-    images, labels = _images()
+@pytest.fixture(scope="module")
+def tuned():
+    """Of a fine-tuned classifier: (model, the encoder that was given, its weights then)."""
     encoder = _encoder()
     before = encoder.get_weights()
-    with caplog.at_level("INFO"):
-        model = fit_classifier(encoder, images, labels, _CONFIG)
-    assert "of 4 epochs, number" in caplog.text
+    return fit_classifier(encoder, *_images(), _CONFIG), encoder, before
+
+
+def test_fine_tuning_never_ends_worse_on_what_was_left_out(tuned):
+    images, labels = _images()
+    model, encoder, before = tuned
     for one, other in zip(before, encoder.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)  # what was trained is a copy
     targets = model.targets(labels)
@@ -65,10 +69,11 @@ def test_training_that_makes_it_worse_is_undone():
     assert np.mean(model.predict(images, verbose=0).argmax(axis=1) == targets) > 0.8
 
 
-def test_the_same_seed_trains_the_same_classifier():
-    images, labels = _images()
-    runs = [fit_classifier(_encoder(), images, labels, _CONFIG).get_weights() for _ in range(2)]
-    for one, two in zip(*runs, strict=True):
+def test_the_same_seed_trains_the_same_classifier(tuned, caplog):
+    with caplog.at_level("INFO"):
+        again = fit_classifier(_encoder(), *_images(), _CONFIG)
+    assert "of 4 epochs, number" in caplog.text
+    for one, two in zip(tuned[0].get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import encode, photo
+from tests.conftest import encode, first_fast, photo
 from tf_scl.config import TrainConfig
 from tf_scl.data import features, input_pipeline
 from tf_scl.errors import InputError
@@ -72,7 +72,7 @@ def test_order_depends_on_the_seed_and_the_epoch_alone(records, storage):
     assert _batches(records, _train(5, seed=1, epochs=5))[:6] == whole
 
 
-@pytest.mark.parametrize("batch_size", [2, 3])
+@pytest.mark.parametrize("batch_size", first_fast([3, 2]))
 def test_batches_from_a_step_on_are_the_tail(records, storage, batch_size):
     train = _train(batch_size)
     whole = _batches(records, train)

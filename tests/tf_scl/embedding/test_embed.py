@@ -369,6 +369,7 @@ def test_stopped_while_the_parts_are_deleted_it_is_finished_by_the_next_call(
     assert not os.path.exists(f"{out}.parts")
 
 
+@pytest.mark.slow
 def test_lost_images_are_noticed_and_made_good(image_folder, model, tmp_path, monkeypatch):
     out = tmp_path / "out.parquet"
     write = embed_parts.write_part

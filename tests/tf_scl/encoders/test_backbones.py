@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
-from tests.conftest import TINY_MODEL, photo
+from tests.conftest import TINY_MODEL, first_fast, photo
 from tests.tf_scl.encoders.tiny_vit import tiny_vit
 from tf_scl import training
 from tf_scl.config import ModelConfig
@@ -125,7 +125,9 @@ def test_moving_averages_keep_up_with_short_trainings():
     assert momenta == {0.9}  # 0.999 as Keras builds it
 
 
-@pytest.mark.parametrize("form", ["network.weights.h5", "encoder.weights.h5", "encoder.keras"])
+@pytest.mark.parametrize(
+    "form", first_fast(["network.weights.h5", "encoder.weights.h5", "encoder.keras"])
+)
 def test_weights_of_a_file_are_taken(small, tmp_path, form):
     first = _build(_SMALL, weights=_saved(small, tmp_path, "small.keras"))
     network = small if form.startswith("network") else first
@@ -143,6 +145,7 @@ def test_weights_of_a_resnet_are_taken_too(tmp_path):
     assert "a.weights.h5' are of another architecture than the encoder 'resnet'" in line
 
 
+@pytest.mark.slow
 def test_weights_of_another_architecture_are_refused(small, tmp_path):
     of_small = _saved(small, tmp_path, "small.weights.h5")
     line = _refused("MobileNet", weights=of_small)
@@ -301,6 +304,7 @@ def test_layers_compute_in_the_precision_of_the_settings(small, tmp_path):
     assert encoder(_images()).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_statistics_of_all_replicas_are_taken(two_replicas, tmp_path):
     """Batch normalization of Keras's own: two replicas take the step of one."""
     network = _plain(

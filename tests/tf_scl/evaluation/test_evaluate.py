@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tf_scl
@@ -58,6 +59,7 @@ def test_a_predecessor_of_another_image_size_is_compared_on_the_same_images(tmp_
     assert result.test_labels.tolist() == [number % 2 for number in range(60, 100)]
 
 
+@pytest.mark.slow
 def test_evaluation_images_with_a_near_copy_in_training_are_counted(tmp_path):
     _write_records(tmp_path / "train", range(40))
     _write_records(tmp_path / "test", range(30, 60))

@@ -126,7 +126,8 @@ def test_views_and_dropout_are_the_same_in_both_passes():
     assert results[0] == pytest.approx(results[1], rel=1e-5)
 
 
-@pytest.mark.parametrize("jit", first_fast([False, True]))
+@pytest.mark.slow
+@pytest.mark.parametrize("jit", [False, True])
 def test_on_two_replicas(one_replica, two_replicas, jit):
     """With normalization over all replicas' micro-batches; XLA in clusters."""
     results = []
@@ -158,7 +159,7 @@ def test_a_smaller_last_batch_is_trained_on_too():
         np.testing.assert_allclose(two, one, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("rows", [15, 17])
+@pytest.mark.parametrize("rows", first_fast([17, 15]))
 def test_replicas_with_unequal_rows_agree_what_to_exchange(one_replica, two_replicas, rows):
     """d = 64 exceeds the batch: by their own shapes some would gather and some reduce."""
     views = tuple(np.concatenate([view, view[:1]])[:rows] for view in one_step.views())
@@ -200,8 +201,14 @@ class TableAndIdle(keras.Model):
         return x + keras.ops.cast(self.table(keras.ops.zeros((1,), "int32")), x.dtype)
 
 
-@pytest.mark.parametrize("replicas", ["one_replica", "two_replicas"])
-@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "replicas,dtype",
+    [
+        *(("two_replicas", "float32"), ("one_replica", "mixed_float16")),
+        pytest.param("one_replica", "float32", marks=pytest.mark.slow),
+        pytest.param("two_replicas", "mixed_float16", marks=pytest.mark.slow),
+    ],
+)
 def test_idle_weights_and_sparse_gradients(request, replicas, dtype):
     """As with accumulate=1: what has no part in the loss is not touched, by the decay neither."""
     results, before = [], keras.config.dtype_policy()

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
+from tests.conftest import first_fast
 
 _SIZE = 4
 
@@ -60,7 +61,7 @@ def test_a_step_is_gradient_descent_with_two_rates():
     assert difference > 1e-3
 
 
-@pytest.mark.parametrize("optimizer", [tf_scl.L2SGD, keras.optimizers.AdamW])
+@pytest.mark.parametrize("optimizer", first_fast([tf_scl.L2SGD, keras.optimizers.AdamW]))
 def test_replicas_and_micro_batches_take_the_same_step(optimizer, two_replicas):
     def trained(strategy=None, **options):
         with (strategy or tf.distribute.get_strategy()).scope():
@@ -73,6 +74,7 @@ def test_replicas_and_micro_batches_take_the_same_step(optimizer, two_replicas):
     _assert_close(trained(accumulate=2), expected, 1e-3)
 
 
+@pytest.mark.slow
 def test_with_float16_the_factor_reaches_the_optimizer_inside():
     keras.config.set_dtype_policy("mixed_float16")
     try:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import tf_scl
-from tests.conftest import photo
+from tests.conftest import first_fast, photo
 from tf_scl.models.batch_statistics import with_statistics_of
 
 _IMAGES = np.stack([photo(number, 8, 8) for number in range(64)])
@@ -28,7 +28,7 @@ def _values(variables):
 
 
 @pytest.mark.usefixtures("shallow_resnet")
-@pytest.mark.parametrize("strategy", ["one_replica", "two_replicas"])
+@pytest.mark.parametrize("strategy", first_fast(["one_replica", "two_replicas"]))
 def test_statistics_are_those_of_the_data_meanwhile_and_nothing_else_changes(strategy, request):
     strategy = request.getfixturevalue(strategy)
     with strategy.scope():

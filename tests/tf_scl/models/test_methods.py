@@ -1,6 +1,7 @@
 """Every method, in every precision, with and without XLA, on one and two replicas."""
 
 import functools
+import itertools
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 import tf_scl
 from tests import one_step
-from tests.conftest import TINY_MODEL, first_fast, make_resnet_shallow
+from tests.conftest import TINY_MODEL, make_resnet_shallow
 from tf_scl import training
 from tf_scl.models.methods import METHODS, method_class
 from tf_scl.strategies import make_strategy
@@ -67,34 +68,36 @@ def _truth(case):
     return _losses(make_strategy("one_device"), case, "float32", False)
 
 
-@pytest.mark.parametrize("case", first_fast(_CASES))
-def test_every_precision_trains_as_float32(two_replicas, one_replica, case):
-    """Without XLA; also that both numbers of replicas follow the same curve."""
+def _check(case, dtype, strategy, jit):
     truth = _truth(case)
     assert truth[-1] < truth[0]
-    for dtype in ("float32", "mixed_bfloat16", "mixed_float16"):
-        scale = abs(truth[0]) + abs(truth[0] - truth[-1])
-        tolerance = {"float32": 1e-4, "mixed_bfloat16": 0.1, "mixed_float16": 0.05}[dtype]
-        for strategy in (one_replica, two_replicas):
-            if (dtype, strategy) == ("float32", one_replica):
-                continue  # the truth
-            losses = _losses(strategy, case, dtype, False)
-            np.testing.assert_allclose(losses, truth, atol=tolerance * scale)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("replicas", [1, 2])
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("case", _CASES)
-def test_xla_in_every_combination(two_replicas, one_replica, case, dtype, replicas):
-    """The whole step on one replica, which is what a TPU needs; clusters on two."""
-    truth = _truth(case)
-    losses = _losses(one_replica if replicas == 1 else two_replicas, case, dtype, True)
+    losses = _losses(strategy, case, dtype, jit)
     scale = abs(truth[0]) + abs(truth[0] - truth[-1])
     tolerance = {"float32": 1e-4, "mixed_bfloat16": 0.1, "mixed_float16": 0.05}[dtype]
     np.testing.assert_allclose(losses, truth, atol=tolerance * scale)
 
 
+_GRID = list(itertools.product(_CASES, ("float32", "mixed_bfloat16", "mixed_float16"), (1, 2)))
+_GRID.remove(_A_FAST_ONE := (_CASES[0], "mixed_bfloat16", 1))
+
+
+@pytest.mark.parametrize(
+    "case,dtype,replicas",
+    [_A_FAST_ONE, *(pytest.param(*one, marks=pytest.mark.slow) for one in _GRID)],
+)
+def test_every_precision_trains_as_float32(two_replicas, one_replica, case, dtype, replicas):
+    """Without XLA; also that both numbers of replicas follow the same curve."""
+    _check(case, dtype, one_replica if replicas == 1 else two_replicas, jit=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case,dtype,replicas", [_A_FAST_ONE, *_GRID])
+def test_xla_in_every_combination(two_replicas, one_replica, case, dtype, replicas):
+    """The whole step on one replica, which is what a TPU needs; clusters on two."""
+    _check(case, dtype, one_replica if replicas == 1 else two_replicas, jit=True)
+
+
+@pytest.mark.slow
 def test_the_whole_step_compiles_for_a_tpu(one_replica, monkeypatch):
     """Views, ResNet, loss, optimizer and metrics in one XLA computation."""
     make_resnet_shallow(monkeypatch, stages=2)  # with blocks of both kinds

@@ -190,6 +190,7 @@ def test_every_missing_section_says_why(name):
     assert "Not here: the disk was full.</p>" in given
 
 
+@pytest.mark.slow
 def test_packages_of_the_report_are_imported_when_it_is_drawn_and_named_if_missing():
     program = """
 import sys

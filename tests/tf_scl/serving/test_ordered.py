@@ -121,12 +121,14 @@ def test_the_projector_can_be_turned(encoder, images):
     assert turned.layers[-1].kernel.shape == (_WIDTH, 2)
 
 
+@pytest.mark.slow
 def test_images_are_worked_through_in_batches(encoder, ordered, images, monkeypatch):
     monkeypatch.setattr("tf_scl.serving.ordered._BATCH", 25)  # the last one is of ten
     again = tf_scl.ordered_encoder(encoder, images, augment=_AUGMENT, views=_VIEWS)
     np.testing.assert_allclose(again(images), ordered(images), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_an_encoder_of_another_precision(images, policy):
     keras.config.set_dtype_policy(policy)

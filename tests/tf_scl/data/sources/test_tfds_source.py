@@ -171,6 +171,7 @@ def test_a_data_set_is_prepared_when_it_is_not_there(tmp_path):
     assert (tmp_path / "scl_photos" / "1.2.0" / "dataset_info.json").exists()
 
 
+@pytest.mark.slow
 def test_a_prepared_folder_needs_no_code(data_dir):
     """In a process that knows no SclPhotos."""
     code = (

@@ -54,7 +54,8 @@ test-changed: env
 # For lane b, what does not depend on the lane left out: numpy alone, HTML, documents, examples.
 # Of the end-to-end tests those in which TFX, Beam, TensorFlow and Keras do most; .github runs all.
 OF_ANY_LANE = $(addprefix --ignore tests/,test_docs.py test_docs_pages.py test_examples.py \
-	test_notebooks.py test_project_files.py tf_scl/report tf_scl/theory)
+	test_notebooks.py test_project_files.py tf_scl/drift tf_scl/evaluation/test_representation.py \
+	tf_scl/report tf_scl/theory)
 FIRST_RUN = test_first_run_cached_run_changed_setting_changed_code_new_image
 OF_THE_LANE = $(addprefix tests/,pipeline/test_end_to_end.py::$(FIRST_RUN) \
 	pipeline/test_kubeflow_run.py tf_scl/augmentation/test_two_views.py \

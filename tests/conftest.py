@@ -29,15 +29,19 @@ _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-# What pays for large graphs and long data only, and takes a third of the time of small ones: graphs
-# run as traced, data without autotuning. Programs that tests start have both.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+# Without what pays for long data only. Programs that tests start have it.
 _AS_IT_IS = tf.data.Options()
 _AS_IT_IS.experimental_optimization.apply_default_optimizations = False
 # The end of an iterator that is tuned may also wait for its tuner, which sleeps as long as the
 # iterator has lived: TensorFlow wakes it before it has noted that it is to end.
 _AS_IT_IS.autotune.enabled = False
 tf.data.Dataset._apply_debug_options = lambda self: self.with_options(_AS_IT_IS)
+
+
+def pytest_configure(config):
+    """Fast tests run graphs as traced, for to optimize a small one takes longer than to run it."""
+    if config.option.markexpr.startswith("not slow"):
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def pytest_collection_finish():

@@ -2,7 +2,7 @@
 
 Imported by tests, and run as a program where a strategy needs a process of its own:
 
-    python -m tests.one_step STRATEGY LOGICAL_CPUS FILE.npz
+    python -m tests.one_step STRATEGY LOGICAL_CPUS FILE.npz CASE...
 """
 
 import sys
@@ -72,13 +72,13 @@ def weights_after_one_step(strategy, case, **options):
 
 
 def main():
-    name, cpus, path = sys.argv[1:]
+    name, cpus, path, *cases = sys.argv[1:]
     device = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration()] * int(cpus)
     tf.config.set_logical_device_configuration(device, logical)
     strategy = make_strategy(name)
     found = {}
-    for case in CASES:
+    for case in cases:
         for index, value in enumerate(weights_after_one_step(strategy, case)):
             found[f"{case}/{index:02d}"] = value
     np.savez(path, replicas=strategy.num_replicas_in_sync, **found)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import one_step
-from tests.conftest import first_fast
+from tests.conftest import exhaustive_but, first_fast
 from tf_scl import distribute
 from tf_scl.strategies import make_strategy
 
@@ -43,13 +43,20 @@ def _check_same(case, other):
         np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-10)
 
 
-def _start(strategy, cpus, path, tf_config=None):
+# Both ways of exchange, a mu that is found, and another loss; the others are on two replicas above.
+_CASES = {
+    "a sample": ["spectral auto d=6", "spectral auto d=64", "spectral mu=auto", "simclr"],
+    "all": list(one_step.CASES),
+}
+
+
+def _start(strategy, cpus, path, cases, tf_config=None):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     environment.pop("TF_CONFIG", None)
     if tf_config:
         environment["TF_CONFIG"] = json.dumps(tf_config)
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.one_step", strategy, str(cpus), str(path)],
+        [sys.executable, "-m", "tests.one_step", strategy, str(cpus), str(path), *_CASES[cases]],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -64,22 +71,22 @@ def _results(processes, paths):
     return [np.load(path) for path in paths]
 
 
-def _compare(found, replicas):
+def _compare(found, replicas, cases):
     assert found["replicas"] == replicas
-    for case in one_step.CASES:
+    for case in _CASES[cases]:
         names = sorted(name for name in found if name.startswith(f"{case}/"))
         _check_same(case, [found[name] for name in names])
 
 
-@pytest.mark.slow
-def test_four_replicas_take_the_step_of_one(tmp_path):
+@pytest.mark.parametrize("cases", exhaustive_but(["a sample"], _CASES))
+def test_four_replicas_take_the_step_of_one(tmp_path, cases):
     path = tmp_path / "four.npz"
-    [found] = _results([_start("mirrored", 4, path)], [path])
-    _compare(found, 4)
+    [found] = _results([_start("mirrored", 4, path, cases)], [path])
+    _compare(found, 4, cases)
 
 
-@pytest.mark.slow
-def test_two_processes_take_the_step_of_one(tmp_path):
+@pytest.mark.parametrize("cases", exhaustive_but(["a sample"], _CASES))
+def test_two_processes_take_the_step_of_one(tmp_path, cases):
     """`multi_worker`, two real processes that talk over the loopback interface."""
     sockets = [socket.socket() for _ in range(2)]
     for each in sockets:
@@ -93,9 +100,10 @@ def test_two_processes_take_the_step_of_one(tmp_path):
             "multi_worker",
             1,
             path,
+            cases,
             {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}},
         )
         for index, path in enumerate(paths)
     ]
     for found in _results(processes, paths):
-        _compare(found, 2)
+        _compare(found, 2, cases)

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 import tf_scl
 from tf_scl.config import EvaluateConfig
 from tf_scl.dataclass_json import dumps, from_plain
+from tf_scl.evaluation import representation
 from tf_scl.evaluation.bootstrap import accuracy_interval, difference_interval
 from tf_scl.evaluation.gate import LAST_BLESSED, PIXELS, PRETRAINED, UNTRAINED
 from tf_scl.evaluation.knn import knn_predict
@@ -24,6 +25,24 @@ _LAST = [
     f"{measure} against the last blessed encoder"
     for measure in ("few-label probe", "probe with all labels", "kNN")
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_same_probe_once():
+    """Each verdict here probes the same pixels; their probes are made once and remembered."""
+    known = {}
+
+    def remembered(*arguments):
+        key = tuple(
+            (one.shape, one.tobytes()) if isinstance(one, np.ndarray) else one for one in arguments
+        )
+        if key not in known:
+            known[key] = tf_scl.linear_probe(*arguments)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(representation, "linear_probe", remembered)
+        yield
 
 
 @pytest.fixture(scope="module")

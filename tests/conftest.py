@@ -39,7 +39,7 @@ tf.data.Dataset._apply_debug_options = lambda self: self.with_options(_AS_IT_IS)
 
 
 def pytest_configure(config):
-    """Fast tests run graphs as traced, for to optimize a small one takes longer than to run it."""
+    """Fast tests run graphs as traced: to optimize a small one takes longer than to run it."""
     if config.option.markexpr.startswith("not slow"):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
@@ -64,10 +64,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path.name, len(_LONG)))
 
 
-def first_fast(cases):
-    """Cases of a grid for `pytest.mark.parametrize`: the first for the fast tests, others slow."""
-    first, *others = cases
-    return [first, *(pytest.param(case, marks=pytest.mark.slow) for case in others)]
+def first_fast(cases, count=1):
+    """Cases of a grid for `pytest.mark.parametrize`: the first for the fast tests, others slow.
+
+    A case of several arguments is a tuple.
+    """
+    cases = list(cases)
+    slow = [case if isinstance(case, tuple) else (case,) for case in cases[count:]]
+    return [*cases[:count], *(pytest.param(*case, marks=pytest.mark.slow) for case in slow)]
 
 
 def exhaustive_but(sample, cases):

@@ -203,11 +203,13 @@ class TableAndIdle(keras.Model):
 
 @pytest.mark.parametrize(
     "replicas,dtype",
-    [
-        *(("two_replicas", "float32"), ("one_replica", "mixed_float16")),
-        pytest.param("one_replica", "float32", marks=pytest.mark.slow),
-        pytest.param("two_replicas", "mixed_float16", marks=pytest.mark.slow),
-    ],
+    first_fast(
+        [
+            *(("two_replicas", "float32"), ("one_replica", "mixed_float16")),
+            *(("one_replica", "float32"), ("two_replicas", "mixed_float16")),
+        ],
+        2,
+    ),
 )
 def test_idle_weights_and_sparse_gradients(request, replicas, dtype):
     """As with accumulate=1: what has no part in the loss is not touched, by the decay neither."""

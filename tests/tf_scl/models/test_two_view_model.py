@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import tf_scl
-from tests.conftest import crops
+from tests.conftest import crops, first_fast
 from tf_scl.images.decode import fit_to_square
 from tf_scl.strategies import make_strategy
 
@@ -100,15 +100,13 @@ def test_labels_are_ignored():
 
 @pytest.mark.parametrize(
     "replicas,built",
-    [
-        *((None, False), ("mirrored", True)),
-        *(
-            pytest.param(replicas, built, marks=pytest.mark.slow)
-            for replicas in (None, "one_device", "mirrored")
-            for built in (True, False)
-            if (replicas, built) not in ((None, False), ("mirrored", True))
-        ),
-    ],
+    first_fast(
+        [
+            *((None, False), ("mirrored", True)),
+            *((None, True), ("mirrored", False), ("one_device", True), ("one_device", False)),
+        ],
+        2,
+    ),
 )
 def test_images_need_not_have_the_size_of_the_views(replicas, built):
     strategy = make_strategy(replicas) if replicas else tf.distribute.get_strategy()
